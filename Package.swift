@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets are the stages of a token's way; imports point down only.
+let package = Package(
+    name: "Heed",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Heed", targets: ["Heed"]),
+        .library(name: "HeedTokenizers", targets: ["HeedTokenizers"]),
+        .executable(name: "heed", targets: ["HeedCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    ],
+    targets: [
+        // Files, JSON and errors; nothing of transformers.
+        .target(name: "HeedSupport"),
+        // Text ⇄ ids.
+        .target(name: "HeedTokenizers", dependencies: ["HeedSupport"]),
+        // Hot loops in C, chosen once for this processor.
+        .target(name: "CHeedKernels"),
+        // Shapes, operations, trace, plan, parameters, random source, threads.
+        .target(name: "HeedTensor", dependencies: ["CHeedKernels", "HeedSupport"]),
+        // Linear … Block.
+        .target(name: "HeedLayers", dependencies: ["HeedTensor"]),
+        // Checkpoint files: safetensors, name maps.
+        .target(name: "HeedWeights", dependencies: ["HeedTensor", "HeedSupport"]),
+        // ids → embeddings → blocks → logits.
+        .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedWeights"]),
+        // logits → ids.
+        .target(name: "HeedGenerate", dependencies: ["HeedModels"]),
+        // loss → update.
+        .target(name: "HeedTrain", dependencies: ["HeedModels"]),
+        // Any pass → story.
+        .target(name: "HeedExplain", dependencies: ["HeedModels"]),
+        // Umbrella.
+        .target(
+            name: "Heed",
+            dependencies: ["HeedTokenizers", "HeedGenerate", "HeedTrain", "HeedExplain"]),
+        // The command line.
+        .executableTarget(
+            name: "HeedCommand",
+            dependencies: ["Heed", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+        .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
+        .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers"]),
+        .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels"]),
+        .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedWeights"]),
+        .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
+        .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels"]),
+        .testTarget(name: "HeedGenerateTests", dependencies: ["HeedGenerate"]),
+        .testTarget(name: "HeedTrainTests", dependencies: ["HeedTrain"]),
+        .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain"]),
+        .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
+)

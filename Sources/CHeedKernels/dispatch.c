@@ -1,0 +1,1 @@
+#include "heed_kernels.h"

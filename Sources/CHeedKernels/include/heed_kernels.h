@@ -1,0 +1,3 @@
+#ifndef HEED_KERNELS_H
+#define HEED_KERNELS_H
+#endif
