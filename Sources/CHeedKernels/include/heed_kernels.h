@@ -1,3 +1,328 @@
 #ifndef HEED_KERNELS_H
 #define HEED_KERNELS_H
+
+// The hot loops. Every kernel has one signature: it does its share `part` of `parts` of the work that `args`, a plain
+// struct filled once by the planner, describes. No kernel allocates, starts threads or keeps state.
+//
+// Activations are [rows, columns], row-major, fp32, packed without padding; the number of rows is read at run time.
+// A kernel that has a `window` works on rows first ..< first + min(limit, max(0, *rows - first)).
+//
+// The numeric contract: an output of a matrix product is one chain of fused multiply-adds over k in ascending order;
+// sums within a row use 16 lanes (lane = index mod 16) and one tree; weight gradients add rows in ascending order to
+// what is stored; `parts` divides outputs only. So no result depends on parts, on the company of a row, or on chunks.
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef void (*heed_kernel)(const void *args, int part, int parts);
+
+enum { HEED_PANEL = 48, HEED_LANES = 16, HEED_KEY_TILE = 64 };
+
+typedef enum heed_isa { HEED_PORTABLE = 0, HEED_AVX2 = 1, HEED_AVX512 = 2, HEED_NEON = 3 } heed_isa;
+typedef enum heed_precision { HEED_F32 = 0, HEED_BF16 = 1 } heed_precision;
+typedef enum heed_activation {
+    HEED_IDENTITY = 0, HEED_RELU, HEED_GELU_TANH, HEED_GELU_ERF, HEED_QUICK_GELU, HEED_SILU, HEED_TANH, HEED_SIGMOID,
+    HEED_RELU_SQUARED, HEED_SOFTPLUS
+} heed_activation;
+typedef enum heed_norm_kind { HEED_LAYER_NORM = 0, HEED_RMS_NORM = 1 } heed_norm_kind;
+// Numbers of heed_map: element-wise functions that are not activations.
+typedef enum heed_function { HEED_EXP = 0, HEED_LOG, HEED_ERF, HEED_SIN, HEED_COS } heed_function;
+
+// Which rows of a ragged buffer a kernel works on.
+typedef struct heed_window {
+    const int32_t *rows;   // the number of rows of the buffer, read at run time
+    int32_t first, limit;  // limit INT32_MAX: all
+} heed_window;
+
+// Memory of one part: scratch + part * stride (in bytes).
+typedef struct heed_scratch { void *base; int64_t stride; } heed_scratch;
+
+// ---------------------------------------------------------------- matrix products (matrix.inc)
+
+// Packs weight [out, in] into panels of HEED_PANEL outputs: panels[p][k][48] (fp32), or for bf16
+// panels[p][k/2][48][2]; missing outputs and an odd last k are zero. Run when a model is loaded for inference.
+typedef struct heed_pack {
+    const float *weight;
+    void *panels;          // heed_panel_bytes(in, out, precision)
+    int32_t in, out, precision;
+} heed_pack;
+int64_t heed_panel_bytes(int64_t in, int64_t out, int32_t precision);
+
+// y = residual + activation(x · Wᵀ + bias).   x [rows, in], W [out, in], y [rows, out].
+// Exactly one of weight (row-major, packed on the fly) and panels (packed before) is set.
+typedef struct heed_linear {
+    heed_window window;
+    const float *x; int64_t x_stride;
+    const float *weight;
+    const void *panels;
+    const float *bias;                          // or NULL
+    const float *residual; int64_t residual_stride;  // or NULL
+    float *pre;                                 // or NULL; keeps x · Wᵀ + bias, row stride y_stride
+    float *y; int64_t y_stride;
+    int32_t in, out, activation, precision;
+    heed_scratch scratch;                       // heed_linear_scratch(in, out, max rows, precision) bytes a part
+} heed_linear;
+int64_t heed_linear_scratch(int64_t in, int64_t out, int64_t rows, int32_t precision);
+
+// dx = (accumulate ? dx : 0) + dy · W, then, if activation_input is set, dx *= activation'(activation_input).
+// dy [rows, out], W [out, in], dx [rows, in].
+typedef struct heed_linear_input_gradient {
+    heed_window window;
+    const float *dy; int64_t dy_stride;
+    const float *weight;
+    const float *activation_input;              // or NULL, row stride dx_stride
+    float *dx; int64_t dx_stride;
+    int32_t in, out, accumulate, activation, precision;
+    heed_scratch scratch;
+} heed_linear_input_gradient;
+
+// dW += dyᵀ · x, dbias += Σ_rows dy, rows ascending.
+typedef struct heed_linear_weight_gradient {
+    heed_window window;
+    const float *dy; int64_t dy_stride;
+    const float *x; int64_t x_stride;
+    float *dweight;
+    float *dbias;                               // or NULL
+    int32_t in, out, precision;
+    heed_scratch scratch;
+} heed_linear_weight_gradient;
+
+// ---------------------------------------------------------------- normalisation (normalisation.inc)
+
+// sum = x + residual (when residual is set; sum may be x), y = gain · (sum − mean)/√(var + ε) + offset, or
+// gain · sum/√(mean(sum²) + ε). Keeps mean and 1/√(…) per row when set. gain, offset may be NULL.
+typedef struct heed_norm {
+    heed_window window;
+    const float *x, *residual;
+    float *sum;
+    const float *gain, *offset;
+    float *y, *mean, *scale;
+    int32_t columns, kind;
+    float epsilon;
+} heed_norm;
+
+// dx = (accumulate ? dx : 0) + gradient of y through the norm. x is what was normalised (sum).
+typedef struct heed_norm_input_gradient {
+    heed_window window;
+    const float *dy, *x, *gain, *mean, *scale;
+    float *dx;
+    int32_t columns, kind, accumulate;
+} heed_norm_input_gradient;
+
+// dgain += Σ dy · normalised, doffset += Σ dy; rows ascending, parts divide columns.
+typedef struct heed_norm_weight_gradient {
+    heed_window window;
+    const float *dy, *x, *mean, *scale;
+    float *dgain, *doffset;                     // doffset may be NULL
+    int32_t columns, kind;
+} heed_norm_weight_gradient;
+
+// ---------------------------------------------------------------- element-wise (elementwise.inc)
+
+// y = activation(x); y may be x.
+typedef struct heed_activate {
+    heed_window window; const float *x; float *y; int32_t columns, activation;
+} heed_activate;
+// dx = (accumulate ? dx : 0) + dy · activation'(x)
+typedef struct heed_activate_gradient {
+    heed_window window; const float *dy, *x; float *dx; int32_t columns, activation, accumulate;
+} heed_activate_gradient;
+
+// x [rows, 2·columns] = gate | up;  y = activation(gate) · up.
+typedef struct heed_gate {
+    heed_window window; const float *x; float *y; int32_t columns, activation;
+} heed_gate;
+// dx [rows, 2·columns] from dy [rows, columns]
+typedef struct heed_gate_gradient {
+    heed_window window; const float *dy, *x; float *dx; int32_t columns, activation;
+} heed_gate_gradient;
+
+// y = a·x + b·z (z may be NULL); y may alias x or z. Used for sums, scaling, gradients that meet.
+typedef struct heed_combine {
+    heed_window window; const float *x, *z; float *y; float a, b; int32_t columns;
+} heed_combine;
+
+// y = function(x), for tests and tables. count elements.
+typedef struct heed_map { const float *x; float *y; int64_t count; int32_t function; } heed_map;
+
+// y[i] = x[index[i]] (rows), and the gradient dx[index[i]] += dy[i] in ascending i (parts divide columns).
+typedef struct heed_gather {
+    const int32_t *count; const int32_t *index; const float *x; float *y; int32_t columns;
+} heed_gather;
+
+// Row-wise softmax of x [rows, columns], for the step-by-step form. temperature-free. -inf allowed; a row of only
+// -inf gives zeros.
+typedef struct heed_softmax { heed_window window; const float *x; float *y; int32_t columns; } heed_softmax;
+// dx = y · (dy − Σ dy·y)
+typedef struct heed_softmax_gradient {
+    heed_window window; const float *dy, *y; float *dx; int32_t columns;
+} heed_softmax_gradient;
+
+// ---------------------------------------------------------------- random (random.inc)
+
+// Philox4x32-10: key = seed (two words), counter = (index/4 low, index/4 high, purpose, step), element index mod 4.
+typedef struct heed_random {
+    uint64_t seed, step;
+    int64_t row_base;      // rows of this step that earlier micro-batches held, so that index never depends on them
+} heed_random;
+// keep element (row_base + row) · columns + column with probability 1 − rate, scaled by 1/(1 − rate);
+// y = residual + dropped(x) (residual may be NULL). The gradient is the same kernel on dy without residual.
+typedef struct heed_dropout {
+    heed_window window; const float *x, *residual; float *y; int32_t columns; float rate; uint32_t purpose;
+    int32_t accumulate;    // y += dropped(x)
+    const heed_random *random;
+} heed_dropout;
+// Fills count words with Philox output of counters start …, for tests and initialisation.
+void heed_philox(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t start, uint32_t *words, int64_t count);
+
+// ---------------------------------------------------------------- embedding (embedding.inc)
+
+// y[r] = scale · table[ids[r]] + positions_table[positions[r]] + types_table[types[r]]; tables after the first may be
+// NULL.
+typedef struct heed_embedding {
+    heed_window window;
+    const int32_t *ids, *positions, *types;
+    const float *table, *position_table, *type_table;
+    float *y; int32_t columns; float scale;
+} heed_embedding;
+
+// The gradient of a table is first gathered by distinct row ("slots"), because micro-batches must continue one chain
+// even when the table is also the output matrix. Pass 1 (serial): slots of this micro-batch's ids, in order of first
+// appearance: slot_of[id] (−1 none yet), id_of[slot], used. Pass 2 (parts divide columns): sum[slot] += scale · dy[r],
+// r ascending; a new slot starts at zero. Flush (parts divide columns): gradient[id_of[s]] += sum[s], s ascending;
+// then the last part-independent serial pass clears slot_of and used.
+typedef struct heed_embedding_gradient {
+    heed_window window;
+    const int32_t *ids; const float *dy;
+    int32_t *slot_of, *id_of, *used, *cleared;   // cleared: number of slots whose sums are already zeroed
+    float *sums; float *gradient; int32_t columns; float scale;
+} heed_embedding_gradient;
+
+// gradient[index[r]] += dy[r], r ascending (positions, types). parts divide columns.
+typedef struct heed_scatter_add {
+    heed_window window; const int32_t *index; const float *dy; float *gradient; int32_t columns;
+} heed_scatter_add;
+
+// ---------------------------------------------------------------- rotary positions (rotary.inc)
+
+// Rotates heads of x in place: x [rows, heads·width] with row stride; pairs are (i, i + width/2) or (2i, 2i + 1).
+// cosine, sine [positions, width/2]. direction −1 undoes it (the gradient).
+typedef struct heed_rotary {
+    heed_window window; const int32_t *positions; float *x; int64_t stride;
+    const float *cosine, *sine; int32_t heads, width, interleaved, direction;
+} heed_rotary;
+
+// ---------------------------------------------------------------- attention (attention.inc)
+
+// Online softmax over key tiles of 64 anchored at key 0. For query row i of sequence s (rows query_offsets[s] …),
+// visible keys are 0 ..< (causal ? past + i + 1 : keys of s), past = keys of s − queries of s for causal.
+// score = scale · (q · k) + bias; q · k is one chain over width ascending; p·v one chain over keys ascending.
+typedef struct heed_attention {
+    const int32_t *sequences;                   // S
+    const int32_t *query_offsets, *key_offsets; // S + 1 each (the same for self-attention)
+    const float *q; int64_t q_stride;           // [query rows, heads · width]
+    const float *k; int64_t k_stride;           // [key rows, kv_heads · width]
+    const float *v; int64_t v_stride;
+    float *out; int64_t out_stride;
+    float *normaliser;                          // or NULL: [query rows, heads], max + log Σ, kept for the gradient
+    float *weights; int64_t weights_stride;     // or NULL: weights[(row · heads + head) · weights_stride + key], zeros beyond
+    const float *bias; int32_t bias_buckets, bias_max_distance, bias_bidirectional; // T5 relative bias [buckets, heads], or NULL
+    const int32_t *query_positions, *key_positions; // for the bias; NULL: index within the sequence (+ past)
+    int32_t heads, kv_heads, width, causal, max_keys;
+    float scale;
+    float dropout; uint32_t purpose; const heed_random *random; // dropout on the weights; index = ((row_base+row)·heads + head)·2^20 + key
+    heed_scratch scratch;                       // heed_attention_scratch(width, max_keys)
+} heed_attention;
+int64_t heed_attention_scratch(int64_t width, int64_t max_keys, int64_t heads_per_group);
+
+// dq, dk, dv are written (not accumulated); dk and dv add query rows ascending, query heads of a group ascending.
+typedef struct heed_attention_gradient {
+    heed_attention forward;                     // out and normaliser as computed
+    const float *dout; int64_t dout_stride;
+    float *dq; int64_t dq_stride;
+    float *dk; int64_t dk_stride;
+    float *dv; int64_t dv_stride;
+    float *dbias;                               // or NULL: [buckets, heads] accumulated, rows ascending
+} heed_attention_gradient;
+
+// Key-value cache of one layer: keys [slots][kv_heads][capacity/16][width][16] in panels of 16 keys,
+// values [slots][kv_heads][capacity][width]. capacity is a multiple of HEED_KEY_TILE.
+typedef struct heed_cache_layout {
+    float *keys, *values; int32_t kv_heads, width; int32_t capacity;
+} heed_cache_layout;
+// Appends the rows of each sequence at its slot from position past[s].
+typedef struct heed_cache_append {
+    const int32_t *sequences, *offsets, *slots, *past;
+    const float *k; int64_t k_stride; const float *v; int64_t v_stride;
+    heed_cache_layout cache;
+} heed_cache_append;
+// The same arithmetic as heed_attention with keys from the cache; keys of s = lengths[s] (all visible when not causal;
+// causal: past = lengths[s] − queries of s).
+typedef struct heed_cached_attention {
+    const int32_t *sequences, *query_offsets, *slots, *lengths;
+    const float *q; int64_t q_stride;
+    float *out; int64_t out_stride;
+    heed_cache_layout cache;
+    const float *bias; int32_t bias_buckets, bias_max_distance, bias_bidirectional;
+    int32_t heads, causal; float scale;
+    heed_scratch scratch;
+} heed_cached_attention;
+
+// ---------------------------------------------------------------- loss (loss.inc)
+
+// Per row of logits [rows, columns] (a window of the tokens): loss[r] = −log p(target) with label smoothing ε
+// (1−ε)·nll + ε·mean over classes; targets[r] == ignore gives 0 and a zero gradient. When gradient is set the logits
+// are replaced by ∂L/∂logits = scale · (p − y), *scale read at run time (1/number of counted targets of the step).
+typedef struct heed_cross_entropy {
+    heed_window window;                         // rows of the targets; row r of the window is row r − first of logits
+    float *logits; int64_t stride;
+    const int32_t *targets; int32_t columns, ignore;
+    float smoothing; const float *scale; int32_t gradient;
+    float *loss;                                // [rows of the targets]
+} heed_cross_entropy;
+
+// ---------------------------------------------------------------- update (update.inc)
+
+// Partial sums of squares: sums[b] over elements b·4096 … (16 double lanes, fixed tree), blocks divided among parts.
+typedef struct heed_square_sum { const float *x; int64_t count; double *sums; } heed_square_sum;
+
+// What an AdamW step reads at run time.
+typedef struct heed_adam_rates {
+    float rate, beta1, beta2, epsilon, correction1, correction2, clip; // correction = 1 − βᵗ; clip = factor on gradients
+} heed_adam_rates;
+// θ ← θ − rate·decay·θ; m, v as usual; θ ← θ − rate·(m/correction1)/(√(v/correction2) + ε); the gradient becomes zero.
+typedef struct heed_adamw {
+    float *parameter, *gradient, *first, *second; int64_t count; float decay; const heed_adam_rates *rates;
+} heed_adamw;
+
+// Zeroes count bytes.
+typedef struct heed_zero { void *memory; int64_t bytes; } heed_zero;
+
+// ---------------------------------------------------------------- the table
+
+typedef struct heed_kernels {
+    heed_isa isa;
+    heed_kernel pack, linear, linear_input_gradient, linear_weight_gradient;
+    heed_kernel norm, norm_input_gradient, norm_weight_gradient;
+    heed_kernel activate, activate_gradient, gate, gate_gradient, combine, map, gather, gather_gradient;
+    heed_kernel softmax, softmax_gradient, dropout;
+    heed_kernel embedding, embedding_slots, embedding_sums, embedding_flush, embedding_clear, scatter_add;
+    heed_kernel rotary;
+    heed_kernel attention, attention_gradient, cache_append, cached_attention;
+    heed_kernel cross_entropy, square_sum, adamw, zero;
+} heed_kernels;
+
+// The kernels of an instruction set, or NULL when this processor (or this build) lacks it.
+const heed_kernels *heed_kernels_for(heed_isa isa);
+heed_isa heed_best_isa(void);
+const char *heed_isa_name(heed_isa isa);
+// Spins for a moment without burning the core's resources.
+void heed_pause(void);
+
+#ifdef __cplusplus
+}
+#endif
 #endif
