@@ -1,0 +1,53 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A file mapped into memory for reading: opening costs microseconds, whatever the size.
+///
+/// The memory is unmapped with the last reference, so keep the object for as long as `bytes` is used.
+public final class MappedFile: Sendable {
+    /// Where the file was found.
+    public let path: String
+    /// Address of the mapping; an integer because addresses are not `Sendable`, and nil-free for empty files.
+    private let address: UInt
+    /// The size in bytes.
+    public let count: Int
+
+    /// Maps the file.
+    ///
+    /// - Throws: `HeedError` of kind `missing` or `io`, naming the file.
+    public init(path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw systemFailure("cannot open", path, errno) }
+        defer { close(descriptor) }
+        var information = stat()
+        guard fstat(descriptor, &information) == 0 else { throw systemFailure("cannot read", path, errno) }
+        if information.st_mode & S_IFMT == S_IFDIR { throw systemFailure("cannot read", path, EISDIR) }
+        guard information.st_mode & S_IFMT == S_IFREG else {
+            throw HeedError(.io, "cannot be mapped into memory", in: path, expected: "a regular file")
+        }
+        self.path = path
+        count = Int(information.st_size)
+        if count == 0 {
+            address = 0
+            return
+        }
+        guard let memory = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), memory != MAP_FAILED else {
+            throw systemFailure("cannot map into memory", path, errno)
+        }
+        address = UInt(bitPattern: memory)
+    }
+
+    deinit {
+        if count > 0 { munmap(UnsafeMutableRawPointer(bitPattern: address), count) }
+    }
+
+    /// The content of the file.
+    public var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: count)
+    }
+}
