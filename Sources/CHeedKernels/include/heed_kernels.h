@@ -42,8 +42,13 @@ typedef struct heed_scratch { void *base; int64_t stride; } heed_scratch;
 
 // ---------------------------------------------------------------- matrix products (matrix.inc)
 
-// Packs weight [out, in] into panels of HEED_PANEL outputs: panels[p][k][48] (fp32), or for bf16
-// panels[p][k/2][48][2]; missing outputs and an odd last k are zero. Run when a model is loaded for inference.
+// bf16 products round both operands to the nearest bf16 (ties to even) and sum in fp32, one chain over k ascending as
+// in fp32. All instruction sets with fused multiply-add give the same bits, except that the processor's own bf16
+// instruction (AVX512_BF16) takes subnormal numbers as zero. Outputs may not overlap any input.
+
+// Packs weight [out, in] into panels of HEED_PANEL outputs: panels[p][k][48] (fp32), or for bf16 32-bit words
+// panels[p][k/2][48] with the even k in the high half and the odd k in the low half; missing outputs and an odd last
+// k are zero. Run when a model is loaded for inference.
 typedef struct heed_pack {
     const float *weight;
     void *panels;          // heed_panel_bytes(in, out, precision)
