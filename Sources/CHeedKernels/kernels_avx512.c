@@ -3,6 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define HEED_HAS_FMA 1
+#define HEED_VECTOR_BITS 512
 #define HEED_ISA HEED_AVX512
 #define HEED_TABLE heed_kernels_avx512
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), apply_to = function)

@@ -6,6 +6,7 @@
 #else
 #define HEED_HAS_FMA 0
 #endif
+#define HEED_VECTOR_BITS 128
 #define HEED_ISA HEED_PORTABLE
 #define HEED_TABLE heed_kernels_portable
 #include "kernels.inc"
