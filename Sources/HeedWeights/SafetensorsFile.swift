@@ -1,0 +1,38 @@
+import HeedSupport
+
+/// One safetensors file, mapped into memory: opening costs reading the header.
+public final class SafetensorsFile: TensorSource {
+    /// The path of the file.
+    public let place: String
+    /// The tensors in the order of their bytes.
+    public let tensors: [StoredTensor]
+    /// The texts under `__metadata__`.
+    public let metadata: [String: String]
+    private let file: MappedFile
+    private let positions: [String: Int]
+
+    /// Opens a file and checks its header against its size.
+    ///
+    /// - Throws: `HeedError` naming the file and, where one is at fault, the tensor.
+    public init(path: String) throws {
+        let file = try MappedFile(path: path)
+        let header = try SafetensorsHeader(file.bytes, file: path)
+        self.file = file
+        place = path
+        tensors = header.tensors
+        metadata = header.metadata
+        positions = Dictionary(uniqueKeysWithValues: header.tensors.enumerated().map { ($1.name, $0) })
+    }
+
+    public func tensor(named name: String) -> StoredTensor? { positions[name].map { tensors[$0] } }
+
+    public func withBytes<Result>(
+        of tensor: StoredTensor, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        guard tensor.byteRange.upperBound <= file.count, tensor.byteRange.lowerBound >= 0 else {
+            throw HeedError(.usage, "the tensor \(quoted(tensor.name)) is not of this file", in: place)
+        }
+        defer { withExtendedLifetime(file) {} }
+        return try body(UnsafeRawBufferPointer(rebasing: file.bytes[tensor.byteRange]))
+    }
+}
