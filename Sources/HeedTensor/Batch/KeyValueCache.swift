@@ -1,0 +1,63 @@
+import CHeedKernels
+import HeedSupport
+
+/// Keys and values of earlier tokens, by layer and slot, in the layout that attention streams.
+///
+/// keys [layer][slot][head][capacity/16][width][16], values [layer][slot][head][capacity][width]; fp32.
+/// Bytes: 2 · layers · slots · capacity · heads · width · 4. The owner of a generation holds it; plans only point to it.
+public final class KeyValueCache: @unchecked Sendable {
+    // Sendable: one pass at a time writes it, as with every buffer of a plan.
+
+    /// Blocks of the model.
+    public let layers: Int
+    /// Sequences that can be held.
+    public let slots: Int
+    /// Tokens per slot, a multiple of the key tile.
+    public let capacity: Int
+    private let headCount: Int
+    private let width: Int
+    private let memory: AlignedMemory
+
+    /// Room for `slots` sequences of `tokens` tokens.
+    ///
+    /// - Throws: `HeedError` (`io`) when memory is refused.
+    public init(layers: Int, slots: Int, tokens: Int, heads: Int, width: Int) throws {
+        let tile = Int(HEED_KEY_TILE)
+        self.layers = layers
+        self.slots = slots
+        capacity = (max(tokens, 1) + tile - 1) / tile * tile
+        headCount = heads
+        self.width = width
+        memory = try AlignedMemory(byteCount: 2 * layers * slots * capacity * heads * width * 4)
+    }
+
+    /// The bytes it holds.
+    public var byteCount: Int { memory.byteCount }
+
+    private var slotElements: Int { headCount * capacity * width }
+
+    func layout(layer: Int) -> heed_cache_layout {
+        let layerElements = slots * slotElements
+        let keys = memory.floats + 2 * layer * layerElements
+        return heed_cache_layout(
+            keys: keys, values: keys + layerElements, kv_heads: Int32(headCount), width: Int32(width),
+            capacity: Int32(capacity))
+    }
+
+    /// Copies the first `tokens` tokens of slot `from` to slot `to` in every layer.
+    public func copy(from: Int, to: Int, tokens: Int) {
+        guard from != to else { return }
+        let keyPanels = (tokens + 15) / 16 * 16
+        for layer in 0..<layers {
+            let layout = layout(layer: layer)
+            guard let keys = layout.keys, let values = layout.values else { return }
+            for head in 0..<headCount {
+                let base = head * capacity * width
+                (keys + to * slotElements + base).update(
+                    from: keys + from * slotElements + base, count: keyPanels * width)
+                (values + to * slotElements + base).update(
+                    from: values + from * slotElements + base, count: tokens * width)
+            }
+        }
+    }
+}

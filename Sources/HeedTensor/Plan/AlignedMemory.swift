@@ -1,0 +1,49 @@
+import HeedSupport
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Zeroed memory straight from the system: page-aligned, with large pages where the system offers them.
+///
+/// Pages cost nothing until they are touched, so a capacity may be generous. Freed with the object.
+public final class AlignedMemory: @unchecked Sendable {
+    // Sendable because the object only owns an address; who reads and writes through it is the business of its user.
+
+    /// The first byte.
+    public let base: UnsafeMutableRawPointer
+    /// The size in bytes.
+    public let byteCount: Int
+
+    /// Maps `byteCount` bytes of zeros.
+    ///
+    /// - Throws: `HeedError` (`io`) when the system has no such memory.
+    public init(byteCount: Int) throws {
+        self.byteCount = max(byteCount, 1)
+        #if os(Linux)
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS
+        #else
+        let flags = MAP_PRIVATE | MAP_ANON
+        #endif
+        let address = mmap(nil, self.byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
+        guard let address, address != MAP_FAILED else {
+            throw HeedError(
+                .io, "the system refuses \(self.byteCount / 1_048_576) MiB of memory",
+                advice: "Use a smaller batch, context or model.")
+        }
+        base = address
+        #if os(Linux)
+        // Walking a matrix by rows touches a page per row; 2 MiB pages keep the translation cache from deciding the speed.
+        if self.byteCount >= 4 << 20 { madvise(address, self.byteCount, 14 /* MADV_HUGEPAGE */) }
+        #endif
+    }
+
+    deinit { munmap(base, byteCount) }
+
+    /// The memory as numbers.
+    public var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
+}

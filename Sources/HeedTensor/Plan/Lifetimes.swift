@@ -1,0 +1,124 @@
+/// Which values and gradients of a trace exist, from which event to which, and which share a buffer.
+///
+/// Event i is the forward pass of operation i, event 2n − 1 − i its backward pass.
+struct Lifetimes {
+    /// A buffer: values and gradients that are one by construction (in place, passed through) share one.
+    private(set) var requests: [ArenaLayout.Request] = []
+    /// Buffer of each value, or −1 (auxiliaries that nobody reads).
+    private(set) var valueBuffer: [Int]
+    /// Buffer of each value's gradient, or −1.
+    private(set) var gradientBuffer: [Int]
+    /// Operations that have a backward pass.
+    private(set) var hasBackward: [Bool]
+    /// By operation and input: whether a gradient is there already when this operation adds its own.
+    private(set) var accumulates: [[Bool]]
+    /// By operation: whether the gradient of its passed-through input is the output's own buffer.
+    private(set) var sharesPassThrough: [Bool]
+    /// By operation: whether its output lies in the buffer of input 0.
+    private(set) var worksInPlace: [Bool]
+    /// By operation and input place: buffer that holds a recomputed copy during its backward pass, or −1.
+    private(set) var recomputed: [[Int]]
+    /// The operation that makes each value.
+    private(set) var producer: [Int]
+
+    init(_ trace: Trace, training: Bool) {
+        let nodes = trace.nodes
+        let count = nodes.count
+        let end = 2 * count
+        valueBuffer = [Int](repeating: -1, count: trace.values.count)
+        gradientBuffer = [Int](repeating: -1, count: trace.values.count)
+        hasBackward = [Bool](repeating: false, count: count)
+        accumulates = nodes.map { [Bool](repeating: false, count: $0.inputs.count) }
+        sharesPassThrough = [Bool](repeating: false, count: count)
+        worksInPlace = [Bool](repeating: false, count: count)
+        recomputed = nodes.map { [Int](repeating: -1, count: $0.inputs.count) }
+        producer = [Int](repeating: -1, count: trace.values.count)
+        let observed = Set(trace.observations.map(\.value))
+        for (index, node) in nodes.enumerated() {
+            producer[node.output] = index
+            for auxiliary in node.auxiliaries { producer[auxiliary] = index }
+        }
+
+        // Which values lie on a way to the loss.
+        var wanted = [Bool](repeating: false, count: trace.values.count)
+        if training {
+            for index in stride(from: count - 1, through: 0, by: -1) {
+                let node = nodes[index]
+                guard wanted[node.output] || node.operation is any LossOperation else { continue }
+                hasBackward[index] = true
+                for input in node.inputs { wanted[input] = true }
+            }
+        }
+
+        func bytes(_ value: Int) -> Int { trace.values[value].rows.capacity * trace.values[value].columns * 4 }
+
+        // Values.
+        var lastReader = [Int](repeating: -1, count: trace.values.count)
+        for (index, node) in nodes.enumerated() { for input in node.inputs { lastReader[input] = index } }
+        for (index, node) in nodes.enumerated() {
+            let input = node.inputs.first ?? -1
+            if node.operation.inPlace, input >= 0, lastReader[input] == index, !observed.contains(input),
+                valueBuffer[input] >= 0
+            {
+                worksInPlace[index] = true
+                valueBuffer[node.output] = valueBuffer[input]
+                extend(valueBuffer[input], to: index)
+            } else {
+                valueBuffer[node.output] = add(bytes(node.output), from: index, to: index)
+            }
+            for auxiliary in node.auxiliaries where training || observed.contains(auxiliary) {
+                valueBuffer[auxiliary] = add(bytes(auxiliary), from: index, to: index)
+            }
+            for input in node.inputs { extend(valueBuffer[input], to: index) }
+        }
+        for (index, node) in nodes.enumerated() where hasBackward[index] {
+            let event = end - 1 - index
+            for place in node.operation.gradientInputs {
+                let input = node.inputs[place]
+                let maker = producer[input]
+                if maker >= 0, nodes[maker].operation.isRecomputable, !observed.contains(input) {
+                    recomputed[index][place] = add(bytes(input), from: event, to: event)
+                    for auxiliary in nodes[maker].auxiliaries { extend(valueBuffer[auxiliary], to: event) }
+                } else {
+                    extend(valueBuffer[input], to: event)
+                }
+            }
+            if node.operation.gradientReadsOutput { extend(valueBuffer[node.output], to: event) }
+            for auxiliary in node.auxiliaries { extend(valueBuffer[auxiliary], to: event) }
+        }
+        for value in observed where valueBuffer[value] >= 0 { extend(valueBuffer[value], to: end) }
+
+        // Gradients, in the order of the backward pass.
+        for index in stride(from: count - 1, through: 0, by: -1) where hasBackward[index] {
+            let node = nodes[index]
+            let event = end - 1 - index
+            let own = gradientBuffer[node.output]
+            if own >= 0 { extend(own, to: event) }
+            for (place, input) in node.inputs.enumerated() where wanted[input] {
+                accumulates[index][place] = gradientBuffer[input] >= 0
+                guard gradientBuffer[input] < 0 else {
+                    extend(gradientBuffer[input], to: event)
+                    continue
+                }
+                let shares = (node.operation.passThrough == place || (node.operation.inPlace && place == 0))
+                if shares, own >= 0, !observed.contains(node.output) {
+                    gradientBuffer[input] = own
+                    if node.operation.passThrough == place { sharesPassThrough[index] = true }
+                } else {
+                    gradientBuffer[input] = add(bytes(input), from: event, to: event)
+                }
+            }
+        }
+        for value in observed where gradientBuffer[value] >= 0 { extend(gradientBuffer[value], to: end) }
+    }
+
+    private mutating func add(_ bytes: Int, from: Int, to: Int) -> Int {
+        requests.append(.init(bytes: bytes, firstUse: from, lastUse: to))
+        return requests.count - 1
+    }
+
+    private mutating func extend(_ buffer: Int, to event: Int) {
+        guard buffer >= 0 else { return }
+        requests[buffer].lastUse = max(requests[buffer].lastUse, event)
+    }
+}

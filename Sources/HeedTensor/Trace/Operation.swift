@@ -1,0 +1,65 @@
+import CHeedKernels
+
+/// Arithmetic and traffic of an operation.
+public struct Cost: Sendable, Equatable {
+    /// Floating-point operations, a multiply-add counting two.
+    public var operations: Double
+    /// Bytes read and written, each operand once.
+    public var bytes: Double
+
+    public init(operations: Double = 0, bytes: Double = 0) {
+        self.operations = operations
+        self.bytes = bytes
+    }
+
+    public static func + (a: Cost, b: Cost) -> Cost {
+        Cost(operations: a.operations + b.operations, bytes: a.bytes + b.bytes)
+    }
+    public static func * (k: Double, a: Cost) -> Cost { Cost(operations: k * a.operations, bytes: k * a.bytes) }
+}
+
+/// A coarse step of a model with a hand-written gradient: one file each.
+///
+/// An operation is a small value: it says which kernels compute it and its gradient, and which values those read. It
+/// holds no numbers.
+public protocol Operation {
+    /// The name as it appears in traces.
+    var name: String { get }
+    /// What it computes.
+    var formula: String { get }
+    /// How the gradient flows back.
+    var gradientFormula: String { get }
+    /// The learned tensors it reads.
+    var parameters: [Parameter] { get }
+    /// Columns of further values that only the gradient reads (row statistics, inputs of activations); rows as the output.
+    var auxiliaries: [Int] { get }
+    /// The inputs (by place) that the gradient reads.
+    var gradientInputs: [Int] { get }
+    /// Whether the gradient reads the output.
+    var gradientReadsOutput: Bool { get }
+    /// An input whose gradient is the output's gradient, so that both may share one buffer.
+    var passThrough: Int? { get }
+    /// Whether the output overwrites input 0, which nobody else may then read; gradients likewise.
+    var inPlace: Bool { get }
+    /// The forward cost of `rows` rows.
+    func cost(rows: Int) -> Cost
+    /// Names the kernel calls of the forward pass.
+    func forward(_ binder: Binder)
+    /// Names the kernel calls that turn the output's gradient into those of inputs and parameters.
+    func backward(_ binder: Binder)
+    /// Names the call that computes the output again from the first auxiliary, or does nothing and returns false.
+    func recompute(_ binder: Binder, into output: UnsafeMutablePointer<Float>) -> Bool
+    /// Whether `recompute` works, so that the output need not be kept for the gradient.
+    var isRecomputable: Bool { get }
+}
+
+extension Operation {
+    public var parameters: [Parameter] { [] }
+    public var auxiliaries: [Int] { [] }
+    public var gradientInputs: [Int] { [] }
+    public var gradientReadsOutput: Bool { false }
+    public var passThrough: Int? { nil }
+    public var inPlace: Bool { false }
+    public var isRecomputable: Bool { false }
+    public func recompute(_ binder: Binder, into output: UnsafeMutablePointer<Float>) -> Bool { false }
+}
