@@ -1,0 +1,90 @@
+import HeedLayers
+import HeedTensor
+
+/// How positions enter a stack.
+public enum Positions: Sendable, Equatable {
+    /// A learned row per position, added to the embedding.
+    case learned
+    /// Turned queries and keys; angle of pair i at position p is p · frequency[i].
+    case rotary(frequencies: [Double], factor: Float, interleaved: Bool)
+}
+
+/// The shape of a decoder-only model: GPT-2, LLaMA and what lies between are values of it.
+public struct DecoderConfiguration: Sendable, Equatable {
+    /// V.
+    public var vocabulary: Int
+    /// The longest sequence.
+    public var context: Int
+    /// C.
+    public var width: Int
+    public var layers: Int
+    public var heads: Int
+    public var keyHeads: Int
+    /// Columns per head; usually width / heads.
+    public var headWidth: Int
+    /// F of the feed-forward layer.
+    public var inner: Int
+    public var activation: Activation
+    /// Whether the feed-forward layer is gated.
+    public var gated: Bool
+    public var norm: NormKind
+    public var epsilon: Float
+    public var positions: Positions
+    public var projectionBias: Bool
+    public var outputBias: Bool
+    public var feedForwardBias: Bool
+    /// Whether the output matrix is the embedding table.
+    public var tied: Bool
+    /// Whether scores are divided by √headWidth.
+    public var scalesScores: Bool = true
+    /// Whether scores of layer i are also divided by i + 1.
+    public var scalesByLayer: Bool = false
+    /// Dropout rates: after the embedding, on attention weights, on each half's answer.
+    public var embeddingDropout: Float = 0
+    public var weightDropout: Float = 0
+    public var residualDropout: Float = 0
+    /// The standard deviation of a new model's matrices; those that write to the stream have 1/√(2·layers) of it.
+    public var initialDeviation: Float = 0.02
+
+    /// GPT-2 (Radford et al. 2019) of a width and depth.
+    public static func gpt2(
+        width: Int, layers: Int, heads: Int, vocabulary: Int = 50_257, context: Int = 1_024
+    ) -> DecoderConfiguration {
+        DecoderConfiguration(
+            vocabulary: vocabulary, context: context, width: width, layers: layers, heads: heads, keyHeads: heads,
+            headWidth: width / max(heads, 1), inner: 4 * width, activation: .geluTanh, gated: false, norm: .layer,
+            epsilon: 1e-5, positions: .learned, projectionBias: true, outputBias: true, feedForwardBias: true,
+            tied: true)
+    }
+
+    /// LLaMA's choices (Touvron et al. 2023): root-mean-square norms, rotary positions, gated SiLU, grouped heads.
+    public static func llama(
+        width: Int, layers: Int, heads: Int, keyHeads: Int, inner: Int, vocabulary: Int, context: Int,
+        theta: Double = 10_000
+    ) -> DecoderConfiguration {
+        let headWidth = width / max(heads, 1)
+        return DecoderConfiguration(
+            vocabulary: vocabulary, context: context, width: width, layers: layers, heads: heads, keyHeads: keyHeads,
+            headWidth: headWidth, inner: inner, activation: .silu, gated: true, norm: .rootMeanSquare, epsilon: 1e-5,
+            positions: .rotary(
+                frequencies: rotaryFrequencies(width: headWidth, theta: theta), factor: 1, interleaved: false),
+            projectionBias: false, outputBias: false, feedForwardBias: false, tied: false)
+    }
+
+    /// Returns θ^(−2i/width) for each pair i (Su et al. 2021, section 3.3).
+    public static func rotaryFrequencies(width: Int, theta: Double) -> [Double] {
+        (0..<(width / 2)).map {
+            Trigonometry.exponential(-2 * Double($0) / Double(width) * Trigonometry.logarithm(theta))
+        }
+    }
+
+    /// Floating-point operations of one token's forward pass, `keys` keys being visible.
+    public func operationsPerToken(keys: Double) -> Double {
+        let queries = Double(heads * headWidth)
+        let both = Double(2 * keyHeads * headWidth)
+        let perLayer =
+            2 * Double(width) * (queries + both) + 2 * queries * Double(width)
+            + 2 * Double(width * inner) * (gated ? 3 : 2) + 4 * keys * queries
+        return Double(layers) * perLayer + 2 * Double(vocabulary * width)
+    }
+}
