@@ -1,17 +1,5 @@
 import HeedTensor
 
-/// Where a stack's order of tokens comes from inside attention.
-public struct RotaryPositions: Sendable {
-    public let table: RotaryTable
-    /// Pairs (2i, 2i + 1) instead of (i, i + width/2).
-    public let interleaved: Bool
-
-    public init(table: RotaryTable, interleaved: Bool = false) {
-        self.table = table
-        self.interleaved = interleaved
-    }
-}
-
 /// Multi-head attention: `out = W_O · concat over heads of softmax(q kᵀ · scale) v` (Vaswani et al. 2017, section 3.2).
 ///
 /// Grouped heads, rotary positions, relative biases and reading from a memory are values of this one layer. The
@@ -80,8 +68,7 @@ public struct Attention: Sendable {
             var qkv = projection(x)  // [rows, (H + 2·Hₖ)·width]
             if let rotary {
                 qkv = qkv.rotated(
-                    context.batch, rotary.table, heads: shape.heads + shape.keyHeads, width: shape.width,
-                    interleaved: rotary.interleaved)
+                    context.batch, rotary, heads: shape.heads + shape.keyHeads, width: shape.width)
             }
             answer = qkv.attending(
                 shape, batch: context.batch, layer: layer, bias: bias, dropout: weightDropout,

@@ -27,11 +27,9 @@ public struct Decoder: Sendable {
         switch c.positions {
         case .learned:
             positionTable = scope.parameter("embedding.positions", [c.context, c.width], initial)
-        case .rotary(let frequencies, let factor, let interleaved):
+        case .rotary(let positions):
             positionTable = nil
-            rotary = RotaryPositions(
-                table: RotaryTable(positions: c.context, frequencies: frequencies, factor: factor),
-                interleaved: interleaved)
+            rotary = positions
         }
         blocks = (0..<c.layers).map { layer in
             let scope = scope / "blocks" / layer

@@ -6,7 +6,7 @@ public enum Positions: Sendable, Equatable {
     /// A learned row per position, added to the embedding.
     case learned
     /// Turned queries and keys; angle of pair i at position p is p · frequency[i].
-    case rotary(frequencies: [Double], factor: Float, interleaved: Bool)
+    case rotary(RotaryPositions)
 }
 
 /// The shape of a decoder-only model: GPT-2, LLaMA and what lies between are values of it.
@@ -67,7 +67,7 @@ public struct DecoderConfiguration: Sendable, Equatable {
             vocabulary: vocabulary, context: context, width: width, layers: layers, heads: heads, keyHeads: keyHeads,
             headWidth: headWidth, inner: inner, activation: .silu, gated: true, norm: .rootMeanSquare, epsilon: 1e-5,
             positions: .rotary(
-                frequencies: rotaryFrequencies(width: headWidth, theta: theta), factor: 1, interleaved: false),
+                RotaryPositions(frequencies: rotaryFrequencies(width: headWidth, theta: theta))),
             projectionBias: false, outputBias: false, feedForwardBias: false, tied: false)
     }
 

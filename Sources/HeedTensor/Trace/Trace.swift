@@ -29,7 +29,7 @@ public final class Trace {
     public let cache: KeyValueCache?
     /// Whether attention also writes out its weights, as observations.
     public let keepsAttentionWeights: Bool
-    /// The longest sequence that attention may see.
+    /// The longest sequence that attention may see, and one more than the largest position.
     public let maximumLength: Int
     /// Run-time seed, step and row of the dropout masks.
     public let randomState: RandomState
@@ -40,6 +40,7 @@ public final class Trace {
     private(set) var values: [Value] = []
     private(set) var observations: [(name: String, value: Int)] = []
     private var dropoutSites: UInt32 = 0
+    private var rotaryTables: [RotaryTable] = []
 
     /// An empty trace for sequences of up to `maximumLength` tokens.
     public init(
@@ -67,6 +68,14 @@ public final class Trace {
     public func nextDropoutPurpose() -> UInt32 {
         dropoutSites += 1
         return RandomPurpose.dropout.rawValue + dropoutSites
+    }
+
+    /// The table of `rotary` for the positions of this trace, made once.
+    func rotaryTable(_ rotary: RotaryPositions) -> RotaryTable {
+        if let there = rotaryTables.first(where: { $0.rotary == rotary }) { return there }
+        let table = RotaryTable(positions: maximumLength, rotary)
+        rotaryTables.append(table)
+        return table
     }
 
     func observe(_ tensor: Tensor, as name: String) { observations.append((name, tensor.id)) }

@@ -1,0 +1,178 @@
+import HeedSupport
+import HeedTensor
+import HeedWeights
+
+/// The published families whose folders Heed reads and writes.
+public enum Family: String, Sendable, CaseIterable {
+    case gpt2, llama
+
+    /// What `config.json` calls the class of a model with an output matrix.
+    var architecture: String {
+        switch self {
+        case .gpt2: "GPT2LMHeadModel"
+        case .llama: "LlamaForCausalLM"
+        }
+    }
+}
+
+/// Ids with a meaning for generation, from `config.json` and `generation_config.json`.
+public struct SpecialIds: Sendable, Equatable {
+    public var begin: Int?
+    public var ends: [Int] = []
+    public var padding: Int?
+
+    public init(begin: Int? = nil, ends: [Int] = [], padding: Int? = nil) {
+        self.begin = begin
+        self.ends = ends
+        self.padding = padding
+    }
+}
+
+/// A model with its numbers: what a folder in the Hugging Face layout holds, tokenizer aside.
+public final class Model: Sendable {
+    public let family: Family
+    public let decoder: Decoder
+    /// Every learned number.
+    public let parameters: ParameterBuffer
+    /// Published names.
+    public let checkpoint: [CheckpointTensor]
+    public let specials: SpecialIds
+    /// `config.json` as it is written.
+    public let document: JSONObject
+
+    /// A new model; its numbers begin as declared, from `seed`.
+    ///
+    /// - Throws: `HeedError` when memory is refused.
+    public convenience init(
+        _ configuration: DecoderConfiguration, family: Family, specials: SpecialIds = SpecialIds(), seed: UInt64
+    ) throws {
+        let document = family.document(configuration, specials)
+        try self.init(family, configuration, document, specials)
+        parameters.initialise(seed: seed)
+    }
+
+    private init(
+        _ family: Family, _ configuration: DecoderConfiguration, _ document: JSONObject, _ specials: SpecialIds,
+        checking source: (any TensorSource)? = nil
+    ) throws {
+        self.family = family
+        self.document = document
+        self.specials = specials
+        let (decoder, layout) = ParameterLayout.declare { Decoder($0, configuration) }
+        self.decoder = decoder
+        checkpoint = family.checkpoint(decoder)
+        // Files are held against the configuration before any memory is asked for.
+        if let source { try checkpoint.check(source) }
+        parameters = try ParameterBuffer(layout)
+    }
+
+    /// Reads a folder with `config.json` and safetensors.
+    ///
+    /// - Throws: `HeedError` naming file and key or tensor: missing, malformed, of another shape, not finite.
+    public static func load(folder: String) throws -> Model {
+        let path = joinPath(folder, "config.json")
+        guard isDirectory(folder) else {
+            throw HeedError(
+                .missing, "there is no such model folder", in: folder,
+                expected: "a folder with config.json and model.safetensors")
+        }
+        let reader = try ConfigurationReader(path: path)
+        let family = try Family(reading: reader)
+        let configuration = try family.configuration(reader)
+        let source = try openWeights(folder: folder)
+        let specials = try SpecialIds(reader, folder: folder, vocabulary: configuration.vocabulary)
+        let model = try Model(family, configuration, reader.object, specials, checking: source)
+        try model.checkpoint.read(source, into: model.parameters)
+        return model
+    }
+
+    /// Writes `config.json`, `generation_config.json` and `model.safetensors` into `folder`, each by rename.
+    ///
+    /// `transformers` loads the folder as `GPT2LMHeadModel` or `LlamaForCausalLM`.
+    public func save(folder: String) throws {
+        try createDirectory(folder)
+        try writeWeights(path: joinPath(folder, "model.safetensors"))
+        try writeAtomically(
+            path: joinPath(folder, "generation_config.json"),
+            text: JSON.object(specials.document()).serialised(pretty: true) + "\n")
+        try writeAtomically(
+            path: joinPath(folder, "config.json"), text: JSON.object(document).serialised(pretty: true) + "\n")
+    }
+
+    /// Writes the weights alone.
+    public func writeWeights(path: String) throws {
+        try writeSafetensors(path: path, checkpoint.map { $0.write(from: parameters) })
+    }
+}
+
+extension Family {
+    /// The family that `config.json` names in `model_type`.
+    init(reading reader: ConfigurationReader) throws {
+        self = try reader.choice("model_type", ["gpt2": Family.gpt2, "llama": .llama])
+    }
+
+    func configuration(_ reader: ConfigurationReader) throws -> DecoderConfiguration {
+        switch self {
+        case .gpt2: try DecoderConfiguration(gpt2: reader)
+        case .llama: try DecoderConfiguration(llama: reader)
+        }
+    }
+
+    func document(_ configuration: DecoderConfiguration, _ specials: SpecialIds) -> JSONObject {
+        var document: JSONObject =
+            switch self {
+            case .gpt2: configuration.gpt2Document()
+            case .llama: configuration.llamaDocument()
+            }
+        document["architectures"] = [.string(architecture)]
+        document["model_type"] = .string(rawValue)
+        document["dtype"] = "float32"
+        document["bos_token_id"] = specials.begin.map { .integer($0) } ?? .null
+        document["eos_token_id"] = specials.endsDocument
+        document["pad_token_id"] = specials.padding.map { .integer($0) } ?? .null
+        return document
+    }
+
+    func checkpoint(_ decoder: Decoder) -> [CheckpointTensor] {
+        switch self {
+        case .gpt2: decoder.gpt2Tensors()
+        case .llama: decoder.llamaTensors()
+        }
+    }
+}
+
+extension SpecialIds {
+    /// `generation_config.json` goes before `config.json`, as in transformers.
+    init(_ reader: ConfigurationReader, folder: String, vocabulary: Int) throws {
+        var readers = [reader]
+        let path = joinPath(folder, "generation_config.json")
+        if fileExists(path) { readers.insert(try ConfigurationReader(path: path), at: 0) }
+        let range = 0...max(vocabulary - 1, 0)
+        self.init()
+        for reader in readers {
+            if begin == nil { begin = try reader.optionalInteger("bos_token_id", in: range) }
+            if padding == nil { padding = try reader.optionalInteger("pad_token_id", in: -1...max(vocabulary - 1, 0)) }
+            if ends.isEmpty, reader.has("eos_token_id") {
+                if reader.object["eos_token_id"]?.arrayValue != nil {
+                    ends = try reader.optionalIntegers("eos_token_id", in: range) ?? []
+                } else {
+                    ends = [try reader.integer("eos_token_id", in: range)]
+                }
+            }
+        }
+        if padding == -1 { padding = nil }
+    }
+
+    var endsDocument: JSON {
+        ends.isEmpty ? .null : ends.count == 1 ? .integer(ends[0]) : .array(ends.map { .integer($0) })
+    }
+
+    func document() -> JSONObject {
+        var document = JSONObject()
+        document["_from_model_config"] = true
+        if let begin { document["bos_token_id"] = .integer(begin) }
+        if !ends.isEmpty { document["eos_token_id"] = endsDocument }
+        if let padding { document["pad_token_id"] = .integer(padding) }
+        return document
+    }
+}

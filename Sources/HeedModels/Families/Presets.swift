@@ -1,0 +1,45 @@
+import HeedSupport
+
+/// Shapes known by name.
+public struct Preset: Sendable {
+    public let name: String
+    public let family: Family
+    public let configuration: DecoderConfiguration
+    /// One line for lists.
+    public let summary: String
+
+    /// Every preset, smallest first.
+    public static let all: [Preset] = [
+        Preset(
+            name: "tiny", family: .gpt2,
+            configuration: .gpt2(width: 128, layers: 4, heads: 4, vocabulary: 512, context: 128),
+            summary: "a GPT that trains in minutes: 4 layers of 128"),
+        Preset(
+            name: "llama-tiny", family: .llama,
+            configuration: .llama(
+                width: 128, layers: 4, heads: 8, keyHeads: 4, inner: 344, vocabulary: 512, context: 256),
+            summary: "the same with LLaMA's choices, grouped heads included"),
+        Preset(
+            name: "gpt2", family: .gpt2, configuration: .gpt2(width: 768, layers: 12, heads: 12),
+            summary: "GPT-2 as published, 124,439,808 parameters"),
+        Preset(
+            name: "gpt2-medium", family: .gpt2, configuration: .gpt2(width: 1024, layers: 24, heads: 16),
+            summary: "GPT-2 medium, 354,823,168 parameters"),
+        Preset(
+            name: "gpt2-large", family: .gpt2, configuration: .gpt2(width: 1280, layers: 36, heads: 20),
+            summary: "GPT-2 large, 774,030,080 parameters"),
+        Preset(
+            name: "gpt2-xl", family: .gpt2, configuration: .gpt2(width: 1600, layers: 48, heads: 25),
+            summary: "GPT-2 XL, 1,557,611,200 parameters"),
+    ]
+
+    /// The preset called `name`.
+    ///
+    /// - Throws: `HeedError` (`usage`) with the nearest name.
+    public static func named(_ name: String) throws -> Preset {
+        if let preset = all.first(where: { $0.name == name }) { return preset }
+        throw HeedError(
+            .usage, "--preset \(quoted(name)) is not known", expected: all.map(\.name).joined(separator: ", "),
+            advice: nearest(name, among: all.map(\.name)).map { "The nearest is \($0)" })
+    }
+}
