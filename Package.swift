@@ -29,9 +29,9 @@ let package = Package(
         // ids → embeddings → blocks → logits.
         .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedWeights"]),
         // logits → ids.
-        .target(name: "HeedGenerate", dependencies: ["HeedModels"]),
+        .target(name: "HeedGenerate", dependencies: ["HeedModels", "HeedSupport", "CHeedKernels"]),
         // loss → update.
-        .target(name: "HeedTrain", dependencies: ["HeedModels"]),
+        .target(name: "HeedTrain", dependencies: ["HeedModels", "HeedSupport", "CHeedKernels"]),
         // Any pass → story.
         .target(name: "HeedExplain", dependencies: ["HeedModels"]),
         // Umbrella.
@@ -49,8 +49,8 @@ let package = Package(
         .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedWeights"]),
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
         .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels"]),
-        .testTarget(name: "HeedGenerateTests", dependencies: ["HeedGenerate"]),
-        .testTarget(name: "HeedTrainTests", dependencies: ["HeedTrain"]),
+        .testTarget(name: "HeedGenerateTests", dependencies: ["HeedGenerate", "HeedSupport", "HeedWeights"]),
+        .testTarget(name: "HeedTrainTests", dependencies: ["HeedTrain", "HeedSupport", "HeedWeights"]),
         .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain"]),
         .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand"]),
     ],

@@ -1,0 +1,150 @@
+import HeedSupport
+
+/// When a beam search ends, as Hugging Face's `early_stopping`.
+public enum EarlyStopping: String, Sendable, CaseIterable {
+    /// As soon as there are as many finished sequences as beams.
+    case yes = "true"
+    /// When the best open beam, at its present length, scores below the worst finished sequence.
+    case no = "false"
+    /// When the best open beam cannot come to score above the worst finished sequence at any length.
+    case never
+}
+
+/// What happens when a sequence would outgrow the model's positions.
+public enum ContextOverflow: String, Sendable, CaseIterable {
+    /// The call is refused before anything is computed.
+    case error
+    /// The oldest ids are forgotten: every token is predicted from the last `contextLength` ids.
+    case slide
+}
+
+/// How the next token is chosen from the logits; the names and meanings are those of Hugging Face's generation.
+///
+/// A filter that is not asked for is off. Ids only; text is the caller's.
+public struct GenerationOptions: Sendable, Equatable {
+    /// How many tokens to generate at most.
+    public var maxNewTokens = 64
+    /// No end id before that many new tokens.
+    public var minNewTokens = 0
+    /// Whether tokens are drawn; else the most likely one is taken (the lowest id of equals).
+    public var samples = false
+    /// Logits are divided by it; 0 means greedy.
+    public var temperature = 1.0
+    /// Only the k most likely ids (ties by lowest id); 0 means all.
+    public var topK = 0
+    /// Only the smallest set of most likely ids whose probabilities sum to at least p; 1 means all.
+    public var topP = 1.0
+    /// Only ids of at least this share of the most likely id's probability; 0 means all.
+    public var minP = 0.0
+    /// Only the ids whose surprise is nearest to the entropy, up to this mass; 1 means all (Meister et al. 2022).
+    public var typicalP = 1.0
+    /// Only ids of at least this probability; 0 means all (Hewitt et al. 2022).
+    public var epsilonCutoff = 0.0
+    /// Only ids above an entropy-dependent probability; 0 means all (Hewitt et al. 2022).
+    public var etaCutoff = 0.0
+    /// How many ids every one of the filters above leaves at least.
+    public var minTokensToKeep = 1
+    /// Positive logits of ids seen before are divided by it, negative ones multiplied; 1 means off (Keskar et al. 2019).
+    public var repetitionPenalty = 1.0
+    /// No n-gram of this size occurs twice; 0 means off.
+    public var noRepeatNgramSize = 0
+    /// Ids that are never generated.
+    public var suppressedTokens: [Int32] = []
+    /// Sequences of ids that are never completed.
+    public var badWords: [[Int32]] = []
+    /// The first new id, if set.
+    public var forcedBeginToken: Int32?
+    /// The ids of which the last possible token is one, if not empty.
+    public var forcedEndTokens: [Int32] = []
+    /// Ids that end a sequence.
+    public var endTokens: [Int32] = []
+    /// How many beams; 1 means no beam search.
+    public var numBeams = 1
+    /// Scores of beams are sums of log probabilities over lengthᵖᵉⁿᵃˡᵗʸ.
+    public var lengthPenalty = 1.0
+    /// When a beam search ends.
+    public var earlyStopping = EarlyStopping.no
+    /// How many sequences are returned for each prompt.
+    public var numReturnSequences = 1
+    /// The seed of all draws.
+    public var seed: UInt64 = 0
+    /// What happens past the model's positions.
+    public var contextOverflow = ContextOverflow.error
+    /// How many of the oldest ids are forgotten at a time under `slide`: 1 predicts every token from the last
+    /// `contextLength` ids, which costs a full pass a token; n costs one pass every n tokens.
+    public var slideStep = 1
+
+    /// Options of a plain greedy decoding.
+    public init() {}
+
+    /// Whether tokens are drawn at random.
+    public var isRandom: Bool { samples && temperature > 0 }
+
+    /// How many sequences are decoded side by side for a prompt when there are no beams.
+    public var copiesOfPrompt: Int { numBeams > 1 ? 1 : numReturnSequences }
+
+    /// Refuses values that mean nothing.
+    ///
+    /// - Parameter vocabulary: the number of ids of the model, for the options that hold ids; nil skips that check.
+    /// - Throws: `HeedError` of kind `usage` naming the option as on the command line.
+    public func validate(vocabulary: Int? = nil) throws {
+        try require(maxNewTokens >= 1, "--max-new-tokens", "at least 1", "\(maxNewTokens)")
+        try require(minNewTokens >= 0, "--min-new-tokens", "0 or more", "\(minNewTokens)")
+        try require(
+            minNewTokens <= maxNewTokens, "--min-new-tokens", "at most --max-new-tokens (\(maxNewTokens))",
+            "\(minNewTokens)")
+        try require(
+            temperature.isFinite && temperature >= 0, "--temperature", "a number of 0 or more", "\(temperature)")
+        try require(topK >= 0, "--top-k", "0 (off) or a positive number", "\(topK)")
+        try require(topP >= 0 && topP <= 1, "--top-p", "a number from 0 to 1", "\(topP)")
+        try require(minP >= 0 && minP <= 1, "--min-p", "a number from 0 to 1", "\(minP)")
+        try require(typicalP > 0 && typicalP <= 1, "--typical-p", "a number above 0 and up to 1", "\(typicalP)")
+        try require(
+            epsilonCutoff >= 0 && epsilonCutoff < 1, "--epsilon-cutoff", "a number from 0 to below 1",
+            "\(epsilonCutoff)")
+        try require(etaCutoff >= 0 && etaCutoff < 1, "--eta-cutoff", "a number from 0 to below 1", "\(etaCutoff)")
+        try require(minTokensToKeep >= 1, "--min-tokens-to-keep", "at least 1", "\(minTokensToKeep)")
+        try require(
+            repetitionPenalty.isFinite && repetitionPenalty > 0, "--repetition-penalty", "a number above 0",
+            "\(repetitionPenalty)")
+        try require(
+            noRepeatNgramSize >= 0, "--no-repeat-ngram-size", "0 (off) or a positive number",
+            "\(noRepeatNgramSize)")
+        try require(numBeams >= 1 && numBeams <= 1_024, "--num-beams", "a number from 1 to 1,024", "\(numBeams)")
+        try require(lengthPenalty.isFinite, "--length-penalty", "a finite number", "\(lengthPenalty)")
+        try require(
+            numReturnSequences >= 1 && numReturnSequences <= 4_096, "--num-return-sequences",
+            "a number from 1 to 4,096", "\(numReturnSequences)")
+        try require(slideStep >= 1, "--slide-step", "at least 1", "\(slideStep)")
+        if numBeams > 1 {
+            try require(
+                numReturnSequences <= numBeams, "--num-return-sequences", "at most --num-beams (\(numBeams))",
+                "\(numReturnSequences)")
+        } else if numReturnSequences > 1, !isRandom {
+            throw HeedError(
+                .usage, "greedy decoding has one answer only", in: "--num-return-sequences", expected: "1",
+                got: "\(numReturnSequences)", advice: "Add --sample or --num-beams")
+        }
+        for list in badWords where list.isEmpty {
+            throw HeedError(.badInput, "a list of bad words holds an empty sequence", in: "bad_words_ids")
+        }
+        guard let vocabulary else { return }
+        try checkIds(endTokens, "--eos-token-ids", vocabulary)
+        try checkIds(suppressedTokens, "--suppress-tokens", vocabulary)
+        try checkIds(forcedEndTokens, "forced_eos_token_id", vocabulary)
+        try checkIds(forcedBeginToken.map { [$0] } ?? [], "forced_bos_token_id", vocabulary)
+        for word in badWords { try checkIds(word, "bad_words_ids", vocabulary) }
+    }
+
+    private func require(_ holds: Bool, _ option: String, _ expected: String, _ got: String) throws {
+        if !holds { throw HeedError(.usage, "the value makes no sense", in: option, expected: expected, got: got) }
+    }
+
+    private func checkIds(_ ids: [Int32], _ option: String, _ vocabulary: Int) throws {
+        for id in ids where id < 0 || Int(id) >= vocabulary {
+            throw HeedError(
+                .badInput, "an id is not in the vocabulary", in: option, expected: "ids from 0 to \(vocabulary - 1)",
+                got: "\(id)")
+        }
+    }
+}
