@@ -1,11 +1,11 @@
 import CHeedKernels
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The instruction sets of this processor, as numbers that print well.
@@ -17,9 +17,9 @@ let instructionSets: [heed_isa] = [HEED_PORTABLE, HEED_AVX2, HEED_AVX512, HEED_N
 let fusedInstructionSets: [heed_isa] = instructionSets.filter { $0 != HEED_PORTABLE || portableFuses }
 
 #if arch(arm64)
-let portableFuses = true
+    let portableFuses = true
 #else
-let portableFuses = false
+    let portableFuses = false
 #endif
 
 /// Reproducible numbers in −1 … 1 with all bits of the significand in use.
