@@ -73,6 +73,19 @@ public struct Decoder: Sendable {
         return x
     }
 
+    /// The same parameters without dropout, for gradients that are to be compared.
+    public func withoutDropout() -> Decoder { withDropout(0) }
+
+    /// The same parameters with one dropout rate everywhere.
+    public func withDropout(_ rate: Float) -> Decoder {
+        var changed = configuration
+        changed.embeddingDropout = rate
+        changed.weightDropout = rate
+        changed.residualDropout = rate
+        // Declaring again in a scope of its own gives the same places, because places follow from the configuration.
+        return ParameterLayout.declare { Decoder($0, changed) }.model
+    }
+
     /// Records the logits of `states [rows, C]`: `[rows, V]`.
     public func logits(_ states: Tensor) -> Tensor { states.linear(head) }
 

@@ -1,0 +1,47 @@
+import HeedSupport
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// What computes: the kernels of an instruction set and a team of threads.
+public struct Runtime: Sendable {
+    public let kernels: Kernels
+    public let team: Team
+
+    /// The kernels of `instructionSet` (by default `HEED_ISA` from the environment, or the best of this processor) and
+    /// `threads` threads (by default one per core).
+    ///
+    /// - Throws: `HeedError` when the processor lacks the instruction set or the system the threads.
+    public init(threads: Int? = nil, instructionSet: InstructionSet? = nil) throws {
+        kernels = try Kernels(instructionSet ?? Runtime.environmentChoice() ?? .best)
+        team = try Team(count: threads ?? Runtime.coreCount)
+    }
+
+    /// The processors that this process may use.
+    public static var coreCount: Int {
+        #if canImport(Glibc)
+        var set = cpu_set_t()
+        if sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 {
+            let count = withUnsafeBytes(of: &set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } }
+            if count > 0 { return min(count, 1024) }
+        }
+        #endif
+        return max(1, min(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1024))
+    }
+
+    private static func environmentChoice() throws -> InstructionSet? {
+        guard let raw = getenv("HEED_ISA") else { return nil }
+        let name = String(cString: raw)
+        guard let set = InstructionSet(rawValue: name) else {
+            throw HeedError(
+                .usage, "the environment variable HEED_ISA names no instruction set",
+                expected: InstructionSet.allCases.map(\.rawValue).joined(separator: ", "), got: quoted(name))
+        }
+        return set
+    }
+}
