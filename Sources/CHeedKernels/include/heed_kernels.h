@@ -324,6 +324,8 @@ typedef struct heed_kernels {
 const heed_kernels *heed_kernels_for(heed_isa isa);
 heed_isa heed_best_isa(void);
 const char *heed_isa_name(heed_isa isa);
+// The processors that this process may use.
+int heed_core_count(void);
 // Spins for a moment without burning the core's resources.
 void heed_pause(void);
 

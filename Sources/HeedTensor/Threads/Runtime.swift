@@ -1,3 +1,4 @@
+import CHeedKernels
 import HeedSupport
 
 #if canImport(Glibc)
@@ -23,16 +24,7 @@ public struct Runtime: Sendable {
     }
 
     /// The processors that this process may use.
-    public static var coreCount: Int {
-        #if canImport(Glibc)
-        var set = cpu_set_t()
-        if sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 {
-            let count = withUnsafeBytes(of: &set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-            if count > 0 { return min(count, 1024) }
-        }
-        #endif
-        return max(1, min(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1024))
-    }
+    public static var coreCount: Int { max(1, min(Int(heed_core_count()), 1024)) }
 
     private static func environmentChoice() throws -> InstructionSet? {
         guard let raw = getenv("HEED_ISA") else { return nil }
