@@ -52,7 +52,9 @@ public struct CheckpointTensor: Sendable {
         guard transposed, extents.count == 2 else { return Array(values) }
         let (rows, columns) = (extents[0], extents[1])
         var result = [Float](repeating: 0, count: values.count)
-        for row in 0..<rows { for column in 0..<columns { result[column * rows + row] = values[row * columns + column] } }
+        for row in 0..<rows {
+            for column in 0..<columns { result[column * rows + row] = values[row * columns + column] }
+        }
         return result
     }
 

@@ -78,7 +78,8 @@ public struct ForwardPass {
             let start = row * input.columns
             let first = batch.rows.current
             try batch.append(
-                columns.map { Int32(input.ids[start + $0]) }, positions: columns.map { Int32(input.positions[start + $0]) })
+                columns.map { Int32(input.ids[start + $0]) },
+                positions: columns.map { Int32(input.positions[start + $0]) })
             guard let labels = input.labels else { continue }
             // The state of column t predicts the label of column t + 1.
             for (index, column) in columns.enumerated() where column + 1 < input.columns {

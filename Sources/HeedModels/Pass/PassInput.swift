@@ -46,7 +46,8 @@ struct PassInput {
             for (index, label) in labels.enumerated() where label != -100 {
                 guard label >= 0, label < configuration.vocabulary else {
                     throw HeedError(
-                        .badInput, "the tensor labels holds an id out of range at [\(index / columns), \(index % columns)]",
+                        .badInput,
+                        "the tensor labels holds an id out of range at [\(index / columns), \(index % columns)]",
                         in: file.place, expected: "0 ..< \(configuration.vocabulary), or -100 to ignore",
                         got: "\(label)")
                 }

@@ -62,7 +62,9 @@ struct AttendOperation: Operation {
     let maximumKeys: Int
 
     var name: String { "attention" }
-    var formula: String { "out = softmax(s · q kᵀ\(bias == nil ? "" : " + b")\(shape.causal ? " | key ≤ query" : "")) · v" }
+    var formula: String {
+        "out = softmax(s · q kᵀ\(bias == nil ? "" : " + b")\(shape.causal ? " | key ≤ query" : "")) · v"
+    }
     var gradientFormula: String {
         "∂v = pᵀ ∂out; ∂p = ∂out vᵀ; ∂s = p ⊙ (∂p − Σ ∂p ⊙ p); ∂q = s · ∂s k; ∂k = s · ∂sᵀ q"
     }
@@ -261,7 +263,8 @@ struct StoreOperation: Operation {
             heed_cache_append(
                 sequences: batch.sequences.pointer, offsets: batch.offsets, slots: batch.slots, past: batch.past,
                 k: binder.input(0), k_stride: Int64(2 * columns), v: binder.input(0) + columns,
-                v_stride: Int64(2 * columns), cache: cache.layout(layer: layer)), rows: binder.rows, cost: cost(rows: 1))
+                v_stride: Int64(2 * columns), cache: cache.layout(layer: layer)), rows: binder.rows, cost: cost(rows: 1)
+        )
     }
     func backward(_ binder: Binder) {}
 }

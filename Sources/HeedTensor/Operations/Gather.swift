@@ -14,7 +14,8 @@ struct GatherOperation: Operation {
     func forward(_ binder: Binder) {
         binder.emit(
             binder.kernels.gather,
-            heed_gather(count: picked.pointer, index: index, x: binder.input(0), y: binder.output, columns: Int32(width)),
+            heed_gather(
+                count: picked.pointer, index: index, x: binder.input(0), y: binder.output, columns: Int32(width)),
             rows: picked, cost: cost(rows: 1))
     }
 

@@ -131,7 +131,8 @@ extension Tensor {
     /// `self [rows, in]`, `weight [out, in]`, `bias [out]`, `residual [rows, out]`; the result is `[rows, out]`.
     /// Cost: 2 · rows · in · out operations, twice that for the gradient.
     public func linear(
-        _ weight: Parameter, _ bias: Parameter? = nil, activation: Activation = .identity, adding residual: Tensor? = nil
+        _ weight: Parameter, _ bias: Parameter? = nil, activation: Activation = .identity,
+        adding residual: Tensor? = nil
     ) -> Tensor {
         trace.record(
             LinearOperation(weight: weight, bias: bias, activation: activation, addsResidual: residual != nil),

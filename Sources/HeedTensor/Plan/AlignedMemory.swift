@@ -1,11 +1,11 @@
 import HeedSupport
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// Zeroed memory straight from the system: page-aligned, with large pages where the system offers them.
@@ -25,9 +25,9 @@ public final class AlignedMemory: @unchecked Sendable {
     public init(byteCount: Int) throws {
         self.byteCount = max(byteCount, 1)
         #if os(Linux)
-        let flags = MAP_PRIVATE | MAP_ANONYMOUS
+            let flags = MAP_PRIVATE | MAP_ANONYMOUS
         #else
-        let flags = MAP_PRIVATE | MAP_ANON
+            let flags = MAP_PRIVATE | MAP_ANON
         #endif
         let address = mmap(nil, self.byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
         guard let address, address != MAP_FAILED else {
@@ -37,8 +37,8 @@ public final class AlignedMemory: @unchecked Sendable {
         }
         base = address
         #if os(Linux)
-        // Walking a matrix by rows touches a page per row; 2 MiB pages keep the translation cache from deciding the speed.
-        if self.byteCount >= 4 << 20 { madvise(address, self.byteCount, 14 /* MADV_HUGEPAGE */) }
+            // Walking a matrix by rows touches a page per row; 2 MiB pages keep the translation cache from deciding the speed.
+            if self.byteCount >= 4 << 20 { madvise(address, self.byteCount, 14 /* MADV_HUGEPAGE */) }
         #endif
     }
 

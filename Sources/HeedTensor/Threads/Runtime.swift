@@ -2,11 +2,11 @@ import CHeedKernels
 import HeedSupport
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// What computes: the kernels of an instruction set and a team of threads.

@@ -3,11 +3,11 @@ import HeedSupport
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// One call of a kernel: the function, its arguments, and when it is worth sharing out.
@@ -64,18 +64,18 @@ public final class Team: @unchecked Sendable {
         for index in 1..<max(count, 1) {
             let start = Unmanaged.passRetained(WorkerStart(team: self, index: Int32(index)))
             #if canImport(Darwin)
-            var thread: pthread_t?
+                var thread: pthread_t?
             #else
-            var thread = pthread_t()
+                var thread = pthread_t()
             #endif
             let code = pthread_create(
                 &thread, nil,
                 { raw in
                     #if canImport(Darwin)
-                    let start = Unmanaged<WorkerStart>.fromOpaque(raw).takeRetainedValue()
+                        let start = Unmanaged<WorkerStart>.fromOpaque(raw).takeRetainedValue()
                     #else
-                    guard let raw else { return nil }
-                    let start = Unmanaged<WorkerStart>.fromOpaque(raw).takeRetainedValue()
+                        guard let raw else { return nil }
+                        let start = Unmanaged<WorkerStart>.fromOpaque(raw).takeRetainedValue()
                     #endif
                     start.work()
                     return nil
@@ -86,9 +86,9 @@ public final class Team: @unchecked Sendable {
                 throw HeedError(.io, "the system starts no more threads after \(index)", advice: "Use fewer --threads.")
             }
             #if canImport(Darwin)
-            if let thread { threads.append(thread) }
+                if let thread { threads.append(thread) }
             #else
-            threads.append(thread)
+                threads.append(thread)
             #endif
         }
     }

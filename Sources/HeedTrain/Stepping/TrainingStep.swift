@@ -93,7 +93,8 @@ public final class TrainingStep {
             try source.fill(batch, step: step, part: part)
             if options.accumulate == 1 { counted = countedTargets }
             guard counted > 0 else {
-                throw HeedError(.badInput, "no target of step \(step) counts", advice: "Look at the labels of the data.")
+                throw HeedError(
+                    .badInput, "no target of step \(step) counts", advice: "Look at the labels of the data.")
             }
             trace.lossScale.value = 1 / Float(counted)
             trace.randomState.set(seed: options.seed, step: step, rowBase: tokens)
@@ -123,7 +124,8 @@ public final class TrainingStep {
             model.checkpoint.first { $0.parameter == found.parameter }?.name ?? found.parameter.name
         }
         return HeedError(
-            .numeric, "step \(step) gave numbers that are not finite"
+            .numeric,
+            "step \(step) gave numbers that are not finite"
                 + (name.map { ", first in the gradient of \($0)" } ?? ""),
             expected: "a finite loss and gradient", got: "loss \(loss / Double(max(countedTargets, 1)))",
             advice: "The weights are those of the step before. Lower --lr, raise --warmup or set --clip, and resume.")
