@@ -1,0 +1,96 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+import ArgumentParser
+import HeedSupport
+
+/// Parses a command line, runs it and turns every way to fail into one message and an exit code.
+///
+/// Exit codes: 0 done, 1 the work failed, 2 wrong usage.
+struct CommandRunner {
+    /// The command whose subcommands are offered.
+    let root: any ParsableCommand.Type
+
+    /// Runs the words after the program's name.
+    func run(_ words: some Sequence<String>) -> Int32 {
+        let words = CommandLineWords.joiningNegativeNumbers(Array(words))
+        let path = CommandPath(root: root, words: words)
+        if let message = path.unknownCommand {
+            report(message, path)
+            return 2
+        }
+        var command: any ParsableCommand
+        do {
+            command = try root.parseAsRoot(words)
+        } catch {
+            return finish(parsing: error, path, words)
+        }
+        do {
+            Signals.install()
+            try command.run()
+            try StandardOutput.flush()
+            return 0
+        } catch {
+            // What was printed before the failure still belongs to the user.
+            try? StandardOutput.flush()
+            return finish(running: error, path, words)
+        }
+    }
+
+    /// Ends the process without running through the exit handlers of libraries that may still hold threads.
+    static func exitProcess(with code: Int32) -> Never {
+        exit(code)
+    }
+
+    private func finish(parsing error: any Error, _ path: CommandPath, _ words: [String]) -> Int32 {
+        if root.exitCode(for: error) == .success { return printHelp(error) }
+        var message = CommandRunner.paragraph(root.message(for: error))
+        if let unknown = path.unknownOption(in: words) { message = unknown }
+        report(message + " " + path.helpHint, path)
+        return 2
+    }
+
+    private func finish(running error: any Error, _ path: CommandPath, _ words: [String]) -> Int32 {
+        switch error {
+        case let error as HeedError:
+            report(error.description, path)
+            return error.kind == .usage ? 2 : 1
+        case let error as ValidationError:
+            report(CommandRunner.paragraph(error.message) + " " + path.helpHint, path)
+            return 2
+        case let code as ExitCode:
+            return code.rawValue
+        default:
+            if root.exitCode(for: error) == .success { return printHelp(error) }
+            report(CommandRunner.paragraph(root.message(for: error)), path)
+            return 1
+        }
+    }
+
+    private func printHelp(_ error: any Error) -> Int32 {
+        do {
+            try StandardOutput.write(root.fullMessage(for: error) + "\n")
+            try StandardOutput.flush()
+            return 0
+        } catch {
+            return 1
+        }
+    }
+
+    private func report(_ message: String, _ path: CommandPath) {
+        StandardError.write("\(path.name): \(message)\n")
+    }
+
+    /// The text with line ends turned into spaces, so that a message stays one paragraph.
+    static func paragraph(_ text: String) -> String {
+        let lines = text.split(whereSeparator: \.isNewline).map { line in
+            line.drop { $0 == " " }
+        }
+        let joined = lines.joined(separator: " ")
+        return joined.isEmpty || ".?!".contains(joined.last ?? " ") ? joined : joined + "."
+    }
+}

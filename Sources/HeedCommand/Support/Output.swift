@@ -1,0 +1,96 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+import HeedSupport
+import Synchronization
+
+/// Standard output: results and nothing else.
+///
+/// Writes are gathered and checked: a full disk or a closed pipe is an error with a message, never a silent loss.
+enum StandardOutput {
+    private static let buffer = Mutex<[UInt8]>([])
+    private static let capacity = 1 << 16
+
+    /// Writes text.
+    static func write(_ text: String) throws {
+        try write(Array(text.utf8))
+    }
+
+    /// Writes text and a line end.
+    static func writeLine(_ text: String = "") throws {
+        try write(Array((text + "\n").utf8))
+    }
+
+    /// Writes a JSON value on a line of its own.
+    static func writeLine(_ json: JSON, pretty: Bool = false) throws {
+        var bytes = json.serialisedBytes(pretty: pretty)
+        bytes.append(0x0A)
+        try write(bytes)
+    }
+
+    /// Writes bytes.
+    static func write(_ bytes: [UInt8]) throws {
+        try buffer.withLock { buffer in
+            buffer.append(contentsOf: bytes)
+            if buffer.count >= capacity { try send(&buffer) }
+        }
+    }
+
+    /// Hands everything to the system; call it after each piece of streamed text.
+    static func flush() throws {
+        try buffer.withLock { try send(&$0) }
+    }
+
+    private static func send(_ buffer: inout [UInt8]) throws {
+        defer { buffer.removeAll(keepingCapacity: true) }
+        try buffer.withUnsafeBytes { bytes in
+            var rest = bytes
+            while let start = rest.baseAddress, !rest.isEmpty {
+                let sent = systemWrite(STDOUT_FILENO, start, rest.count)
+                if sent < 0 {
+                    if errno == EINTR { continue }
+                    throw failure(errno)
+                }
+                rest = UnsafeRawBufferPointer(rebasing: rest[sent...])
+            }
+        }
+    }
+
+    private static func failure(_ code: Int32) -> HeedError {
+        switch code {
+        case EPIPE: HeedError(.io, "cannot write the result: its reader has closed the pipe", in: "standard output")
+        case ENOSPC: HeedError(.io, "cannot write the result: the disk is full", in: "standard output")
+        default: HeedError(.io, "cannot write the result: \(String(cString: strerror(code)))", in: "standard output")
+        }
+    }
+}
+
+/// Standard error: progress and messages. A failure to write here stops nothing.
+enum StandardError {
+    /// Writes text at once.
+    static func write(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while let start = rest.baseAddress, !rest.isEmpty {
+                let sent = systemWrite(STDERR_FILENO, start, rest.count)
+                if sent < 0 {
+                    if errno == EINTR { continue }
+                    return
+                }
+                rest = UnsafeRawBufferPointer(rebasing: rest[sent...])
+            }
+        }
+    }
+
+    /// Writes text and a line end.
+    static func writeLine(_ text: String = "") { write(text + "\n") }
+}
+
+private func systemWrite(_ descriptor: Int32, _ start: UnsafeRawPointer, _ count: Int) -> Int {
+    write(descriptor, start, count)
+}
