@@ -47,7 +47,9 @@ struct BatchLayerTests {
             let values = try golden.integers(name)
             return [Array(values[..<5]), Array(values[5...])]
         }
-        var layer = BatchLayer.document(isScaled: try #require(notes["scores_scaled_by_sqrt_head_dim"]?.boolValue))
+        let isScaled = notes["scores_scaled_by_sqrt_head_dim"]?.boolValue
+        #expect(isScaled != nil)
+        var layer = BatchLayer.document(isScaled: isScaled ?? true)
         for (field, path) in BatchLayer.Parameters.fields {
             layer.parameters[keyPath: path].values = try golden.doubles("param." + field)
         }
@@ -81,11 +83,11 @@ struct BatchLayerTests {
         for (field, path) in BatchLayer.Parameters.fields {
             #expect(try off(gradient[keyPath: path].values, "grad.f64." + field) < 1e-13, "\(field)")
         }
-        for (steps, name) in [(1, "adam1"), (3, "adam3")] {
-            let parameters = layer.train(steps: steps).parameters
-            for (field, path) in BatchLayer.Parameters.fields {
-                #expect(try off(parameters[keyPath: path].values, "\(name).f64." + field) < 1e-6, "\(name) \(field)")
-            }
+        // The fixture's adam1 tensors are those of adam3 (they were taken by reference), so only the last is compared;
+        // the losses below hold every step.
+        let parameters = layer.train(steps: 3).parameters
+        for (field, path) in BatchLayer.Parameters.fields {
+            #expect(try off(parameters[keyPath: path].values, "adam3.f64." + field) < 1e-9, "\(field)")
         }
         let wanted = try #require(notes["losses.f64"]?.arrayValue).compactMap(\.doubleValue)
         for (got, wanted) in zip(layer.train(steps: 3).losses, wanted) { #expect(abs(got - wanted) < 1e-9) }
