@@ -1,6 +1,27 @@
 import ArgumentParser
 
+/// The root of the command line: `heed COMMAND …`.
 @main
 struct HeedCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "heed", abstract: "Train, run and explain transformers.")
+    static let configuration = CommandConfiguration(
+        commandName: "heed",
+        abstract: "Train, run and explain transformers.",
+        discussion: """
+            Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 the work \
+            failed, 2 wrong usage. A MODEL is a folder in the Hugging Face layout.
+            """,
+        version: Version.text,
+        groupedSubcommands: [
+            CommandGroup(name: "Understand", subcommands: [Example.self]),
+            CommandGroup(name: "Measure", subcommands: [Evaluate.self]),
+        ])
+
+    static func main() {
+        CommandRunner.exitProcess(with: CommandRunner(root: HeedCommand.self).run(CommandLine.arguments.dropFirst()))
+    }
+}
+
+/// The version of the program.
+enum Version {
+    static let text = "0.1.0"
 }
