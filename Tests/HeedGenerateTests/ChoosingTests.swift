@@ -10,9 +10,8 @@ struct ChoosingTests {
         row: Int = 0
     ) throws -> (id: Int32, probabilities: [Float]) {
         var chooser = try TokenChooser(options: options, vocabulary: logits.count)
-        var logits = logits
         var probabilities = [Float](repeating: 0, count: logits.count)
-        let id = try logits.withUnsafeMutableBufferPointer { logits in
+        let id = try logits.withUnsafeBufferPointer { logits in
             try history.withUnsafeBufferPointer { history in
                 try probabilities.withUnsafeMutableBufferPointer {
                     try chooser.choose(
@@ -130,10 +129,8 @@ struct ChoosingTests {
         let expected = try choose(logits, sampling { $0.topK = 12 }).probabilities
         var counts = [Int](repeating: 0, count: logits.count)
         let draws = 100_000
-        var row = logits
         for step in 0..<draws {
-            row = logits
-            let id = try row.withUnsafeMutableBufferPointer {
+            let id = try logits.withUnsafeBufferPointer {
                 try chooser.choose(
                     logits: $0, history: UnsafeBufferPointer(start: nil, count: 0), generated: step % 1000,
                     random: SequenceRandom(seed: 42, row: step / 1000))

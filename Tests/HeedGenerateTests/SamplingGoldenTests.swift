@@ -60,12 +60,12 @@ struct SamplingGoldenTests {
     @Test("the distribution is that of Hugging Face's processors", arguments: SamplingCase.all)
     func golden(_ item: SamplingCase) throws {
         let file = try SafetensorsFile(path: Fixtures.path("sampling/warpers.safetensors"))
-        var logits = try file.floats("\(item.vector).logits")
+        let logits = try file.floats("\(item.vector).logits")
         let history = try file.integers("\(item.vector).history").map(Int32.init)
         let expected = try file.doubles("\(item.key).probs")
         var got = [Float](repeating: .nan, count: logits.count)
         var chooser = try TokenChooser(options: item.options, vocabulary: logits.count)
-        let id = try logits.withUnsafeMutableBufferPointer { logits in
+        let id = try logits.withUnsafeBufferPointer { logits in
             try history.withUnsafeBufferPointer { history in
                 try got.withUnsafeMutableBufferPointer { got in
                     try chooser.choose(

@@ -86,6 +86,12 @@ public struct CandidateSet: ~Copyable {
         for position in 0..<count { row[Int(idBase[position])] = Float(Double(exponentialBase[position]) / sum) }
     }
 
+    /// Writes the candidates' logits `[V]`, divided by the temperature, and −∞ for ids that are no candidates.
+    public func writeLogits(to row: UnsafeMutableBufferPointer<Float>) {
+        row.update(repeating: -.infinity)
+        for position in 0..<count { row[Int(idBase[position])] = logitBase[position] }
+    }
+
     /// The id at which the running sum of probabilities, over ascending ids, first exceeds `uniform` ∈ [0, 1).
     public mutating func draw(uniform: Double) -> Int32 {
         normalise()
@@ -98,6 +104,13 @@ public struct CandidateSet: ~Copyable {
             if running > target { return last }
         }
         return last
+    }
+
+    /// Lends memory for V numbers; the candidates are lost.
+    mutating func withScratch<Result>(_ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
+        count = 0
+        isNormalised = false
+        return body(exponentialBase)
     }
 
     // MARK: - Filters

@@ -8,6 +8,9 @@ public struct TokenChooser: ~Copyable {
     private let options: GenerationOptions
     private var rules: LogitsRules
     private var candidates: CandidateSet
+    private let exponential = ExponentialKernel()
+    /// A copy of the logits `[V]`, which rules and filters change.
+    private let row: UnsafeMutableBufferPointer<Float>
 
     /// A chooser for rows of `vocabulary` logits.
     ///
@@ -17,37 +20,72 @@ public struct TokenChooser: ~Copyable {
         self.options = options
         rules = LogitsRules(options: options, vocabulary: vocabulary)
         candidates = CandidateSet(vocabulary: vocabulary)
+        row = .allocate(capacity: vocabulary)
+        row.initialize(repeating: 0)
     }
+
+    deinit { row.deallocate() }
 
     /// Returns the next id.
     ///
     /// - Parameters:
-    ///   - logits: `[V]`, overwritten.
+    ///   - logits: `[V]`.
     ///   - history: the ids before, prompt included.
     ///   - generated: how many of them are new; also the step of the random numbers.
     ///   - random: the numbers of this sequence.
     ///   - probabilities: where to write the distribution `[V]` the id was chosen from, or nil.
     /// - Throws: `HeedError` of kind `numeric` when the logits hold NaN or infinity, or every id is banned.
     public mutating func choose(
-        logits: UnsafeMutableBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int,
+        logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int,
         random: SequenceRandom, probabilities: UnsafeMutableBufferPointer<Float>? = nil
     ) throws -> Int32 {
-        rules.apply(to: logits, history: history, generated: generated)
+        try copy(logits)
+        rules.apply(to: row, history: history, generated: generated)
         guard options.isRandom else {
             if let probabilities {
-                try candidates.load(UnsafeBufferPointer(logits))
+                try candidates.load(UnsafeBufferPointer(row))
                 candidates.writeProbabilities(to: probabilities)
             }
-            return try mostLikely(logits)
+            return try mostLikely(row)
         }
-        try candidates.load(UnsafeBufferPointer(logits), temperature: Float(options.temperature))
-        filter()
+        try candidates.load(UnsafeBufferPointer(row), temperature: Float(options.temperature))
+        filter(atLeast: options.minTokensToKeep)
         if let probabilities { candidates.writeProbabilities(to: probabilities) }
         return candidates.draw(uniform: random.uniform(step: generated))
     }
 
-    private mutating func filter() {
-        let least = options.minTokensToKeep
+    /// Returns the log probabilities `[V]` of a beam's next ids, after the rules and, for draws, the filters.
+    ///
+    /// As Hugging Face does it: the softmax comes first and is not repeated. Valid until the next call.
+    /// - Throws: `HeedError` of kind `numeric` when the logits hold NaN or infinity.
+    mutating func logProbabilities(
+        logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int
+    ) throws -> UnsafeBufferPointer<Float> {
+        try copy(logits)
+        guard candidates.withScratch({ logSoftmax(row, scratch: $0, exponential: exponential) }) else {
+            throw HeedError(
+                .numeric, "the logits hold NaN or infinity", in: "logits",
+                advice: "Check the weights with `heed verify`")
+        }
+        rules.apply(to: row, history: history, generated: generated)
+        if options.isRandom, row.contains(where: { $0 > -.infinity }) {
+            try candidates.load(UnsafeBufferPointer(row), temperature: Float(options.temperature))
+            filter(atLeast: max(options.minTokensToKeep, max(2, options.endTokens.count + 1)))
+            candidates.writeLogits(to: row)
+        }
+        return UnsafeBufferPointer(row)
+    }
+
+    private func copy(_ logits: UnsafeBufferPointer<Float>) throws {
+        guard logits.count == row.count else {
+            throw HeedError(
+                .badInput, "a row of logits has another length", in: "logits", expected: "\(row.count)",
+                got: "\(logits.count)")
+        }
+        _ = row.update(fromContentsOf: logits)
+    }
+
+    private mutating func filter(atLeast least: Int) {
         if options.topK > 0 { candidates.keepTop(max(options.topK, least)) }
         candidates.keepNucleus(mass: options.topP, atLeast: least)
         candidates.keepAtLeast(shareOfBest: options.minP, atLeast: least)

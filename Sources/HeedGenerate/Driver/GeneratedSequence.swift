@@ -1,0 +1,41 @@
+/// Why a sequence ended.
+public enum FinishReason: String, Sendable {
+    /// An end id, or the caller's stop rule.
+    case stop
+    /// The number of new tokens that was asked for.
+    case length
+    /// The work was interrupted.
+    case interrupted
+}
+
+/// New ids of one decoded sequence.
+public struct GeneratedSequence: Sendable, Equatable {
+    /// The new ids only; the last is the end id when one was generated.
+    public var ids: [Int32]
+    /// For beams Σ log p / lengthᵖᵉⁿᵃˡᵗʸ, else nil.
+    public var score: Double?
+    /// Why it ended.
+    public var finishReason: FinishReason
+
+    /// A sequence from its parts.
+    public init(ids: [Int32], score: Double? = nil, finishReason: FinishReason) {
+        self.ids = ids
+        self.score = score
+        self.finishReason = finishReason
+    }
+}
+
+/// What one call generated.
+public struct GenerationResult: Sendable {
+    /// The sequences of every prompt.
+    public var sequences: [[GeneratedSequence]]
+    /// Seconds until the prompts were read.
+    public var prefillSeconds: Double
+    /// Seconds of all steps after that.
+    public var decodeSeconds: Double
+    /// How many ids the steps after the prompts computed, beams and finished rows not counted.
+    public var decodedTokens: Int
+
+    /// New ids per second, the first of every sequence (which the prompt's pass gives) not counted.
+    public var decodeTokensPerSecond: Double { decodeSeconds > 0 ? Double(decodedTokens) / decodeSeconds : 0 }
+}
