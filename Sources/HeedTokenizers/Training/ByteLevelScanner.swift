@@ -1,5 +1,5 @@
 /// GPT-2's byte alphabet: every byte has a visible character of its own, bytes that print stand for themselves.
-enum ByteAlphabet {
+enum TrainingByteAlphabet {
     /// Bytes with the UTF-8 of their characters, in ascending order of code point.
     static let bytesInOrder: [(byte: UInt8, character: [UInt8])] = {
         var shifted: UInt32 = 256

@@ -1,0 +1,183 @@
+extension DoubleArray {
+    /// Builds the trie of keys that ascend strictly by their bytes; values from 0 to 2³¹ − 1.
+    ///
+    /// Keys must not be empty or hold the byte 0 (which marks ends); such keys are left out. Time grows with the total
+    /// length of the keys.
+    init(sortedKeys keys: [(key: UnsafeBufferPointer<UInt8>, value: Int)]) {
+        var builder = DoubleArrayBuilder()
+        builder.build(keys.filter { !$0.key.isEmpty && !$0.key.contains(0) })
+        self.init(units: builder.units)
+    }
+
+    /// Builds the trie of keys in any order; of equal keys the first counts.
+    init(keys: [(key: [UInt8], value: Int)]) {
+        var storage: [UInt8] = []
+        storage.reserveCapacity(keys.reduce(0) { $0 + $1.key.count })
+        var places: [(start: Int, end: Int, value: Int)] = []
+        places.reserveCapacity(keys.count)
+        for (key, value) in keys {
+            places.append((storage.count, storage.count + key.count, value))
+            storage += key
+        }
+        self = storage.withUnsafeBufferPointer { bytes in
+            let views = places.enumerated().map { index, place in
+                (key: UnsafeBufferPointer(rebasing: bytes[place.start..<place.end]), value: place.value, index: index)
+            }
+            let ordered = views.sorted { left, right in
+                if left.key.lexicographicallyPrecedes(right.key) { return true }
+                if right.key.lexicographicallyPrecedes(left.key) { return false }
+                return left.index < right.index
+            }
+            var unique: [(key: UnsafeBufferPointer<UInt8>, value: Int)] = []
+            unique.reserveCapacity(ordered.count)
+            for view in ordered {
+                if let last = unique.last, last.key.elementsEqual(view.key) { continue }
+                unique.append((view.key, view.value))
+            }
+            return DoubleArray(sortedKeys: unique)
+        }
+    }
+}
+
+/// Places the nodes of a trie: each node's children go where the free units fit all their bytes.
+private struct DoubleArrayBuilder {
+    private(set) var units: [UInt32] = []
+    /// Free units in a ring, only those of the last blocks, so that placing stays fast.
+    private var next: [Int32] = []
+    private var previous: [Int32] = []
+    private var isUsed: [Bool] = []
+    /// Offsets that already have children: two nodes must not share one.
+    private var isOffset: [Bool] = []
+    private var head: Int32 = -1
+    private var firstOpen = 0
+
+    private static let blockSize = 256
+    private static let openBlocks = 16
+
+    private struct Pending {
+        var node: Int
+        var keys: Range<Int>
+        var depth: Int
+    }
+
+    mutating func build(_ keys: [(key: UnsafeBufferPointer<UInt8>, value: Int)]) {
+        addBlock()
+        use(0)
+        isOffset[0] = true
+        guard !keys.isEmpty else { return }
+        var pending = [Pending(node: 0, keys: 0..<keys.count, depth: 0)]
+        var labels: [UInt8] = []
+        var starts: [Int] = []
+        while let task = pending.popLast() {
+            labels.removeAll(keepingCapacity: true)
+            starts.removeAll(keepingCapacity: true)
+            for index in task.keys {
+                let key = keys[index].key
+                let label = task.depth < key.count ? key[task.depth] : 0
+                if labels.last != label {
+                    labels.append(label)
+                    starts.append(index)
+                }
+            }
+            starts.append(task.keys.upperBound)
+            let offset = place(labels, of: task.node)
+            isOffset[offset] = true
+            link(task.node, to: offset)
+            for (child, label) in labels.enumerated() {
+                let unit = offset ^ Int(label)
+                use(unit)
+                if label == 0 {
+                    units[task.node] |= 0x100
+                    units[unit] = UInt32(truncatingIfNeeded: keys[starts[child]].value) | 0x8000_0000
+                } else {
+                    units[unit] = UInt32(label)
+                    pending.append(
+                        Pending(node: unit, keys: starts[child]..<starts[child + 1], depth: task.depth + 1))
+                }
+            }
+        }
+    }
+
+    /// Writes the distance from a node to its children: 21 bits, or 29 whose lowest 8 are zero.
+    private mutating func link(_ node: Int, to offset: Int) {
+        let distance = UInt32(truncatingIfNeeded: node ^ offset)
+        units[node] &= 0x8000_01FF
+        if distance < 1 << 21 {
+            units[node] |= distance << 10
+        } else {
+            units[node] |= distance << 2 | 1 << 9
+        }
+    }
+
+    /// An offset whose units for all labels are free and that a node can be linked to.
+    private mutating func place(_ labels: [UInt8], of node: Int) -> Int {
+        if head >= 0 {
+            var free = head
+            repeat {
+                let offset = Int(free) ^ Int(labels[0])
+                if fits(labels, at: offset, of: node) { return offset }
+                free = next[Int(free)]
+            } while free != head
+        }
+        let offset = units.count | (node & 0xFF)
+        addBlock()
+        return offset
+    }
+
+    private func fits(_ labels: [UInt8], at offset: Int, of node: Int) -> Bool {
+        if isOffset[offset] { return false }
+        let distance = node ^ offset
+        if distance & 0xFF != 0, distance >> 21 != 0 { return false }
+        for label in labels.dropFirst() where isUsed[offset ^ Int(label)] { return false }
+        return true
+    }
+
+    private mutating func use(_ unit: Int) {
+        guard !isUsed[unit] else { return }
+        isUsed[unit] = true
+        if next[unit] >= 0 { remove(unit) }
+    }
+
+    private mutating func remove(_ unit: Int) {
+        let after = next[unit]
+        let before = previous[unit]
+        if after == Int32(unit) {
+            head = -1
+        } else {
+            next[Int(before)] = after
+            previous[Int(after)] = before
+            if head == Int32(unit) { head = after }
+        }
+        next[unit] = -1
+    }
+
+    /// Adds 256 free units and takes the oldest open block out of the ring.
+    private mutating func addBlock() {
+        let start = units.count
+        units.append(contentsOf: repeatElement(0, count: Self.blockSize))
+        isUsed.append(contentsOf: repeatElement(false, count: Self.blockSize))
+        isOffset.append(contentsOf: repeatElement(false, count: Self.blockSize))
+        next.append(contentsOf: repeatElement(-1, count: Self.blockSize))
+        previous.append(contentsOf: repeatElement(-1, count: Self.blockSize))
+        for unit in start..<start + Self.blockSize { insert(unit) }
+        if start / Self.blockSize >= Self.openBlocks {
+            for unit in firstOpen..<firstOpen + Self.blockSize where next[unit] >= 0 { remove(unit) }
+            firstOpen += Self.blockSize
+        }
+    }
+
+    private mutating func insert(_ unit: Int) {
+        let index = Int32(unit)
+        guard head >= 0 else {
+            head = index
+            next[unit] = index
+            previous[unit] = index
+            return
+        }
+        let last = previous[Int(head)]
+        next[Int(last)] = index
+        previous[unit] = last
+        next[unit] = head
+        previous[Int(head)] = index
+    }
+}

@@ -1,0 +1,314 @@
+import HeedSupport
+
+/// SentencePiece's byte-pair encoding: adjacent symbols merge while the joined text is a piece, best score first, ties
+/// leftmost; user-defined pieces never merge.
+///
+/// Source: the reference implementation's `bpe_model.cc`. Merges are looked up by the ids of the two symbols in a table
+/// made once, instead of by joined text; characters that are no pieces get numbers of their own for it.
+struct PieceMerging: Sendable {
+    /// What joining two symbols gives.
+    private struct Join {
+        var left: Int32
+        var right: Int32
+        var merged: Int32
+    }
+
+    private let characters: DoubleArray
+    private let joins: FrozenBuffer<Join>
+    private let joinMask: Int
+    private let scores: FrozenBuffer<Float>
+    private let pieceCount: Int
+    /// Pieces that encoding must not give: they are cut up again, and single characters are unknown.
+    private let unused: Set<Int32>
+    private let userDefined: DoubleArray?
+    let unknownID: TokenID
+    /// Whether a space can only begin a piece, so that the text may be cut before each.
+    private let cutsBeforeSpaces: Bool
+
+    /// A symbol that stands for no piece: a character outside the vocabulary.
+    private static let stranger: Int32 = -1
+
+    init(_ file: SentencePieceFile) {
+        var symbols: [[UInt8]: Int32] = [:]
+        symbols.reserveCapacity(file.pieces.count * 2)
+        var scores = file.pieces.map(\.score)
+        for (id, piece) in file.pieces.enumerated() where piece.role.isSegmentable { symbols[piece.text] = Int32(id) }
+        // Single characters first, so that every split below finds its halves.
+        for piece in file.pieces where piece.role.isSegmentable {
+            piece.text.withUnsafeBufferPointer { text in
+                var at = 0
+                while at < text.count {
+                    let length = UnigramPieces.characterLength(text, at)
+                    let character = Array(text[at..<at + length])
+                    if symbols[character] == nil {
+                        symbols[character] = Int32(scores.count)
+                        scores.append(0)
+                    }
+                    at += length
+                }
+            }
+        }
+        var joins: [Join] = []
+        for (id, piece) in file.pieces.enumerated() where piece.role.isSegmentable {
+            piece.text.withUnsafeBufferPointer { text in
+                var at = UnigramPieces.characterLength(text, 0)
+                while at < text.count {
+                    if let left = symbols[Array(text[..<at])], let right = symbols[Array(text[at...])] {
+                        joins.append(Join(left: left, right: right, merged: Int32(id)))
+                    }
+                    at += UnigramPieces.characterLength(text, at)
+                }
+            }
+        }
+        var capacity = 16
+        while capacity < joins.count * 2 { capacity *= 2 }
+        let mask = capacity - 1
+        var table = [Join](repeating: Join(left: -1, right: -1, merged: -1), count: capacity)
+        for join in joins {
+            var slot = Self.slot(join.left, join.right) & mask
+            while table[slot].merged >= 0 { slot = (slot + 1) & mask }
+            table[slot] = join
+        }
+        self.joins = FrozenBuffer(table)
+        joinMask = mask
+        self.scores = FrozenBuffer(scores)
+        pieceCount = file.pieces.count
+        characters = DoubleArray(
+            keys: symbols.compactMap { text, symbol in
+                text.withUnsafeBufferPointer { bytes in
+                    UnigramPieces.characterLength(bytes, 0) == bytes.count ? (text, Int(symbol)) : nil
+                }
+            })
+        unused = Set(file.pieces.indices.filter { file.pieces[$0].role == .unused }.map(Int32.init))
+        let marked = file.pieces.enumerated().filter { $0.element.role == .userDefined }
+        userDefined = marked.isEmpty ? nil : DoubleArray(keys: marked.map { ($0.element.text, $0.offset) })
+        unknownID = TokenID(file.pieces.firstIndex { $0.role == .unknown } ?? 0)
+        cutsBeforeSpaces = !file.pieces.contains { $0.role.isSegmentable && Self.hasInnerSpace($0.text) }
+    }
+
+    /// Whether U+2581 follows another character in a text.
+    private static func hasInnerSpace(_ text: [UInt8]) -> Bool {
+        let space = SentencePieceFile.spaceSymbol
+        for at in 1..<max(1, text.count) where text[at...].starts(with: space) {
+            if at < 3 || !text[(at - 3)...].starts(with: space) { return true }
+        }
+        return false
+    }
+
+    @inline(__always)
+    private static func slot(_ left: Int32, _ right: Int32) -> Int {
+        let key = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+        return Int(truncatingIfNeeded: mixBits(key) >> 1)
+    }
+
+    /// The piece that two symbols join to, or −1.
+    @inline(__always)
+    private func join(_ left: Int32, _ right: Int32) -> Int32 {
+        var slot = Self.slot(left, right) & joinMask
+        while true {
+            let join = joins.pointer[slot]
+            if join.merged < 0 { return -1 }
+            if join.left == left, join.right == right { return join.merged }
+            slot = (slot + 1) & joinMask
+        }
+    }
+
+    /// A symbol of the text while it is merged.
+    fileprivate struct Symbol {
+        var previous: Int32
+        var next: Int32
+        var start: Int32
+        /// 0 once merged into its left neighbour.
+        var length: Int32
+        var id: Int32
+        var isFrozen: Bool
+    }
+
+    /// Two neighbours that may merge.
+    fileprivate struct Pair {
+        var score: Float
+        var left: Int32
+        var right: Int32
+        var length: Int32
+        var merged: Int32
+
+        @inline(__always)
+        func precedes(_ other: Pair) -> Bool {
+            score != other.score ? score > other.score : left < other.left
+        }
+    }
+
+    /// Room for merging, reused from one stretch of text to the next.
+    struct Workspace {
+        fileprivate var symbols: [Symbol] = []
+        fileprivate var heap: [Pair] = []
+        /// How unused pieces were put together, for cutting them up again.
+        fileprivate var parts: [Int32: (left: PieceSpan, right: PieceSpan)] = [:]
+        fileprivate var spans: [PieceSpan] = []
+    }
+
+    /// Appends the pieces of a text to `spans`; pieces outside the vocabulary have the unknown id.
+    ///
+    /// Time O(n log n) in the length of the longest stretch without a space.
+    func segment(_ text: UnsafeBufferPointer<UInt8>, _ body: (PieceSpan) -> Void) {
+        var workspace = Workspace()
+        var start = 0
+        while start < text.count {
+            var end = text.count
+            if cutsBeforeSpaces { end = Self.endOfStretch(text, from: start) }
+            segment(text, start..<end, &workspace)
+            for span in workspace.spans { body(span) }
+            start = end
+        }
+    }
+
+    /// The next place where a space follows something else.
+    private static func endOfStretch(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
+        var at = start
+        var isAfterOther = false
+        while at < text.count {
+            if text[at] == 0xE2, at + 2 < text.count, text[at + 1] == 0x96, text[at + 2] == 0x81 {
+                if isAfterOther { return at }
+                at += 3
+            } else {
+                isAfterOther = true
+                at += 1
+            }
+        }
+        return text.count
+    }
+
+    private func segment(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ workspace: inout Workspace) {
+        workspace.symbols.removeAll(keepingCapacity: true)
+        workspace.heap.removeAll(keepingCapacity: true)
+        workspace.spans.removeAll(keepingCapacity: true)
+        if !workspace.parts.isEmpty { workspace.parts.removeAll() }
+        split(text, range, &workspace.symbols)
+        for index in 1..<max(1, workspace.symbols.count) { consider(index - 1, index, &workspace) }
+        while let pair = pop(&workspace.heap) {
+            let left = Int(pair.left)
+            let right = Int(pair.right)
+            let leftSymbol = workspace.symbols[left]
+            let rightSymbol = workspace.symbols[right]
+            if leftSymbol.length == 0 || rightSymbol.length == 0
+                || leftSymbol.length + rightSymbol.length != pair.length
+            {
+                continue
+            }
+            workspace.symbols[left].length = pair.length
+            workspace.symbols[left].id = pair.merged
+            workspace.symbols[left].next = rightSymbol.next
+            if rightSymbol.next >= 0 { workspace.symbols[Int(rightSymbol.next)].previous = pair.left }
+            workspace.symbols[right].length = 0
+            consider(Int(leftSymbol.previous), left, &workspace)
+            consider(left, Int(rightSymbol.next), &workspace)
+        }
+        var index = workspace.symbols.isEmpty ? -1 : 0
+        while index >= 0 {
+            let symbol = workspace.symbols[index]
+            emit(
+                PieceSpan(start: symbol.start, end: symbol.start + symbol.length, id: symbol.id), &workspace)
+            index = Int(symbol.next)
+        }
+    }
+
+    /// Cuts the text into characters and user-defined pieces.
+    private func split(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ symbols: inout [Symbol]) {
+        var at = range.lowerBound
+        while at < range.upperBound {
+            var length = min(UnigramPieces.characterLength(text, at), range.upperBound - at)
+            var id = Self.stranger
+            var isFrozen = false
+            if let userDefined, let found = userDefined.longestPrefix(text, from: at) {
+                length = found.length
+                id = Int32(found.value)
+                isFrozen = true
+            } else {
+                let character = UnsafeBufferPointer(rebasing: text[at..<at + length])
+                if let symbol = characters.value(of: character) { id = Int32(symbol) }
+            }
+            let index = Int32(symbols.count)
+            symbols.append(
+                Symbol(
+                    previous: index - 1, next: at + length < range.upperBound ? index + 1 : -1, start: Int32(at),
+                    length: Int32(length), id: id, isFrozen: isFrozen))
+            at += length
+        }
+    }
+
+    /// Puts two neighbours on the heap if they join to a piece.
+    @inline(__always)
+    private func consider(_ left: Int, _ right: Int, _ workspace: inout Workspace) {
+        guard left >= 0, right >= 0 else { return }
+        let leftSymbol = workspace.symbols[left]
+        let rightSymbol = workspace.symbols[right]
+        if leftSymbol.isFrozen || rightSymbol.isFrozen || leftSymbol.id < 0 || rightSymbol.id < 0 { return }
+        let merged = join(leftSymbol.id, rightSymbol.id)
+        guard merged >= 0 else { return }
+        push(
+            Pair(
+                score: scores.pointer[Int(merged)], left: Int32(left), right: Int32(right),
+                length: leftSymbol.length + rightSymbol.length, merged: merged), &workspace.heap)
+        if !unused.isEmpty, unused.contains(merged) {
+            workspace.parts[merged] = (Self.span(leftSymbol), Self.span(rightSymbol))
+        }
+    }
+
+    private static func span(_ symbol: Symbol) -> PieceSpan {
+        PieceSpan(start: symbol.start, end: symbol.start + symbol.length, id: symbol.id)
+    }
+
+    /// Gives out a symbol; unused pieces are cut up again into what they were made of.
+    private func emit(_ span: PieceSpan, _ workspace: inout Workspace) {
+        var pending = [span]
+        while let span = pending.popLast() {
+            if let parts = workspace.parts[span.id] {
+                let middle = span.start + (parts.left.end - parts.left.start)
+                pending.append(PieceSpan(start: middle, end: span.end, id: parts.right.id))
+                pending.append(PieceSpan(start: span.start, end: middle, id: parts.left.id))
+                continue
+            }
+            let isPiece = span.id >= 0 && Int(span.id) < pieceCount && !unused.contains(span.id)
+            workspace.spans.append(
+                PieceSpan(start: span.start, end: span.end, id: isPiece ? span.id : unknownID))
+        }
+    }
+
+    private func push(_ pair: Pair, _ heap: inout [Pair]) {
+        heap.append(pair)
+        var hole = heap.count - 1
+        while hole > 0 {
+            let parent = (hole - 1) / 2
+            if !pair.precedes(heap[parent]) { break }
+            heap[hole] = heap[parent]
+            hole = parent
+        }
+        heap[hole] = pair
+    }
+
+    private func pop(_ heap: inout [Pair]) -> Pair? {
+        guard let top = heap.first, let moved = heap.popLast() else { return nil }
+        guard !heap.isEmpty else { return top }
+        var hole = 0
+        while true {
+            var child = 2 * hole + 1
+            if child >= heap.count { break }
+            if child + 1 < heap.count, heap[child + 1].precedes(heap[child]) { child += 1 }
+            if !heap[child].precedes(moved) { break }
+            heap[hole] = heap[child]
+            hole = child
+        }
+        heap[hole] = moved
+        return top
+    }
+}
+
+extension SentencePieceFile.Piece.Role {
+    /// Whether text can give such a piece by its spelling.
+    var isSegmentable: Bool {
+        switch self {
+        case .normal, .userDefined, .unused: true
+        case .unknown, .control, .byte: false
+        }
+    }
+}
