@@ -31,7 +31,8 @@ public struct SpecialIds: Sendable, Equatable {
 /// A model with its numbers: what a folder in the Hugging Face layout holds, tokenizer aside.
 public final class Model: Sendable {
     public let family: Family
-    public let decoder: Decoder
+    /// The layers.
+    public let architecture: Architecture
     /// Every learned number.
     public let parameters: ParameterBuffer
     /// Published names.
@@ -46,21 +47,30 @@ public final class Model: Sendable {
     public convenience init(
         _ configuration: DecoderConfiguration, family: Family, specials: SpecialIds = SpecialIds(), seed: UInt64
     ) throws {
-        let document = family.document(configuration, specials)
+        try self.init(.decoder(configuration), family: family, specials: specials, seed: seed)
+    }
+
+    /// A new model; its numbers begin as declared, from `seed`.
+    ///
+    /// - Throws: `HeedError` when memory is refused or the family has no such configuration.
+    public convenience init(
+        _ configuration: Configuration, family: Family, specials: SpecialIds = SpecialIds(), seed: UInt64
+    ) throws {
+        let document = try family.document(configuration, specials)
         try self.init(family, configuration, document, specials)
         parameters.initialise(seed: seed)
     }
 
     private init(
-        _ family: Family, _ configuration: DecoderConfiguration, _ document: JSONObject, _ specials: SpecialIds,
+        _ family: Family, _ configuration: Configuration, _ document: JSONObject, _ specials: SpecialIds,
         checking source: (any TensorSource)? = nil
     ) throws {
         self.family = family
         self.document = document
         self.specials = specials
-        let (decoder, layout) = ParameterLayout.declare { Decoder($0, configuration) }
-        self.decoder = decoder
-        checkpoint = family.checkpoint(decoder)
+        let (architecture, layout) = ParameterLayout.declare { configuration.declare(in: $0) }
+        self.architecture = architecture
+        checkpoint = family.checkpoint(architecture)
         // Files are held against the configuration before any memory is asked for.
         if let source { try checkpoint.check(source) }
         parameters = try ParameterBuffer(layout)
@@ -111,18 +121,18 @@ extension Family {
         self = try reader.choice("model_type", ["gpt2": Family.gpt2, "llama": .llama])
     }
 
-    func configuration(_ reader: ConfigurationReader) throws -> DecoderConfiguration {
+    func configuration(_ reader: ConfigurationReader) throws -> Configuration {
         switch self {
-        case .gpt2: try DecoderConfiguration(gpt2: reader)
-        case .llama: try DecoderConfiguration(llama: reader)
+        case .gpt2: .decoder(try DecoderConfiguration(gpt2: reader))
+        case .llama: .decoder(try DecoderConfiguration(llama: reader))
         }
     }
 
-    func document(_ configuration: DecoderConfiguration, _ specials: SpecialIds) -> JSONObject {
+    func document(_ configuration: Configuration, _ specials: SpecialIds) throws -> JSONObject {
         var document: JSONObject =
-            switch self {
-            case .gpt2: configuration.gpt2Document()
-            case .llama: configuration.llamaDocument()
+            switch (self, configuration) {
+            case (.gpt2, .decoder(let configuration)): configuration.gpt2Document()
+            case (.llama, .decoder(let configuration)): configuration.llamaDocument()
             }
         document["architectures"] = [.string(architecture)]
         document["model_type"] = .string(rawValue)
@@ -133,10 +143,10 @@ extension Family {
         return document
     }
 
-    func checkpoint(_ decoder: Decoder) -> [CheckpointTensor] {
-        switch self {
-        case .gpt2: decoder.gpt2Tensors()
-        case .llama: decoder.llamaTensors()
+    func checkpoint(_ architecture: Architecture) -> [CheckpointTensor] {
+        switch (self, architecture) {
+        case (.gpt2, .decoder(let decoder)): decoder.gpt2Tensors()
+        case (.llama, .decoder(let decoder)): decoder.llamaTensors()
         }
     }
 }

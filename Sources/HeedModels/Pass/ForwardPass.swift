@@ -32,7 +32,8 @@ public struct ForwardPass {
     /// Padding is never computed: a row that the mask excludes is zero in the result.
     /// - Throws: `HeedError` naming the tensor that is missing, malformed or out of range.
     public func run(_ file: TensorFile) throws -> TensorFile {
-        let input = try PassInput(file, model.decoder.configuration)
+        var decoder = try model.decoder
+        let input = try PassInput(file, decoder.configuration)
         if options.gradients, input.labels == nil {
             throw HeedError(
                 .badInput, "--gradients wants labels, and the input has none", in: file.place,
@@ -50,7 +51,6 @@ public struct ForwardPass {
         let trace = Trace(
             for: options.gradients ? .training : .inference, maximumLength: longest, precision: options.precision,
             keepsAttentionWeights: options.everything)
-        var decoder = model.decoder
         if options.gradients { decoder = decoder.withoutDropout() }
         let states = decoder(batch, in: trace, observing: options.everything)
         decoder.logits(states).observed(as: "logits")

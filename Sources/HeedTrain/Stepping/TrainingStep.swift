@@ -65,7 +65,8 @@ public final class TrainingStep {
         gradients = try ParameterBuffer(model.parameters.layout)
         batch = TokenBatch(rowCapacity: options.batch * options.context, sequenceCapacity: options.batch)
         trace = Trace(for: .training, maximumLength: options.context, precision: options.precision)
-        let decoder = options.dropout.map { model.decoder.withDropout($0) } ?? model.decoder
+        let whole = try model.decoder
+        let decoder = options.dropout.map { whole.withDropout($0) } ?? whole
         let states = decoder(batch, in: trace)
         readout = decoder.loss(states, targets: batch, smoothing: options.labelSmoothing)
         plan = try Plan(

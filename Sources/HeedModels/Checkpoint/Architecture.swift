@@ -1,0 +1,60 @@
+import HeedSupport
+import HeedTensor
+
+/// The shape of a model: what `config.json` says.
+public enum Configuration: Sendable, Equatable {
+    case decoder(DecoderConfiguration)
+
+    /// The number of ids that the model reads and writes.
+    public var vocabulary: Int {
+        switch self {
+        case .decoder(let configuration): configuration.vocabulary
+        }
+    }
+
+    /// Declares every parameter of the architecture in `scope`.
+    func declare(in scope: ParameterScope) -> Architecture {
+        switch self {
+        case .decoder(let configuration): .decoder(Decoder(scope, configuration))
+        }
+    }
+}
+
+/// The layers of a model: which of the three kinds of transformer it is.
+public enum Architecture: Sendable {
+    /// Ids → logits of the next id.
+    case decoder(Decoder)
+
+    /// What it is made from.
+    public var configuration: Configuration {
+        switch self {
+        case .decoder(let decoder): .decoder(decoder.configuration)
+        }
+    }
+
+    /// The number of ids that its logits are over.
+    public var vocabulary: Int { configuration.vocabulary }
+
+    /// The kind in words, for messages.
+    var kind: String {
+        switch self {
+        case .decoder: "a decoder"
+        }
+    }
+}
+
+extension Model {
+    /// The layers of a decoder-only model.
+    ///
+    /// - Throws: `HeedError` (`unsupported`) for the other kinds.
+    public var decoder: Decoder {
+        get throws {
+            guard case .decoder(let decoder) = architecture else {
+                throw HeedError(
+                    .unsupported, "this work wants a model that continues its own text",
+                    expected: "a decoder: gpt2 or llama", got: "\(architecture.kind): \(family.rawValue)")
+            }
+            return decoder
+        }
+    }
+}
