@@ -1,0 +1,70 @@
+import HeedModels
+import HeedSupport
+import HeedTensor
+import HeedWeights
+import Testing
+
+@testable import HeedTrain
+
+/// A run that PyTorch made with nanoGPT's settings: start weights, window offsets and losses.
+struct ReferenceRun {
+    let model: Model
+    let tokens: [Int32]
+    let offsets: [Int]
+    let losses: [Double]
+    let norms: [Double]
+    let options: StepOptions
+
+    init() throws {
+        let folder = Shared.path("models", "shakespeare-char")
+        model = try Model.load(folder: joinPath(folder, "start"))
+        let record = try JSON.load(path: joinPath(folder, "run.json"))
+        let characters = Array(record["characters"]?.stringValue ?? "").map { $0 }
+        let text = String(decoding: try readFile(Shared.path("data", "text", "tinyshakespeare.txt")), as: UTF8.self)
+        let ids = Dictionary(uniqueKeysWithValues: characters.enumerated().map { ($1, Int32($0)) })
+        tokens = text.compactMap { ids[$0] }
+        let file = try SafetensorsFile(path: joinPath(folder, "offsets.safetensors"))
+        offsets = try file.integers(file.tensors[0].name)
+        losses = record["losses"]?.arrayValue?.compactMap(\.doubleValue) ?? []
+        norms = record["grad_norms"]?.arrayValue?.compactMap(\.doubleValue) ?? []
+        var options = StepOptions()
+        options.beta2 = 0.99
+        options.dropout = 0
+        self.options = options
+    }
+
+    static func rate(_ step: Int) -> Double {
+        if step <= 100 { return 1e-3 * Double(step) / 100 }
+        let (_, cosine) = Trigonometry.sineAndCosine(Double.pi * Double(step - 1 - 100) / 1900)
+        return 1e-4 + 9e-4 * 0.5 * (1 + cosine)
+    }
+}
+
+extension ReferenceRun: BatchSource {
+    func fill(_ batch: TokenBatch, step: Int, part: Int) throws {
+        batch.clear()
+        for row in 0..<12 {
+            let start = offsets[(step - 1) * 12 + row]
+            let first = batch.rows.current
+            try batch.append(tokens[start..<start + 64])
+            for i in 0..<64 { batch.targets[first + i] = tokens[start + i + 1] }
+        }
+    }
+}
+
+@Suite("Tiny Shakespeare against PyTorch")
+struct ShakespeareTests {
+    @Test("the first 100 losses and norms", .enabled(if: Shared.isThere))
+    func firstHundredSteps() throws {
+        let run = try ReferenceRun()
+        #expect(run.tokens.count == 1_115_394)
+        let step = try TrainingStep(run.model, run.options, runtime: Runtime(threads: 2))
+        var worst = 0.0
+        for number in 1...100 {
+            let result = try step.run(step: number, rate: ReferenceRun.rate(number), from: run)
+            worst = max(worst, abs(result.loss - run.losses[number - 1]))
+            #expect(abs(result.gradientNorm - run.norms[number - 1]) <= 1e-4 * max(1, run.norms[number - 1]))
+        }
+        #expect(worst <= 1e-4)
+    }
+}
