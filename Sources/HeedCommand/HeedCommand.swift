@@ -13,7 +13,7 @@ struct HeedCommand: ParsableCommand {
         version: Version.text,
         groupedSubcommands: [
             CommandGroup(name: "Understand", subcommands: [Example.self]),
-            CommandGroup(name: "Measure", subcommands: [Evaluate.self]),
+            CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),
         ])
 
     static func main() {

@@ -306,6 +306,11 @@ typedef struct heed_adamw {
 // Zeroes count bytes.
 typedef struct heed_zero { void *memory; int64_t bytes; } heed_zero;
 
+// ---------------------------------------------------------------- what the machine can do (probe.inc)
+
+// probe_products: rounds · probe_operations operations by every part; probe_read: reads count floats once.
+typedef struct heed_probe { int64_t rounds; const float *data; int64_t count; float *sink; } heed_probe;
+
 // ---------------------------------------------------------------- the table
 
 typedef struct heed_kernels {
@@ -318,6 +323,8 @@ typedef struct heed_kernels {
     heed_kernel rotary;
     heed_kernel attention, attention_gradient, cache_append, cached_attention;
     heed_kernel cross_entropy, square_sum, adamw, zero;
+    heed_kernel probe_products, probe_read;
+    int64_t probe_operations;   // of one round of probe_products
 } heed_kernels;
 
 // The kernels of an instruction set, or NULL when this processor (or this build) lacks it.

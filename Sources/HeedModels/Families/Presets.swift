@@ -15,6 +15,13 @@ public struct Preset: Sendable {
             configuration: .gpt2(width: 128, layers: 4, heads: 4, vocabulary: 512, context: 128),
             summary: "a GPT that trains in minutes: 4 layers of 128"),
         Preset(
+            name: "char", family: .gpt2,
+            configuration: .gpt2(width: 128, layers: 4, heads: 4, vocabulary: 65, context: 64),
+            summary: "nanoGPT's model for a CPU: 0.8 M parameters over characters"),
+        Preset(
+            name: "char-large", family: .gpt2, configuration: charLarge,
+            summary: "nanoGPT's model for a GPU: 10.7 M parameters over characters, dropout 0.2"),
+        Preset(
             name: "llama-tiny", family: .llama,
             configuration: .llama(
                 width: 128, layers: 4, heads: 8, keyHeads: 4, inner: 344, vocabulary: 512, context: 256),
@@ -32,6 +39,15 @@ public struct Preset: Sendable {
             name: "gpt2-xl", family: .gpt2, configuration: .gpt2(width: 1600, layers: 48, heads: 25),
             summary: "GPT-2 XL, 1,557,611,200 parameters"),
     ]
+
+    private static let charLarge: DecoderConfiguration = {
+        var configuration = DecoderConfiguration.gpt2(
+            width: 384, layers: 6, heads: 6, vocabulary: 65, context: 256)
+        configuration.embeddingDropout = 0.2
+        configuration.weightDropout = 0.2
+        configuration.residualDropout = 0.2
+        return configuration
+    }()
 
     /// The preset called `name`.
     ///

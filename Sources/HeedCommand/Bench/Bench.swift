@@ -1,0 +1,96 @@
+import ArgumentParser
+import Heed
+
+/// `heed bench`: speeds on this machine beside what the machine can do.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure speeds on this machine.",
+        discussion: """
+            Medians of repeated runs, with the machine's own limits measured in the same run: a speed is worth quoting \
+            as a share of a limit, or beside another program run in the same hour.
+            """)
+
+    /// What is measured.
+    enum Workload: String, ExpressibleByArgument, CaseIterable {
+        case machine, gemm, train
+    }
+
+    @Argument(help: "What to measure: \(Workload.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var workload: Workload = .machine
+
+    @Option(help: ArgumentHelp("The shape of the model.", valueName: "name"))
+    var preset = "gpt2"
+
+    @Option(help: ArgumentHelp("Sequences at once.", valueName: "n"))
+    var batch = 4
+
+    @Option(help: ArgumentHelp("Tokens of a sequence.", valueName: "n"))
+    var context = 64
+
+    @Option(help: ArgumentHelp("The operands of matrix products.", valueName: "f32|bf16"))
+    var dtype = ComputeType.f32
+
+    @Option(help: ArgumentHelp("Seconds to measure, warm-up apart.", valueName: "s"))
+    var seconds = 10.0
+
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: JSONOption
+
+    func validate() throws {
+        try check("--batch", batch, in: 1...65_536)
+        try check("--context", context, in: 1...1_048_576)
+        try check("--seconds", seconds, in: 0.1...3_600)
+    }
+
+    func run() throws {
+        compute.apply()
+        let runtime = try Runtime(threads: compute.threads)
+        var report = JSONObject()
+        report["workload"] = .string(workload.rawValue)
+        report["instruction_set"] = .string(runtime.kernels.instructionSet.rawValue)
+        report["threads"] = .integer(runtime.team.count)
+        let probe = MachineProbe(runtime)
+        report["machine_gflops"] = .number(rounded(probe.peakOperations() / 1e9))
+        report["machine_read_gb_per_second"] = .number(rounded(try probe.readBandwidth() / 1e9))
+        switch workload {
+        case .machine: break
+        case .gemm: report["products"] = .array(try ProductBench(runtime, dtype.precision).run(seconds: seconds))
+        case .train:
+            try TrainingBench(
+                runtime, preset: preset, batch: batch, context: context, precision: dtype.precision
+            ).run(seconds: seconds, into: &report)
+        }
+        if output.json {
+            try StandardOutput.writeLine(.object(report))
+        } else {
+            for (key, value) in report { try Bench.printLine(key, value) }
+        }
+    }
+
+    private static func printLine(_ key: String, _ value: JSON) throws {
+        if let rows = value.arrayValue {
+            for row in rows {
+                let cells = row.objectValue?.map { "\($0.key) \($0.value.serialised())" } ?? []
+                try StandardOutput.writeLine("  " + cells.joined(separator: ", "))
+            }
+        } else {
+            let name = String(key.map { $0 == "_" ? " " : $0 })
+            let padding = String(repeating: " ", count: max(1, 30 - name.count))
+            try StandardOutput.writeLine(name + padding + (value.stringValue ?? value.serialised()))
+        }
+    }
+}
+
+extension ComputeType {
+    var precision: Precision { self == .f32 ? .float32 : .bfloat16 }
+}
+
+/// Four significant digits: more would claim a repeatability that no machine has.
+func rounded(_ value: Double) -> Double {
+    guard value != 0, value.isFinite else { return 0 }
+    var scale = 1.0
+    while abs(value) * scale < 1_000 { scale *= 10 }
+    while abs(value) * scale >= 10_000 { scale /= 10 }
+    let result = (value * scale).rounded() / scale
+    return result
+}
