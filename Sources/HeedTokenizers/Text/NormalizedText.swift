@@ -138,3 +138,49 @@ public struct NormalizedText: Sendable {
         return ByteSpan(Int(sources[range.lowerBound].start), Int(sources[range.upperBound - 1].end))
     }
 }
+
+extension NormalizedText {
+    /// Keeps the scalars for which `isKept` holds.
+    public mutating func filter(_ isKept: (Unicode.Scalar) -> Bool) {
+        var changes: [Change] = []
+        changes.reserveCapacity(bytes.count)
+        var droppedFirst = 0
+        var any = false
+        forEachScalar { scalar in
+            if isKept(scalar) {
+                changes.append(Change(scalar, 0))
+                return
+            }
+            any = true
+            if changes.isEmpty { droppedFirst += 1 } else { changes[changes.count - 1].shift -= 1 }
+        }
+        if any { transform(changes, droppingFirst: droppedFirst) }
+    }
+
+    /// Puts scalars in the place of every match; they take the source of the last scalar that they replace.
+    public mutating func replace(_ pattern: Pattern, with content: [Unicode.Scalar]) {
+        let matches = bytes.withUnsafeBufferPointer { pattern.matches(in: $0) }
+        if matches.isEmpty { return }
+        var newBytes: [UInt8] = []
+        var newSources: [ByteSpan] = []
+        newBytes.reserveCapacity(bytes.count + matches.count)
+        var encoded: [UInt8] = []
+        for scalar in content { appendScalar(scalar, to: &encoded) }
+        var at = 0
+        func keep(_ range: Range<Int>) {
+            newBytes.append(contentsOf: bytes[range])
+            if tracksSources { newSources.append(contentsOf: sources[range]) }
+        }
+        for match in matches {
+            keep(at..<match.lowerBound)
+            newBytes.append(contentsOf: encoded)
+            if tracksSources {
+                let source = match.upperBound > 0 ? sources[match.upperBound - 1] : ByteSpan(0, 0)
+                newSources.append(contentsOf: repeatElement(source, count: encoded.count))
+            }
+            at = match.upperBound
+        }
+        keep(at..<bytes.count)
+        replaceAll(bytes: newBytes, sources: newSources)
+    }
+}

@@ -51,3 +51,22 @@ func appendScalar(_ scalar: Unicode.Scalar, to bytes: inout [UInt8]) -> Int {
     bytes.append(UInt8(truncatingIfNeeded: 0x80 | value & 0x3F))
     return 4
 }
+
+/// The place of the first byte that is no UTF-8, or nil where all are.
+func firstBadByte(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
+    var at = 0
+    let count = text.count
+    guard let base = text.baseAddress else { return nil }
+    while at < count {
+        if at + 8 <= count,
+            UnsafeRawPointer(base + at).loadUnaligned(as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+        {
+            at += 8
+            continue
+        }
+        let length = utf8SequenceLength(text, at)
+        if length == 0 { return at }
+        at += length
+    }
+    return nil
+}

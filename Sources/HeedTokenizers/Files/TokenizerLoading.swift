@@ -1,0 +1,87 @@
+import HeedSupport
+
+extension Tokenizer {
+    /// What a file cannot say about its own tokenizer.
+    public struct LoadOptions: Sendable {
+        /// For `vocab.txt`: whether case and accents are kept. Nil: as the file beside it says, or not.
+        public var isCased: Bool?
+        /// For `.tiktoken`: the name of the pattern.
+        public var pattern: String?
+        /// Whether special tokens spelled out in a text become those tokens; nil: as the kind of file has it.
+        public var recognisesSpecialTokens: Bool?
+
+        public init(isCased: Bool? = nil, pattern: String? = nil, recognisesSpecialTokens: Bool? = nil) {
+            self.isCased = isCased
+            self.pattern = pattern
+            self.recognisesSpecialTokens = recognisesSpecialTokens
+        }
+    }
+
+    /// Loads a tokenizer of any kind: a model folder, or a file.
+    ///
+    /// Files: `tokenizer.json`, `vocab.txt`, SentencePiece `.model` and `.spm`, `.tiktoken`, llama2.c's `.bin`. Folders
+    /// may hold one of these, or `vocab.json` + `merges.txt`, or GPT-2's `encoder.json` + `vocab.bpe`.
+    /// - Throws: `HeedError` naming the file and what is wrong with it.
+    public static func load(path: String, options: LoadOptions = LoadOptions()) throws -> Tokenizer {
+        var tokenizer = isDirectory(path) ? try loadFolder(path, options) : try loadFile(path, options)
+        if let recognises = options.recognisesSpecialTokens { tokenizer.recognisesSpecialTokens = recognises }
+        return tokenizer
+    }
+
+    private static func loadFolder(_ folder: String, _ options: LoadOptions) throws -> Tokenizer {
+        func file(_ name: String) -> String? {
+            let path = joinPath(folder, name)
+            return fileExists(path) && !isDirectory(path) ? path : nil
+        }
+        if let path = file("tokenizer.json") { return try Tokenizer(json: path) }
+        for (vocabulary, merges) in [("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")] {
+            if let vocabulary = file(vocabulary), let merges = file(merges) {
+                return try Tokenizer(vocabulary: vocabulary, merges: merges)
+            }
+        }
+        for name in ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "source.spm"] {
+            if let path = file(name) { return try loadFile(path, options) }
+        }
+        for name in ["vocab.txt", "tokenizer.bin"] {
+            if let path = file(name) { return try loadFile(path, options) }
+        }
+        // A folder with one file of a known kind needs no further word.
+        let names = try listDirectory(folder).filter { name in
+            [".model", ".spm", ".tiktoken"].contains { name.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
+        }
+        if names.count == 1 { return try loadFile(joinPath(folder, names[0]), options) }
+        throw HeedError(
+            .missing, "the folder holds no tokenizer", in: folder,
+            expected: "tokenizer.json, vocab.json with merges.txt, vocab.txt, or a .model, .spm or .tiktoken file",
+            got: names.isEmpty ? nil : "several: \(names.joined(separator: ", "))",
+            advice: names.isEmpty ? nil : "Name one of them")
+    }
+
+    private static func loadFile(_ path: String, _ options: LoadOptions) throws -> Tokenizer {
+        guard fileExists(path) else { throw missing(path) }
+        let name = lastPathComponent(path)
+        func ends(_ suffix: String) -> Bool { name.utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
+        if ends(".json") {
+            if name == "vocab.json" || name == "encoder.json" {
+                let merges = joinPath(parentPath(path), name == "vocab.json" ? "merges.txt" : "vocab.bpe")
+                return try Tokenizer(vocabulary: path, merges: merges)
+            }
+            return try Tokenizer(json: path)
+        }
+        if ends(".txt") { return try Tokenizer(wordPieces: path, isCased: options.isCased) }
+        if ends(".tiktoken") { return try Tokenizer(tiktoken: path, pattern: options.pattern) }
+        if ends(".model") || ends(".spm") { return try Tokenizer(sentencePiece: path) }
+        if ends(".bin") { return try Tokenizer(llamaTokenizer: path) }
+        throw HeedError(
+            .unsupported, "the kind of tokenizer cannot be told from the file's name", in: path,
+            expected: "tokenizer.json, vocab.txt, or a name that ends in .model, .spm, .tiktoken or .bin")
+    }
+
+    private static func missing(_ path: String) -> HeedError {
+        let folder = parentPath(path)
+        let near = (try? listDirectory(folder)).flatMap { nearest(lastPathComponent(path), among: $0) }
+        return HeedError(
+            .missing, "there is no such file or folder", in: path,
+            advice: near.map { "Did you mean \(joinPath(folder, $0))" } ?? "Check the path")
+    }
+}

@@ -1,0 +1,82 @@
+/// Remembers the tokens of short pieces: a table of fixed size, two entries to a cache line.
+///
+/// A new piece goes to the second place of its line and moves to the first when it is met again, so that words that
+/// occur once do not push out those that occur often. Nothing ever grows.
+struct PieceCache: ~Copyable {
+    /// The longest piece that is remembered, in bytes.
+    static let longestPiece = 15
+    /// The most tokens that an entry holds.
+    static let mostTokens = 3
+
+    struct Entry {
+        /// Bytes 0 to 7.
+        var low: UInt64
+        /// Bytes 8 to 14, and the number of bytes in the highest byte.
+        var high: UInt64
+        var ids: (TokenID, TokenID, TokenID)
+        var count: Int32
+    }
+
+    private let entries: UnsafeMutablePointer<Entry>
+    private let mask: Int
+
+    /// A table of `2^bits` entries of 32 bytes.
+    init(bits: Int) {
+        let count = 1 << bits
+        // 64-byte alignment keeps both places of a line in one cache line.
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Entry>.stride, alignment: 64)
+        entries = memory.bindMemory(to: Entry.self, capacity: count)
+        entries.initialize(repeating: Entry(low: 0, high: 0, ids: (0, 0, 0), count: 0), count: count)
+        mask = count / 2 - 1
+    }
+
+    deinit {
+        UnsafeMutableRawPointer(entries).deallocate()
+    }
+
+    /// The two words of a piece of at most 15 bytes.
+    @inline(__always)
+    static func key(_ start: UnsafePointer<UInt8>, _ count: Int, readable: Int) -> (low: UInt64, high: UInt64) {
+        let length = UInt64(truncatingIfNeeded: count) << 56
+        if readable >= 16 {
+            let raw = UnsafeRawPointer(start)
+            let low = raw.loadUnaligned(as: UInt64.self)
+            let high = raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            if count < 8 { return (low & (1 << UInt64(8 * count) &- 1), length) }
+            return (low, high & (1 << UInt64(8 * (count - 8)) &- 1) | length)
+        }
+        if count < 8 { return (loadShort(start, count), length) }
+        let low = UnsafeRawPointer(start).loadUnaligned(as: UInt64.self)
+        return (low, loadShort(start + 8, count - 8) | length)
+    }
+
+    @inline(__always)
+    private func line(_ low: UInt64, _ high: UInt64) -> UnsafeMutablePointer<Entry> {
+        let hash = mixBits(low ^ high &* 0x9E37_79B9_7F4A_7C15)
+        return entries + 2 * (Int(truncatingIfNeeded: hash) & mask)
+    }
+
+    /// The entry of a piece, or nil.
+    @inline(__always)
+    func find(_ low: UInt64, _ high: UInt64) -> UnsafeMutablePointer<Entry>? {
+        let line = line(low, high)
+        if line[0].low == low, line[0].high == high { return line }
+        if line[1].low == low, line[1].high == high {
+            swap(&line[0], &line[1])
+            return line
+        }
+        return nil
+    }
+
+    /// Remembers the tokens of a piece, if they are few enough.
+    func insert(_ low: UInt64, _ high: UInt64, _ symbols: [MergeSymbol]) {
+        guard symbols.count <= PieceCache.mostTokens, !symbols.isEmpty else { return }
+        let line = line(low, high)
+        let place = line[0].high == 0 ? 0 : 1
+        line[place] = Entry(
+            low: low, high: high,
+            ids: (
+                symbols[0].id, symbols.count > 1 ? symbols[1].id : 0, symbols.count > 2 ? symbols[2].id : 0
+            ), count: Int32(symbols.count))
+    }
+}

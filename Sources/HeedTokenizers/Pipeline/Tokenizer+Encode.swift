@@ -1,0 +1,218 @@
+import HeedSupport
+
+extension Tokenizer {
+    /// The ids of a text, without special tokens around it, truncation or padding.
+    ///
+    /// Any bytes are allowed for byte-level models; others read a byte that is no UTF-8 as U+FFFD.
+    /// Cost: for byte-level BPE with a known pattern some 10 ns per byte on one thread, or less.
+    public func ids(of text: String) -> [TokenID] {
+        var text = text
+        return text.withUTF8 { ids(of: $0) }
+    }
+
+    /// The ids of a text given as bytes.
+    public func ids(of bytes: [UInt8]) -> [TokenID] {
+        bytes.withUnsafeBufferPointer { ids(of: $0) }
+    }
+
+    /// The ids of a text given as bytes.
+    public func ids(of bytes: UnsafeBufferPointer<UInt8>) -> [TokenID] {
+        withWorkspace { workspace in
+            guard let fastPath else { return tokens(of: bytes, tracksSpans: false, workspace).ids }
+            var buffer = IDBuffer(capacity: bytes.count / 4 + 16)
+            encodeFast(bytes, fastPath, workspace, into: &buffer)
+            return buffer.array()
+        }
+    }
+
+    /// Appends the ids of a text to a buffer, over the fast path.
+    func encodeFast(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ fastPath: FastPath, _ workspace: Workspace, into ids: inout IDBuffer
+    ) {
+        let encoder = workspace.byteEncoder(for: fastPath.model)
+        if fastPath.model.spelling == .ranks, let start = firstBadByte(bytes) {
+            fastPath.encodeBroken(bytes, from: start, with: encoder, into: &ids)
+            return
+        }
+        if addedTokens.source.isEmpty, addedTokens.normalized.isEmpty {
+            fastPath.encode(bytes, with: encoder, into: &ids)
+            return
+        }
+        for segment in allSegments(of: bytes) {
+            if let token = segment.token {
+                ids.append(token)
+            } else {
+                fastPath.encode(UnsafeBufferPointer(rebasing: bytes[segment.range]), with: encoder, into: &ids)
+            }
+        }
+    }
+
+    /// The segments of a text without a normaliser: both searches look at the source.
+    private func allSegments(of bytes: UnsafeBufferPointer<UInt8>) -> [AddedTokens.Segment] {
+        let first = addedTokens.segments(of: bytes, by: addedTokens.source, ignoresSpecial: !recognisesSpecialTokens)
+        if addedTokens.normalized.isEmpty { return first }
+        return first.flatMap { segment -> [AddedTokens.Segment] in
+            if segment.token != nil { return [segment] }
+            return addedTokens.segments(
+                of: UnsafeBufferPointer(rebasing: bytes[segment.range]), by: addedTokens.normalized,
+                ignoresSpecial: !recognisesSpecialTokens
+            ).map { inner in
+                let start = inner.range.lowerBound + segment.range.lowerBound
+                return AddedTokens.Segment(range: start..<start + inner.range.count, token: inner.token)
+            }
+        }
+    }
+
+    /// The tokens of a text with their places, by the long path.
+    func tokens(of bytes: UnsafeBufferPointer<UInt8>, tracksSpans: Bool, _ workspace: Workspace) -> TokenList {
+        var result = TokenList(tracksSpans: tracksSpans)
+        for segment in addedTokens.segments(
+            of: bytes, by: addedTokens.source, ignoresSpecial: !recognisesSpecialTokens)
+        {
+            if let token = segment.token {
+                result.append(token, from: segment.range.lowerBound, to: segment.range.upperBound)
+                continue
+            }
+            var text = NormalizedText(
+                UnsafeBufferPointer(rebasing: bytes[segment.range]), at: segment.range.lowerBound,
+                tracksSources: tracksSpans)
+            normalizer?.normalize(&text)
+            if addedTokens.normalized.isEmpty {
+                append(text, isAtStart: segment.range.lowerBound == 0, to: &result, workspace)
+                continue
+            }
+            let parts = text.bytes.withUnsafeBufferPointer {
+                addedTokens.segments(of: $0, by: addedTokens.normalized, ignoresSpecial: !recognisesSpecialTokens)
+            }
+            for part in parts {
+                if let token = part.token {
+                    let source = text.source(of: part.range)
+                    result.append(token, from: Int(source.start), to: Int(source.end))
+                } else {
+                    append(
+                        parts.count == 1 ? text : text.slice(part.range),
+                        isAtStart: segment.range.lowerBound == 0 && part.range.lowerBound == 0, to: &result,
+                        workspace)
+                }
+            }
+        }
+        return result
+    }
+
+    /// Cuts normalised text into pieces and appends their tokens.
+    private func append(
+        _ text: NormalizedText, isAtStart: Bool, to result: inout TokenList, _ workspace: Workspace
+    ) {
+        var list = PieceList(text, isAtStart: isAtStart)
+        preTokenizer?.cut(&list)
+        if !model.isByteLevel { list.spellIfNeeded() }
+        let bytes = list.text.bytes
+        var local = TokenList(tracksSpans: result.tracksSpans)
+        let bpe = model as? BPEModel
+        for piece in list.pieces {
+            local.removeAll()
+            if list.isSpelled, let bpe, bpe.isByteLevel {
+                appendSpelled(bytes[piece], at: piece.lowerBound, bpe, list.text, to: &result, &local, workspace)
+                continue
+            }
+            bytes[piece].withUnsafeBufferPointer { buffer in
+                if let bpe {
+                    bpe.tokenize(buffer, into: &local, scratch: &workspace.scratch)
+                } else {
+                    model.tokenize(buffer, into: &local)
+                }
+            }
+            for index in 0..<local.count {
+                guard result.tracksSpans else {
+                    result.append(local.ids[index], from: 0, to: 0)
+                    continue
+                }
+                let span = local.spans[index].range
+                let limit = list.text.bytes.count
+                let start = min(span.lowerBound + piece.lowerBound, limit)
+                let source = list.text.source(of: start..<max(start, min(span.upperBound + piece.lowerBound, limit)))
+                result.append(local.ids[index], from: Int(source.start), to: Int(source.end))
+            }
+        }
+    }
+
+    /// Tokens of a piece that is spelled in GPT-2's alphabet, for a model that takes bytes.
+    private func appendSpelled(
+        _ piece: ArraySlice<UInt8>, at start: Int, _ bpe: BPEModel, _ text: NormalizedText,
+        to result: inout TokenList, _ local: inout TokenList, _ workspace: Workspace
+    ) {
+        var raw: [UInt8] = []
+        // Where the character of each byte starts, and where the last one ends.
+        var places: [Int] = []
+        piece.withUnsafeBufferPointer { buffer in
+            var at = 0
+            while at < buffer.count {
+                let (scalar, length) = decodeScalar(buffer, at)
+                raw.append(ByteAlphabet.byte(of: scalar) ?? UInt8(ascii: "?"))
+                places.append(start + at)
+                at += length
+            }
+            places.append(start + at)
+        }
+        raw.withUnsafeBufferPointer { bpe.tokenize($0, into: &local, scratch: &workspace.scratch) }
+        for index in 0..<local.count {
+            guard result.tracksSpans else {
+                result.append(local.ids[index], from: 0, to: 0)
+                continue
+            }
+            let span = local.spans[index].range
+            let source = text.source(of: places[span.lowerBound]..<places[min(span.upperBound, places.count - 1)])
+            result.append(local.ids[index], from: Int(source.start), to: Int(source.end))
+        }
+    }
+
+    /// Encodes a text: ids with types, mask and offsets, special tokens around them, truncated and padded as set.
+    ///
+    /// - Throws: `HeedError` where truncation is set so that it cannot be done.
+    public func encode(_ text: String, addingSpecialTokens: Bool = true) throws -> Encoding {
+        try encode(Array(text.utf8), addingSpecialTokens: addingSpecialTokens)
+    }
+
+    /// Encodes a pair of texts.
+    public func encode(_ text: String, pair: String, addingSpecialTokens: Bool = true) throws -> Encoding {
+        try encode(Array(text.utf8), pair: Array(pair.utf8), addingSpecialTokens: addingSpecialTokens)
+    }
+
+    /// Encodes a text, or two, given as bytes.
+    public func encode(_ text: [UInt8], pair: [UInt8]? = nil, addingSpecialTokens: Bool = true) throws -> Encoding {
+        var result = [try encodeUnpadded(text, pair: pair, addingSpecialTokens: addingSpecialTokens)]
+        padding?.apply(&result)
+        return result[0]
+    }
+
+    /// Encodes texts or pairs, padded together.
+    public func encode(
+        batch: [(text: [UInt8], pair: [UInt8]?)], addingSpecialTokens: Bool = true
+    ) throws -> [Encoding] {
+        var result = try batch.map {
+            try encodeUnpadded($0.text, pair: $0.pair, addingSpecialTokens: addingSpecialTokens)
+        }
+        padding?.apply(&result)
+        return result
+    }
+
+    private func encodeUnpadded(_ text: [UInt8], pair: [UInt8]?, addingSpecialTokens: Bool) throws -> Encoding {
+        var encodings = withWorkspace { workspace in
+            [text, pair].compactMap { $0 }.enumerated().map { position, bytes in
+                let list = bytes.withUnsafeBufferPointer { tokens(of: $0, tracksSpans: true, workspace) }
+                return Encoding(list, typeID: Int32(position), sequence: Int8(position))
+            }
+        }
+        let isPair = encodings.count > 1
+        if let truncation {
+            let added = addingSpecialTokens ? postProcessor?.addedCount(isPair: isPair) ?? 0 : 0
+            try truncation.apply(&encodings, added: added)
+        }
+        if let postProcessor {
+            encodings = postProcessor.process(encodings, addingSpecialTokens: addingSpecialTokens)
+        }
+        guard var result = encodings.first else { return Encoding() }
+        for encoding in encodings.dropFirst() { result.merge(encoding) }
+        return result
+    }
+}
