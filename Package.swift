@@ -45,7 +45,7 @@ let package = Package(
 
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
         .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers"]),
-        .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels"]),
+        .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport"]),
         .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedWeights"]),
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
         .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels"]),
