@@ -12,7 +12,8 @@ struct HeedCommand: ParsableCommand {
             """,
         version: Version.text,
         groupedSubcommands: [
-            CommandGroup(name: "Understand", subcommands: [Example.self]),
+            CommandGroup(name: "Run", subcommands: [Pass.self]),
+            CommandGroup(name: "Understand", subcommands: [Inspect.self, PlanCommand.self, Example.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),
         ])
 

@@ -43,8 +43,7 @@ struct Bench: ParsableCommand {
     }
 
     func run() throws {
-        compute.apply()
-        let runtime = try Runtime(threads: compute.threads)
+        let runtime = try compute.runtime()
         var report = JSONObject()
         report["workload"] = .string(workload.rawValue)
         report["instruction_set"] = .string(runtime.kernels.instructionSet.rawValue)
@@ -79,10 +78,6 @@ struct Bench: ParsableCommand {
             try StandardOutput.writeLine(name + padding + (value.stringValue ?? value.serialised()))
         }
     }
-}
-
-extension ComputeType {
-    var precision: Precision { self == .f32 ? .float32 : .bfloat16 }
 }
 
 /// Four significant digits: more would claim a repeatability that no machine has.

@@ -1,11 +1,5 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 import ArgumentParser
+import HeedTensor
 
 /// How computing is done: for every command that computes.
 struct ComputeOptions: ParsableArguments {
@@ -22,20 +16,22 @@ struct ComputeOptions: ParsableArguments {
         if let threads { try check("--threads", threads, in: 1...1024) }
     }
 
-    /// Makes the choice of instructions known to the kernels; call it before the first computation.
-    func apply() {
-        if let instructionSet { setenv("HEED_ISA", instructionSet.rawValue, 1) }
+    /// The kernels and threads that were chosen.
+    ///
+    /// - Throws: `HeedError` where this processor lacks the instructions.
+    func runtime() throws -> Runtime {
+        try Runtime(threads: threads, instructionSet: instructionSet)
     }
 }
 
-/// The instruction sets that kernels are compiled for.
-enum InstructionSet: String, ExpressibleByArgument, CaseIterable {
-    case avx512, avx2, neon, portable
-}
+extension InstructionSet: ExpressibleByArgument {}
 
 /// The number formats that passes and training compute in.
 enum ComputeType: String, ExpressibleByArgument, CaseIterable {
     case f32, bf16
+
+    /// The format as the library names it.
+    var precision: Precision { self == .f32 ? .float32 : .bfloat16 }
 }
 
 /// Whether results are for programs.

@@ -15,6 +15,37 @@ func fixed(_ value: Double, _ digits: Int) -> String {
     return sign + String(whole / unit) + "." + String(repeating: "0", count: digits - fraction.count) + fraction
 }
 
+/// Bytes as people count memory: `1.4 GiB`.
+func byteText(_ bytes: Int) -> String {
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    var value = Double(bytes)
+    var unit = 0
+    while value >= 1024, unit + 1 < units.count {
+        value /= 1024
+        unit += 1
+    }
+    return unit == 0 ? "\(bytes) bytes" : fixed(value, value < 100 ? 1 : 0) + " " + units[unit]
+}
+
+/// A large number with the prefix of its power of a thousand: `12.3 G`; the unit follows at once.
+func countText(_ value: Double) -> String {
+    let prefixes = ["", "k", "M", "G", "T", "P", "E"]
+    var scaled = value
+    var prefix = 0
+    while scaled >= 1000, prefix + 1 < prefixes.count {
+        scaled /= 1000
+        prefix += 1
+    }
+    return fixed(scaled, scaled < 100 ? 1 : 0) + " " + prefixes[prefix]
+}
+
+/// Texts side by side, each filled to its width; the last may have width 0.
+func columns(_ cells: (text: String, width: Int)...) -> String {
+    cells.map { cell in
+        cell.text + String(repeating: " ", count: max(cell.width - cell.text.count, cell.width > 0 ? 1 : 0))
+    }.joined()
+}
+
 /// Lines of a text file.
 enum TextLines {
     /// The lines of a file in UTF-8; a line ends with `\n` and nothing else, so that what stands in it stays.

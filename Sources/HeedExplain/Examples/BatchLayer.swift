@@ -152,7 +152,8 @@ public struct BatchLayer: Sendable {
             return HeadValues(Q: Q, K: K, V: V, scores: scores, weights: weights, output: weights * V)
         }
         let width = p.head0.value.columns
-        let joined = Matrix(rows: sentence.count, columns: 2 * width) { heads[$1 / width].output[$0, $1 % width] }  // [n, d]
+        // [n, d]
+        let joined = Matrix(rows: sentence.count, columns: 2 * width) { heads[$1 / width].output[$0, $1 % width] }
         let preActivation = (joined * p.feedForward1).addingToRows(p.bias1)  // [n, m]
         let activation = preActivation.rectified  // [n, m]
         let output = (activation * p.feedForward2).addingToRows(p.bias2)  // [n, d]

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Heed
+import HeedSupport
+
+/// `heed plan`: what a model costs before anything runs.
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Say what training or running a model takes, before anything runs.",
+        discussion: "Presets: " + Preset.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; ") + ".")
+
+    @Argument(help: ArgumentHelp("A model folder; or use --preset.", valueName: "model"))
+    var model: String?
+
+    @Option(help: ArgumentHelp("A shape known by name.", valueName: "name"))
+    var preset: String?
+
+    @Option(help: ArgumentHelp("Sequences per step.", valueName: "n"))
+    var batch: Int = 1
+
+    @Option(help: ArgumentHelp("Tokens per sequence; the model's whole context where not given.", valueName: "n"))
+    var context: Int?
+
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: JSONOption
+
+    func validate() throws {
+        guard (model == nil) != (preset == nil) else {
+            throw ValidationError("expected either a model folder or --preset NAME.")
+        }
+        try check("--batch", batch, atLeast: 1)
+        if let context { try check("--context", context, atLeast: 1) }
+    }
+
+    func run() throws {
+        let shape = try shape()
+        let estimate = try WorkEstimate(shape, rows: batch, columns: context ?? shape.context)
+        let runtime = try compute.runtime()
+        let rate = try WorkEstimate.measuredRate(like: shape, runtime: runtime)
+        let report = PlanReport(estimate: estimate, rate: rate, threads: runtime.team.count)
+        if output.json { try StandardOutput.writeLine(report.json) } else { try StandardOutput.write(report.text) }
+    }
+}
+
+extension PlanCommand {
+    private func shape() throws -> DecoderConfiguration {
+        guard let model else { return try Preset.named(preset ?? "").configuration }
+        switch try ModelDescription(folder: model).configuration {
+        case .decoder(let configuration): return configuration
+        }
+    }
+}
+
+/// The estimate beside the measured rate of this machine.
+struct PlanReport {
+    let estimate: WorkEstimate
+    let rate: Double
+    let threads: Int
+
+    private var stepSeconds: Double { estimate.stepOperations / rate }
+    private var forwardSeconds: Double { estimate.forwardOperations / rate }
+    private var tokens: Int { estimate.rows * estimate.columns }
+
+    var json: JSON {
+        var parts = JSONObject()
+        for (name, count) in estimate.parts { parts[name] = .integer(count) }
+        return [
+            "parameters": .integer(estimate.parameters), "parameters_by_part": .object(parts),
+            "batch": .integer(estimate.rows), "context": .integer(estimate.columns),
+            "operations": [
+                "forward": .number(estimate.forwardOperations),
+                "backward": .number(2 * estimate.forwardOperations), "step": .number(estimate.stepOperations),
+            ],
+            "bytes": [
+                "weights": .integer(estimate.weightBytes), "gradients": .integer(estimate.weightBytes),
+                "optimiser": .integer(2 * estimate.weightBytes),
+                "activations": .integer(estimate.trainingActivationBytes),
+                "training": .integer(estimate.trainingBytes),
+                "inference_activations": .integer(estimate.inferenceActivationBytes),
+                "cache": .integer(estimate.cacheBytes),
+            ],
+            "threads": .integer(threads), "measured_operations_per_second": .number(rate),
+            "seconds_per_step": .number(stepSeconds), "seconds_per_forward_pass": .number(forwardSeconds),
+            "training_tokens_per_second": .number(Double(tokens) / stepSeconds),
+        ]
+    }
+
+    var text: String {
+        let shape = estimate.configuration
+        var lines = [
+            "\(grouped(estimate.parameters)) parameters: \(shape.layers) layers of \(shape.width), \(shape.heads) heads, "
+                + "\(grouped(shape.vocabulary)) tokens", "",
+        ]
+        for (name, count) in estimate.parts {
+            let share = 100 * Double(count) / Double(max(estimate.parameters, 1))
+            lines.append("  " + columns((name, 24), (grouped(count), 16), (fixed(share, 1) + " %", 0)))
+        }
+        lines += [
+            "", "A training step of \(estimate.rows) × \(estimate.columns) tokens", "",
+            row("forward", countText(estimate.forwardOperations) + "FLOP"),
+            row("backward", countText(2 * estimate.forwardOperations) + "FLOP, twice the forward pass"),
+            row("weights", byteText(estimate.weightBytes)), row("gradients", byteText(estimate.weightBytes)),
+            row("AdamW's moments", byteText(2 * estimate.weightBytes)),
+            row("activations", byteText(estimate.trainingActivationBytes)),
+            row("in all", byteText(estimate.trainingBytes)),
+            row(
+                "time on this machine",
+                Progress.duration(stepSeconds) + ", \(countText(Double(tokens) / stepSeconds))tokens/s"),
+            "", "Running it on as many tokens", "",
+            row("activations", byteText(estimate.inferenceActivationBytes)),
+            row("key-value cache", byteText(estimate.cacheBytes)),
+            row("time on this machine", Progress.duration(forwardSeconds)), "",
+            "Times follow from \(countText(rate))FLOP/s, measured now with one layer of this width on \(threads) "
+                + (threads == 1 ? "thread." : "threads."),
+        ]
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func row(_ name: String, _ value: String) -> String { "  " + columns((name, 24), (value, 0)) }
+}

@@ -1,0 +1,134 @@
+import HeedSupport
+import HeedTensor
+import HeedWeights
+
+/// What a model folder holds, read from its headers only: no weight is loaded.
+public struct ModelDescription: Sendable {
+    /// The folder.
+    public let folder: String
+    /// The family.
+    public let family: Family
+    /// The shape.
+    public let configuration: Configuration
+    /// Ids with a meaning for generation.
+    public let specials: SpecialIds
+    /// The tensors as the files have them.
+    public let tensors: [StoredTensor]
+    /// The learned numbers by part of the model, in the order of a token's way.
+    public let parts: [(name: String, count: Int)]
+    /// What splits text into ids, where the folder has it.
+    public let tokenizer: String?
+
+    /// Reads a folder's configuration and headers and holds them against each other.
+    ///
+    /// - Throws: `HeedError` naming file and key or tensor.
+    public init(folder: String) throws {
+        guard isDirectory(folder) else {
+            throw HeedError(
+                .missing, "there is no such model folder", in: folder,
+                expected: "a folder with config.json and model.safetensors")
+        }
+        let reader = try ConfigurationReader(path: joinPath(folder, "config.json"))
+        family = try Family(reading: reader)
+        configuration = try family.configuration(reader)
+        let source = try openWeights(folder: folder)
+        let shape = configuration
+        let (architecture, layout) = ParameterLayout.declare { shape.declare(in: $0) }
+        try family.checkpoint(architecture).check(source)
+        self.folder = folder
+        specials = try SpecialIds(reader, folder: folder, vocabulary: configuration.vocabulary)
+        tensors = source.tensors
+        parts = ModelDescription.parts(of: layout)
+        tokenizer = try ModelDescription.tokenizerKind(folder)
+    }
+
+    /// The number of learned numbers.
+    public var parameterCount: Int { parts.reduce(0) { $0 + $1.count } }
+
+    /// The bytes of all tensors in the files.
+    public var byteCount: Int { tensors.reduce(0) { $0 + $1.byteRange.count } }
+
+    /// The learned numbers of a layout by part of the model.
+    public static func parts(of layout: ParameterLayout) -> [(name: String, count: Int)] {
+        let kinds: [(name: String, belongs: (String) -> Bool)] = [
+            ("token embeddings", { $0 == "embedding.tokens" }),
+            ("position embeddings", { $0 == "embedding.positions" }),
+            ("attention", { $0.contains(".attention.") }),
+            ("feed-forward", { $0.contains(".feedForward.") }),
+            ("norms", { $0.contains("Norm.") }),
+            ("output matrix", { $0 == "head" }),
+        ]
+        var counts = [Int](repeating: 0, count: kinds.count)
+        var others = 0
+        for parameter in layout.parameters {
+            if let kind = kinds.firstIndex(where: { $0.belongs(parameter.name) }) {
+                counts[kind] += parameter.count
+            } else {
+                others += parameter.count
+            }
+        }
+        var parts = zip(kinds, counts).map { (name: $0.name, count: $1) }
+        parts.append((name: "others", count: others))
+        return parts.filter { $0.count > 0 }
+    }
+
+    private static func tokenizerKind(_ folder: String) throws -> String? {
+        func has(_ name: String) -> Bool { fileExists(joinPath(folder, name)) }
+        if has("tokenizer.json") {
+            let document = try JSONDocument(path: joinPath(folder, "tokenizer.json"))
+            return document.read { "\($0["model"]?["type"]?.string ?? "unknown kind") (tokenizer.json)" }
+        }
+        if has("vocab.json"), has("merges.txt") { return "byte-level BPE (vocab.json and merges.txt)" }
+        if has("encoder.json"), has("vocab.bpe") { return "byte-level BPE (encoder.json and vocab.bpe)" }
+        if has("vocab.txt") { return "WordPiece (vocab.txt)" }
+        if has("tokenizer.model") { return "SentencePiece (tokenizer.model)" }
+        return nil
+    }
+}
+
+extension ModelDescription {
+    /// The description for programs.
+    public var json: JSON {
+        var parts = JSONObject()
+        for (name, count) in self.parts { parts[name] = .integer(count) }
+        return [
+            "folder": .string(folder), "family": .string(family.rawValue),
+            "shape": .object(configuration.shapeDocument), "parameters": .integer(parameterCount),
+            "parameters_by_part": .object(parts), "bytes": .integer(byteCount),
+            "tensors": .array(
+                tensors.map {
+                    [
+                        "name": .string($0.name), "type": .string($0.type.rawValue),
+                        "shape": .array($0.shape.map { .integer($0) }), "file": .string(lastPathComponent($0.file)),
+                    ]
+                }),
+            "tokenizer": tokenizer.map { .string($0) } ?? .null,
+            "begin_id": specials.begin.map { .integer($0) } ?? .null,
+            "end_ids": .array(specials.ends.map { .integer($0) }),
+            "padding_id": specials.padding.map { .integer($0) } ?? .null,
+        ]
+    }
+}
+
+extension Configuration {
+    /// The sizes and choices by name, for reports.
+    public var shapeDocument: JSONObject {
+        switch self {
+        case .decoder(let configuration): configuration.shapeDocument
+        }
+    }
+}
+
+extension DecoderConfiguration {
+    /// The sizes and choices by name, for reports.
+    public var shapeDocument: JSONObject {
+        [
+            "vocabulary": .integer(vocabulary), "context": .integer(context), "width": .integer(width),
+            "layers": .integer(layers), "heads": .integer(heads), "key_heads": .integer(keyHeads),
+            "head_width": .integer(headWidth), "feed_forward_width": .integer(inner),
+            "activation": .string(activation.rawValue), "gated": .bool(gated),
+            "norm": .string(norm == .layer ? "layer" : "root-mean-square"),
+            "positions": .string(positions == .learned ? "learned" : "rotary"), "tied_output": .bool(tied),
+        ]
+    }
+}

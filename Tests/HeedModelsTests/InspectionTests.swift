@@ -1,0 +1,64 @@
+import HeedModels
+import HeedSupport
+import HeedTensor
+import Testing
+
+@Suite("inspection")
+struct InspectionTests {
+    @Test(
+        "published sizes are counted exactly",
+        arguments: [
+            ("gpt2", 124_439_808), ("gpt2-medium", 354_823_168), ("gpt2-large", 774_030_080),
+            ("gpt2-xl", 1_557_611_200),
+        ])
+    func published(name: String, count: Int) throws {
+        let estimate = try WorkEstimate(Preset.named(name).configuration, rows: 1, columns: 64)
+        #expect(estimate.parameters == count)
+        #expect(estimate.parts.reduce(0) { $0 + $1.count } == count)
+        #expect(!estimate.parts.contains { $0.name == "others" })
+    }
+
+    @Test("operations are those of the formula: 24nd² + 4n²d per layer where heads span the width")
+    func operations() throws {
+        var shape = DecoderConfiguration.gpt2(width: 256, layers: 3, heads: 4, vocabulary: 1000, context: 64)
+        let n = 64.0, d = 256.0
+        let one = try WorkEstimate(shape, rows: 2, columns: 64).forwardOperations
+        shape.layers = 4
+        let two = try WorkEstimate(shape, rows: 2, columns: 64).forwardOperations
+        // A causal row sees half of the keys; norms and activations add a few per cent.
+        let layer = 2 * (24 * n * d * d + 2 * n * n * d)
+        #expect((two - one) / layer > 1 && (two - one) / layer < 1.02)
+    }
+
+    @Test("memory grows with the batch, and training keeps more than inference")
+    func memory() throws {
+        let shape = try Preset.named("tiny").configuration
+        let small = try WorkEstimate(shape, rows: 1, columns: 128)
+        let large = try WorkEstimate(shape, rows: 8, columns: 128)
+        #expect(large.trainingActivationBytes > 4 * small.trainingActivationBytes)
+        #expect(small.trainingActivationBytes > small.inferenceActivationBytes)
+        #expect(large.cacheBytes == 8 * small.cacheBytes)
+        #expect(small.cacheBytes == 2 * 4 * 128 * 128 * 4)
+        #expect(throws: HeedError.self) { _ = try WorkEstimate(shape, rows: 1, columns: 129) }
+        #expect(throws: HeedError.self) { _ = try WorkEstimate(shape, rows: .max, columns: 128) }
+    }
+
+    @Test("a saved folder is described as what was saved")
+    func description() throws {
+        let folder = "/tmp/heed-inspect-\(UInt64.random(in: 0 ... .max))"
+        defer {
+            for name in (try? listDirectory(folder)) ?? [] { try? removeFile(joinPath(folder, name)) }
+            try? removeFile(folder)
+        }
+        let shape = DecoderConfiguration.llama(
+            width: 16, layers: 2, heads: 4, keyHeads: 2, inner: 24, vocabulary: 30, context: 20)
+        try Model(shape, family: .llama, seed: 1).save(folder: folder)
+        let description = try ModelDescription(folder: folder)
+        #expect(description.family == .llama)
+        #expect(description.configuration == .decoder(shape))
+        #expect(description.parameterCount == description.tensors.reduce(0) { $0 + $1.count })
+        #expect(description.tokenizer == nil)
+        #expect(description.json["tensors"]?.arrayValue?.count == description.tensors.count)
+        #expect(throws: HeedError.self) { _ = try ModelDescription(folder: folder + "/nowhere") }
+    }
+}
