@@ -33,6 +33,9 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("Seconds to measure, warm-up apart.", valueName: "s"))
     var seconds = 10.0
 
+    @Flag(help: "Also show what each kind of step of one pass takes.")
+    var profile = false
+
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -57,7 +60,7 @@ struct Bench: ParsableCommand {
         case .train:
             try TrainingBench(
                 runtime, preset: preset, batch: batch, context: context, precision: dtype.precision
-            ).run(seconds: seconds, into: &report)
+            ).run(seconds: seconds, profile: profile, into: &report)
         }
         if output.json {
             try StandardOutput.writeLine(.object(report))

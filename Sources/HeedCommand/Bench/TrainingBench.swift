@@ -56,7 +56,7 @@ struct TrainingBench {
         }
     }
 
-    func run(seconds: Double, into report: inout JSONObject) throws {
+    func run(seconds: Double, profile: Bool, into report: inout JSONObject) throws {
         let model = try Model(configuration, family: .gpt2, seed: 1)
         let training = try TrainingStep(model, options, runtime: runtime)
         let source = RandomIds(options: options, vocabulary: configuration.vocabulary)
@@ -77,6 +77,15 @@ struct TrainingBench {
         report["milliseconds_per_step_most"] = .number(rounded(timings.most * 1e3))
         report["tokens_per_second"] = .number(rounded(tokens / timings.median))
         report["gflops"] = .number(rounded(operations / timings.median / 1e9))
+        if profile {
+            report["profile"] = .array(
+                training.plan.profile().map { row in
+                    [
+                        "step": .string(row.name), "calls": .integer(row.calls),
+                        "milliseconds": .number(rounded(row.seconds * 1e3)),
+                    ]
+                })
+        }
         report["peak_memory_mb"] = .number(rounded(peakMemory()))
     }
 

@@ -31,6 +31,9 @@ public final class Binder {
     private(set) var forward: [Step] = []
     private(set) var backward: [Step] = []
     private(set) var finish: [Step] = []
+    /// What each step computes, for profiles.
+    private(set) var names: (forward: [String], backward: [String], finish: [String]) = ([], [], [])
+    var name = ""
     private(set) var scratchBytes = 0
     private(set) var persistentBytes = 0
     private(set) var owned: [UnsafeMutableRawPointer] = []
@@ -152,10 +155,18 @@ public final class Binder {
         let step = Step(
             kernel: kernel, arguments: UnsafeRawPointer(memory), rows: rows.map { UnsafePointer($0.pointer) },
             shareFrom: shareFrom)
+        let kind = "\(Arguments.self)".dropFirst(5).description
+        let label = kind.hasPrefix(name) || name.isEmpty ? kind : "\(name): \(kind)"
         switch list {
-        case .forward: forward.append(step)
-        case .backward: backward.append(step)
-        case .finish: finish.append(step)
+        case .forward:
+            forward.append(step)
+            names.forward.append(label)
+        case .backward:
+            backward.append(step)
+            names.backward.append(label)
+        case .finish:
+            finish.append(step)
+            names.finish.append(label)
         }
     }
 

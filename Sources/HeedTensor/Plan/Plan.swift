@@ -24,6 +24,7 @@ public final class Plan {
     private let finishSteps: UnsafeMutableBufferPointer<Step>
     private let owned: [UnsafeMutableRawPointer]
     private let observed: [String: Observation]
+    private let names: (forward: [String], backward: [String], finish: [String])
 
     /// A value that stays readable after a pass.
     public struct Observation {
@@ -73,6 +74,7 @@ public final class Plan {
             parts: team.count, scratch: scratch.base, persistent: persistent.base, nowhere: arena.base)
         bind(binder, at: arena.base)
         owned = binder.owned
+        names = binder.names
         func steps(_ list: [Step]) -> UnsafeMutableBufferPointer<Step> {
             let memory = UnsafeMutableBufferPointer<Step>.allocate(capacity: list.count)
             _ = memory.initialize(from: list)
@@ -115,6 +117,26 @@ public final class Plan {
     /// Completes the gradients after the last micro-batch of an optimiser step.
     public func finishGradients() { team.run(UnsafeBufferPointer(finishSteps)) }
 
+    /// Runs one pass (and its gradients, in training) step by step and returns what each kind of step took, in seconds.
+    ///
+    /// Each step is waited for by itself, so the sum is a little more than a pass takes.
+    public func profile() -> [(name: String, seconds: Double, calls: Int)] {
+        var sums: [String: (seconds: Double, calls: Int)] = [:]
+        let lists = [(forwardSteps, names.forward), (backwardSteps, names.backward), (finishSteps, names.finish)]
+        let clock = ContinuousClock()
+        for (steps, names) in lists {
+            for index in steps.indices {
+                let taken = clock.measure {
+                    team.run(UnsafeBufferPointer(rebasing: steps[index...index]))
+                }.components
+                let seconds = Double(taken.seconds) + Double(taken.attoseconds) * 1e-18
+                sums[names[index], default: (0, 0)].seconds += seconds
+                sums[names[index], default: (0, 0)].calls += 1
+            }
+        }
+        return sums.map { ($0.key, $0.value.seconds, $0.value.calls) }.sorted { $0.1 > $1.1 }
+    }
+
     /// The value that was recorded under `name`.
     public func observation(_ name: String) -> Observation? { observed[name] }
 
@@ -139,6 +161,7 @@ public final class Plan {
         binder.list = .forward
         for (index, node) in trace.nodes.enumerated() {
             binder.frame = values(node)
+            binder.name = node.operation.name
             if node.operation.inPlace, !lifetimes.worksInPlace[index] {
                 copy(binder, from: binder.input(0), to: binder.output, accumulate: false)
             }
@@ -161,6 +184,7 @@ public final class Plan {
                     ? nil : (address(lifetimes.gradientBuffer[input]), lifetimes.accumulates[index][place])
             }
             binder.frame = frame
+            binder.name = "∂ " + node.operation.name
             node.operation.backward(binder)
             // What passes through unchanged is the planner's business, not the operation's.
             if let place = node.operation.passThrough, !lifetimes.sharesPassThrough[index],
