@@ -29,6 +29,7 @@ public struct Runtime: Sendable {
     private static func environmentChoice() throws -> InstructionSet? {
         guard let raw = getenv("HEED_ISA") else { return nil }
         let name = String(cString: raw)
+        if name.isEmpty { return nil }
         guard let set = InstructionSet(rawValue: name) else {
             throw HeedError(
                 .usage, "the environment variable HEED_ISA names no instruction set",
