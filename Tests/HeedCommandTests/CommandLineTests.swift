@@ -70,7 +70,7 @@ struct CommandLineTests {
 
     @Test("lines end at line feeds only, and must be UTF-8")
     func lines() throws {
-        let path = "/tmp/heed-command-\(UInt64.random(in: 0 ... .max)).txt"
+        let path = temporaryPath("lines.txt")
         defer { try? removeFile(path) }
         try writeAtomically(path: path, text: "a\r\n\nb\u{2028}c\nlast")
         #expect(try TextLines.read(path) == ["a\r", "", "b\u{2028}c", "last"])

@@ -11,15 +11,10 @@ struct PassCommandTests {
 
     /// A folder with a small model and an input, removed at the end.
     private func withModel(_ body: (_ folder: String, _ model: String) throws -> Void) throws {
-        let folder = "/tmp/heed-pass-\(UInt64.random(in: 0 ... .max))"
+        let folder = temporaryPath("pass")
         let model = joinPath(folder, "model")
         try createDirectory(model)
-        defer {
-            for place in [model, folder] {
-                for name in (try? listDirectory(place)) ?? [] { try? removeFile(joinPath(place, name)) }
-                removeFolder(place)
-            }
-        }
+        defer { try? removeTree(folder) }
         let shape = DecoderConfiguration.gpt2(width: 16, layers: 2, heads: 2, vocabulary: 20, context: 8)
         try Model(shape, family: .gpt2, seed: 3).save(folder: model)
         var input = TensorFile()
@@ -81,13 +76,3 @@ struct PassCommandTests {
         }
     }
 }
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
-private func removeFolder(_ path: String) { rmdir(path) }

@@ -52,7 +52,7 @@ struct CatSleepsTests {
 
     @Test("a file with other numbers is read, and one that does not fit is refused")
     func otherNumbers() throws {
-        let path = "/tmp/heed-explain-\(UInt64.random(in: 0 ... .max)).safetensors"
+        let path = temporaryPath("numbers.safetensors")
         defer { try? removeFile(path) }
         func write(_ change: (inout [(String, [Int])]) -> Void) throws {
             var shapes: [(String, [Int])] = [

@@ -45,11 +45,8 @@ struct InspectionTests {
 
     @Test("a saved folder is described as what was saved")
     func description() throws {
-        let folder = "/tmp/heed-inspect-\(UInt64.random(in: 0 ... .max))"
-        defer {
-            for name in (try? listDirectory(folder)) ?? [] { try? removeFile(joinPath(folder, name)) }
-            try? removeFile(folder)
-        }
+        let folder = temporaryPath("model")
+        defer { try? removeTree(folder) }
         let shape = DecoderConfiguration.llama(
             width: 16, layers: 2, heads: 4, keyHeads: 2, inner: 24, vocabulary: 30, context: 20)
         try Model(shape, family: .llama, seed: 1).save(folder: folder)

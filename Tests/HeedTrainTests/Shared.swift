@@ -1,9 +1,9 @@
 import HeedSupport
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The folder with golden numbers, where this checkout has one beside it; tests that need it are skipped otherwise.
