@@ -78,6 +78,12 @@ public final class Trace {
         return table
     }
 
+    /// The value recorded under `name`, for operations on what was observed.
+    public func observedTensor(_ name: String) -> Tensor? {
+        guard let id = observations.first(where: { $0.name == name })?.value else { return nil }
+        return Tensor(trace: self, id: id, rows: values[id].rows, columns: values[id].columns)
+    }
+
     func observe(_ tensor: Tensor, as name: String) { observations.append((name, tensor.id)) }
 
     /// The value of an auxiliary of the operation that made `tensor`, as an observation.
