@@ -5,7 +5,7 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
     /// The values, in the order of `keys`.
     public private(set) var values: [JSON] = []
     /// Positions by name; only built for objects of more than `linearLimit` members.
-    private var positions: [String: Int] = [:]
+    private var positions: [ExactText: Int] = [:]
     private static let linearLimit = 8
 
     /// An object without members.
@@ -30,8 +30,8 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
 
     /// The position of a name, or nil.
     public func position(of key: String) -> Int? {
-        if keys.count > JSONObject.linearLimit { return positions[key] }
-        return keys.firstIndex(of: key)
+        if keys.count > JSONObject.linearLimit { return positions[ExactText(key)] }
+        return keys.firstIndex { ExactText($0) == ExactText(key) }
     }
 
     /// The value of a name; setting nil removes the member, setting a new name appends it.
@@ -51,7 +51,7 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
                 if keys.count == JSONObject.linearLimit + 1 {
                     rebuildPositions()
                 } else if keys.count > JSONObject.linearLimit {
-                    positions[key] = keys.count - 1
+                    positions[ExactText(key)] = keys.count - 1
                 }
             case (nil, nil):
                 break
@@ -62,7 +62,7 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
     private mutating func rebuildPositions() {
         positions = [:]
         guard keys.count > JSONObject.linearLimit else { return }
-        for (index, key) in keys.enumerated() { positions[key] = index }
+        for (index, key) in keys.enumerated() { positions[ExactText(key)] = index }
     }
 
     /// Walks the members in order.
@@ -78,5 +78,23 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
     /// Equal when the same names have equal values, in any order.
     public static func == (left: JSONObject, right: JSONObject) -> Bool {
         left.count == right.count && left.keys.indices.allSatisfy { right[left.keys[$0]] == left.values[$0] }
+    }
+}
+
+/// Text that is equal only to the same bytes, where `String` also holds canonically equivalent spellings for equal: a
+/// vocabulary may have both `Å` (U+00C5) and `Å` (U+212B).
+public struct ExactText: Hashable, Sendable {
+    /// The text.
+    public let text: String
+
+    public init(_ text: String) { self.text = text }
+
+    public static func == (left: ExactText, right: ExactText) -> Bool {
+        left.text.utf8.elementsEqual(right.text.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }

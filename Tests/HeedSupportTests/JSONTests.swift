@@ -127,6 +127,19 @@ struct JSONTests {
         #expect(object.map(\.key).prefix(3) == ["k0", "k1", "k2"])
     }
 
+    @Test("names that are canonically equivalent are different names")
+    func equivalentNames() throws {
+        let value = try JSON.parse(#"{"\u00c5": 1, "\u212b": 2, "A\u030a": 3}"#)
+        #expect(value.objectValue?.count == 3)
+        #expect(value["\u{212B}"] == 2)
+        var large = JSONObject()
+        for index in 0..<20 { large["k\(index)"] = 0 }
+        large["\u{C5}"] = 1
+        large["\u{212B}"] = 2
+        #expect(large.count == 22)
+        #expect(large["\u{C5}"] == 1)
+    }
+
     @Test("views walk a document without building it")
     func views() throws {
         let document = try JSONDocument(Array(#"{"vocab": {"a": 1, "\u0062": 2}, "list": ["x", [1, 2], 3.5]}"#.utf8))

@@ -27,6 +27,13 @@ struct GoldenTests {
         Case(golden: "json_roberta-base", path: "data/vocab/roberta-base/tokenizer.json"),
         Case(golden: "json_clip", path: "data/vocab/clip/tokenizer.json"),
         Case(golden: "json_phi-3-mini", path: "data/vocab/phi-3-mini/tokenizer.json"),
+        Case(golden: "json_t5-small", path: "data/vocab/t5-small/tokenizer.json"),
+        Case(golden: "llama", path: "data/vocab/llama/tokenizer.model"),
+        Case(golden: "llama", path: "data/vocab/llama/tokenizer.bin"),
+        Case(golden: "sp_unigram_1000", path: "data/vocab/sentencepiece/test_model.model"),
+        Case(golden: "xlnet", path: "data/vocab/xlnet/spiece.model"),
+        Case(golden: "tok512", path: "models/stories260K/tok512.rebuilt.model"),
+        Case(golden: "tok512", path: "models/stories260K/tok512.bin"),
     ]
 
     func tokenizer(_ test: Case) throws -> Tokenizer {

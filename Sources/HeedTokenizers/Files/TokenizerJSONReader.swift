@@ -69,10 +69,10 @@ extension Tokenizer {
             throw HeedError(
                 .badInput, "\"added_tokens\" is \(json.kindName)", in: reader.place, expected: "an array")
         }
-        var contents: Set<String> = []
+        var contents: Set<ExactText> = []
         return try list.map { entry in
             let content = try reader.string(entry, "content")
-            guard contents.insert(content).inserted else {
+            guard contents.insert(ExactText(content)).inserted else {
                 throw HeedError(.badInput, "the added token \(quoted(content)) occurs twice", in: reader.place)
             }
             return AddedToken(

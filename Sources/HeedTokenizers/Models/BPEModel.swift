@@ -136,6 +136,13 @@ public struct BPEModel: TokenModel {
         }
     }
 
+    /// The number of bytes that a token stands for in a byte-level model.
+    func byteCount(of id: TokenID) -> Int {
+        guard let text = vocabulary.bytes(of: id) else { return 0 }
+        // In GPT-2's alphabet every character is a byte.
+        return spelling == .alphabet ? text.reduce(0) { $0 + ($1 & 0xC0 == 0x80 ? 0 : 1) } : text.count
+    }
+
     public func tokenize(_ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList) {
         var scratch = MergeScratch()
         tokenize(piece, into: &tokens, scratch: &scratch)
@@ -177,7 +184,7 @@ public struct BPEModel: TokenModel {
         }
         if spelling == .ranks {
             scratch.merge(by: RankRule(vocabulary: vocabulary, piece: piece))
-        } else {
+        } else if !merges.isEmpty {
             scratch.merge(by: TableRule(table: table))
         }
     }

@@ -63,8 +63,42 @@ extension Tokenizer {
         }
     }
 
-    /// The tokens of a text with their places, by the long path.
+    /// The tokens of a text with their places, over the fast path: every token covers as many bytes as it has, and
+    /// its place is widened to whole characters.
+    private func fastTokens(
+        of bytes: UnsafeBufferPointer<UInt8>, _ fastPath: FastPath, _ workspace: Workspace
+    ) -> TokenList {
+        var result = TokenList(tracksSpans: true)
+        let encoder = workspace.byteEncoder(for: fastPath.model)
+        var buffer = IDBuffer(capacity: bytes.count / 4 + 16)
+        let broken = fastPath.model.spelling == .ranks ? firstBadByte(bytes) : nil
+        let segments =
+            broken == nil ? allSegments(of: bytes) : [AddedTokens.Segment(range: 0..<bytes.count, token: nil)]
+        for segment in segments {
+            if let token = segment.token {
+                result.append(token, from: segment.range.lowerBound, to: segment.range.upperBound)
+                continue
+            }
+            buffer.removeAll()
+            let part = UnsafeBufferPointer(rebasing: bytes[segment.range])
+            if let broken {
+                fastPath.encodeBroken(part, from: broken, with: encoder, into: &buffer)
+            } else {
+                fastPath.encode(part, with: encoder, into: &buffer)
+            }
+            var at = segment.range.lowerBound
+            for id in buffer.array() {
+                let end = min(at + fastPath.model.byteCount(of: id), bytes.count)
+                result.append(id, from: characterStart(bytes, at), to: characterEnd(bytes, end))
+                at = end
+            }
+        }
+        return result
+    }
+
+    /// The tokens of a text with their places.
     func tokens(of bytes: UnsafeBufferPointer<UInt8>, tracksSpans: Bool, _ workspace: Workspace) -> TokenList {
+        if let fastPath { return fastTokens(of: bytes, fastPath, workspace) }
         var result = TokenList(tracksSpans: tracksSpans)
         for segment in addedTokens.segments(
             of: bytes, by: addedTokens.source, ignoresSpecial: !recognisesSpecialTokens)

@@ -45,7 +45,7 @@ public struct AddedTokens: Sendable {
     /// All of them, in the order of the file.
     public let tokens: [AddedToken]
     private let byID: [TokenID: Int]
-    private let byContent: [String: Int]
+    private let byContent: [ExactText: Int]
     /// Tokens looked for in the source.
     let source: TokenSearch
     /// Tokens looked for in normalised text.
@@ -58,7 +58,7 @@ public struct AddedTokens: Sendable {
     public init(_ tokens: [AddedToken], normalizer: (any NormalizerStage)?) {
         self.tokens = tokens
         byID = Dictionary(tokens.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { $1 })
-        byContent = Dictionary(tokens.enumerated().map { ($1.content, $0) }, uniquingKeysWith: { $1 })
+        byContent = Dictionary(tokens.enumerated().map { (ExactText($1.content), $0) }, uniquingKeysWith: { $1 })
         var source = TokenSearch()
         var normalized = TokenSearch()
         for (index, token) in tokens.enumerated() where !token.content.isEmpty {
@@ -82,7 +82,7 @@ public struct AddedTokens: Sendable {
     public func token(of id: TokenID) -> AddedToken? { byID[id].map { tokens[$0] } }
 
     /// The token of a text, or nil.
-    public func token(of content: String) -> AddedToken? { byContent[content].map { tokens[$0] } }
+    public func token(of content: String) -> AddedToken? { byContent[ExactText(content)].map { tokens[$0] } }
 
     /// A stretch of text: between tokens, or one that is a token.
     struct Segment {

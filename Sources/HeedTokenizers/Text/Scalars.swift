@@ -70,3 +70,18 @@ func firstBadByte(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
     }
     return nil
 }
+
+/// The start of the character that holds the byte at `at`; `at` itself where the bytes are no UTF-8.
+func characterStart(_ text: UnsafeBufferPointer<UInt8>, _ at: Int) -> Int {
+    guard at < text.count, text[at] & 0xC0 == 0x80 else { return at }
+    var start = at
+    while start > 0, at - start < 3, text[start] & 0xC0 == 0x80 { start -= 1 }
+    return start + utf8SequenceLength(text, start) > at ? start : at
+}
+
+/// The end of the character that holds the byte before `at`; `at` itself where the bytes are no UTF-8.
+func characterEnd(_ text: UnsafeBufferPointer<UInt8>, _ at: Int) -> Int {
+    guard at > 0, at < text.count, text[at] & 0xC0 == 0x80 else { return at }
+    let start = characterStart(text, at)
+    return start < at ? start + utf8SequenceLength(text, start) : at
+}

@@ -56,7 +56,9 @@ public struct ByteLevelBPETrainer: Sendable {
         var vocabulary = GrowingVocabulary()
         for token in specialTokens { vocabulary.add(Array(token.utf8)) }
         var byteSymbols = [Int32](repeating: 0, count: 256)
-        for (byte, character) in TrainingByteAlphabet.bytesInOrder { byteSymbols[Int(byte)] = vocabulary.add(character) }
+        for (byte, character) in TrainingByteAlphabet.bytesInOrder {
+            byteSymbols[Int(byte)] = vocabulary.add(character)
+        }
 
         var words = SymbolWords()
         for index in 0..<table.count {
