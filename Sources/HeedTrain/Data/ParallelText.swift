@@ -21,11 +21,14 @@ public struct SentencePair: Sendable, Equatable {
 /// the run only, so that resuming needs no other state. Vaswani et al. 2017, section 5.1.
 /// Cost: an epoch is ordered once, n log n; the batches of one epoch are kept.
 public final class ParallelText {
+    /// Whether batches come as the text has them or shuffled anew in every epoch.
+    public enum Order: Sendable, Equatable { case sequential, shuffled }
+
     /// The pairs.
     public let pairs: [SentencePair]
     private let tokens: Int
     private let seed: UInt64
-    private let order: DataOrder
+    private let order: Order
     /// Batches before each epoch that was looked at: `before[e]`.
     private var before = [0]
     private var cached: (epoch: Int, batches: [[Int]])?
@@ -33,7 +36,7 @@ public final class ParallelText {
     /// Batches of at most `tokensPerBatch` tokens.
     ///
     /// - Throws: `HeedError` when there are no pairs or one does not fit into a batch.
-    public init(_ pairs: [SentencePair], tokensPerBatch: Int, order: DataOrder = .shuffled, seed: UInt64) throws {
+    public init(_ pairs: [SentencePair], tokensPerBatch: Int, order: Order = .shuffled, seed: UInt64) throws {
         guard !pairs.isEmpty else {
             throw HeedError(.badInput, "there are no sentence pairs", in: "--source and --target")
         }

@@ -1,36 +1,7 @@
 import HeedSupport
 
-/// Reads training data of any kind that is a row of tokens: `.bin`, text, JSONL.
+/// Reads text files: whole, by lines, or the texts of a JSONL file.
 public enum TextFiles {
-    /// Opens `path` by its ending: `.bin` as 16-bit ids, `.jsonl` as one object per line with a text field, anything
-    /// else as text in UTF-8, which `tokenise` turns into ids once.
-    ///
-    /// - Parameters:
-    ///   - textField: the field of a JSONL line.
-    ///   - separator: the id written after each JSONL text, if any.
-    ///   - tokenise: text to ids; nil where there is no tokenizer, which refuses text.
-    /// - Throws: `HeedError` naming the file, and the line of a JSONL file.
-    public static func open(
-        _ path: String, vocabulary: Int?, textField: String = "text", separator: Int32? = nil,
-        tokenise: ((String) throws -> [Int32])?
-    ) throws -> TokenSequence {
-        if path.hasSuffix(".bin") { return try TokenSequence(binaryPath: path, vocabulary: vocabulary) }
-        guard let tokenise else {
-            throw HeedError(
-                .missing, "a text needs a tokenizer", in: path,
-                advice: "Name one with --tokenizer, or train one with --tokenizer-kind and --vocab-size")
-        }
-        if path.hasSuffix(".jsonl") || path.hasSuffix(".ndjson") {
-            var ids: [Int32] = []
-            for text in try documents(path, textField: textField) {
-                ids += try tokenise(text)
-                if let separator { ids.append(separator) }
-            }
-            return try TokenSequence(ids, place: path, vocabulary: vocabulary)
-        }
-        return try TokenSequence(try tokenise(try text(path)), place: path, vocabulary: vocabulary)
-    }
-
     /// The text of a file in UTF-8.
     public static func text(_ path: String) throws -> String {
         let bytes = try readFile(path)
