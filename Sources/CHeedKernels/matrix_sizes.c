@@ -11,11 +11,13 @@ int64_t heed_panel_bytes(int64_t in, int64_t out, int32_t precision) {
 
 // Words for both packed operands of a product of m × n outputs over k.
 static int64_t product(int64_t m, int64_t n, int64_t k) {
-    int64_t depth = smaller(k, HEED_BLOCK_UNITS) + 16;
+    int64_t blocks = larger(1, (k + HEED_BLOCK_UNITS - 1) / HEED_BLOCK_UNITS);
+    int64_t depth = smaller(k, (k + blocks - 1) / blocks + 16) + 16;
     int64_t panels = smaller((n + HEED_PANEL - 1) / HEED_PANEL, HEED_BLOCK_PANELS);
-    int64_t rows = smaller(m, HEED_BLOCK_ROWS) + 8;
-    int64_t skinny = smaller(m, HEED_SKINNY_ROWS) * (k + 16 + HEED_ROW_SLACK);
-    return panels * HEED_PANEL * depth + larger(rows * (depth + 16 + HEED_ROW_SLACK), skinny);
+    int64_t rows = smaller(m, heed_rows_at_once(0)) + 8;
+    int64_t left = smaller(rows * (depth + 32), HEED_BLOCK_LEFT + 32 * (depth + 32));
+    int64_t skinny = smaller(m, HEED_SKINNY_ROWS) * (k + 32);
+    return 2 * panels * HEED_PANEL * depth + larger(left, skinny);
 }
 
 // Enough for a product and both its gradients.
