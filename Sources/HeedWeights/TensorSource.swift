@@ -122,13 +122,29 @@ extension TensorSource {
         }
     }
 
-    /// Reads every floating tensor once and throws at the first NaN or infinity.
+    /// Reads every floating tensor once and throws at the first NaN or infinity, naming file, tensor and place.
     public func checkFinite() throws {
-        var scratch: [Float] = []
-        for tensor in tensors where tensor.type.isFloating {
-            if scratch.count < tensor.count { scratch = [Float](repeating: 0, count: tensor.count) }
-            try scratch.withUnsafeMutableBufferPointer { buffer in
-                try read(tensor.name, into: UnsafeMutableBufferPointer(rebasing: buffer[..<tensor.count]))
+        for tensor in tensors where tensor.type.isFloating { try checkFinite(tensor) }
+    }
+
+    /// Reads a floating tensor in pieces and throws at the first NaN or infinity, naming file, tensor and place.
+    ///
+    /// Cost: one pass over the elements, and memory of one piece.
+    public func checkFinite(_ tensor: StoredTensor) throws {
+        let piece = 1 << 16
+        let size = tensor.type.byteCount
+        var scratch = [Float](repeating: 0, count: min(piece, tensor.count))
+        try withBytes(of: tensor) { bytes in
+            for start in stride(from: 0, to: tensor.count, by: piece) {
+                let count = min(piece, tensor.count - start)
+                let part = UnsafeRawBufferPointer(rebasing: bytes[start * size..<(start + count) * size])
+                try scratch.withUnsafeMutableBufferPointer { buffer in
+                    let values = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
+                    convert(part, tensor.type, into: values)
+                    if let index = firstNonFinite(UnsafeBufferPointer(values)) {
+                        throw nonFinite(values[index], tensor, start + index)
+                    }
+                }
             }
         }
     }

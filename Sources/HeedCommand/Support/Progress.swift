@@ -30,6 +30,8 @@ struct Progress: ~Copyable {
     mutating func update(done: Int, _ details: @autoclosure () -> [String] = []) {
         let now = clock.now
         let isLast = done >= total
+        // Work that is over at once needs no report.
+        if lastShown == nil, now - began < (terminal.isInteractive ? .milliseconds(200) : .seconds(2)) { return }
         if terminal.isInteractive {
             if let lastShown, now - lastShown < .milliseconds(100), !isLast { return }
             let line = Progress.bar(title, done, total, details() + [timeLeft(done, now)], width: terminal.width)
