@@ -16,11 +16,22 @@ public func averageWeights(of folders: [String]) throws -> Model {
     var sums = (0..<count).map { Double(result.parameters.base[$0]) }
     for folder in folders.dropFirst() {
         let other = try Model.load(folder: folder)
-        guard other.decoder.configuration == result.decoder.configuration else {
+        guard other.parameters.layout.parameters.map(Shape.init) == result.parameters.layout.parameters.map(Shape.init)
+        else {
             throw HeedError(.badInput, "the model has another shape than that of \(first)", in: folder)
         }
         for index in 0..<count { sums[index] += Double(other.parameters.base[index]) }
     }
     for index in 0..<count { result.parameters.base[index] = Float(sums[index] / Double(folders.count)) }
     return result
+}
+
+private struct Shape: Equatable {
+    let name: String
+    let extents: [Int]
+
+    init(_ parameter: Parameter) {
+        name = parameter.name
+        extents = parameter.shape
+    }
 }

@@ -43,8 +43,8 @@ public final class StreamLoss {
         self.sequences = sequences
         batch = TokenBatch(rowCapacity: sequences * context, sequenceCapacity: sequences)
         let trace = Trace(for: .inference, maximumLength: context, precision: precision)
-        let states = model.decoder(batch, in: trace)
-        readout = model.decoder.loss(states, targets: batch)
+        let decoder = try model.decoder
+        readout = decoder.loss(decoder(batch, in: trace), targets: batch)
         plan = try Plan(trace, parameters: model.parameters, kernels: runtime.kernels, team: runtime.team)
         scratch = .allocate(capacity: context + 1)
         scratch.initialize(repeating: 0, count: context + 1)

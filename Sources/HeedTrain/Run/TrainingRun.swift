@@ -28,7 +28,7 @@ public struct TrainingOutput {
 }
 
 /// What has happened since the last report.
-public struct TrainingProgress: Sendable {
+public struct StepReport: Sendable {
     public let step: Int
     public let steps: Int
     public let row: LogRow
@@ -122,7 +122,7 @@ public final class TrainingRun {
     /// - Throws: `HeedError`: of kind `numeric` when a loss or gradient is not finite (what was saved last stays as it
     ///   is), `interrupted` when asked to stop, `io` when a file cannot be written.
     public func run(
-        shouldStop: () -> Bool = { false }, progress: (TrainingProgress) -> Void = { _ in }
+        shouldStop: () -> Bool = { false }, progress: (StepReport) -> Void = { _ in }
     ) throws -> TrainingSummary {
         try folder.open()
         do {
@@ -134,7 +134,7 @@ public final class TrainingRun {
     }
 
     private func steps(
-        _ shouldStop: () -> Bool, _ progress: (TrainingProgress) -> Void
+        _ shouldStop: () -> Bool, _ progress: (StepReport) -> Void
     ) throws -> TrainingSummary {
         let clock = ContinuousClock()
         let began = clock.now
@@ -195,7 +195,7 @@ public final class TrainingRun {
                     step: number, isFinished: isLast, best: stopping.best, waited: stopping.waited, identity: identity)
                 try folder.save(state, model, stepper.update)
             }
-            progress(TrainingProgress(step: number, steps: last, row: row, isSaved: saves))
+            progress(StepReport(step: number, steps: last, row: row, isSaved: saves))
             if isAskedToStop {
                 throw HeedError(
                     .interrupted, "stopped on request after step \(grouped(number)) of \(grouped(last))",
