@@ -47,7 +47,7 @@ public final class RowSource: BatchSource {
             let index = first + row
             var place = index % count
             if order == .shuffled {
-                place = IndexPermutation(count: count, seed: seed, epoch: index / count)(place)
+                place = Permutation(count: count, seed: seed, epoch: index / count)[place]
             }
             try table.append(row: range.lowerBound + place, to: batch)
         }

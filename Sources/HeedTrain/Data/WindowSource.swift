@@ -86,9 +86,11 @@ public final class WindowSource: BatchSource {
         var window = index % windows
         var phase = 0
         if order == .shuffled {
-            let permutation = IndexPermutation(count: windows, seed: seed, epoch: index / windows)
-            window = permutation(window)
-            phase = permutation.phase(below: context)
+            let epoch = index / windows
+            window = Permutation(count: windows, seed: seed, epoch: epoch)[window]
+            // Word 8 is none of those that the permutation draws.
+            let word = RandomSource(seed: seed, purpose: .shuffle, step: UInt32(truncatingIfNeeded: epoch)).word(8)
+            phase = Int(UInt64(word) * UInt64(context) >> 32)
         }
         var stream = 0
         while firsts[stream + 1] <= window { stream += 1 }
