@@ -29,7 +29,7 @@ let package = Package(
         // ids → embeddings → blocks → logits.
         .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedWeights"]),
         // logits → ids.
-        .target(name: "HeedGenerate", dependencies: ["HeedModels", "HeedSupport", "CHeedKernels"]),
+        .target(name: "HeedGenerate", dependencies: ["HeedModels", "HeedTensor", "HeedSupport", "CHeedKernels"]),
         // loss → update.
         .target(name: "HeedTrain", dependencies: ["HeedModels", "HeedSupport", "CHeedKernels"]),
         // Any pass → story.

@@ -12,9 +12,8 @@ struct HeedCommand: ParsableCommand {
             """,
         version: Version.text,
         groupedSubcommands: [
-            CommandGroup(name: "Run", subcommands: [Train.self, Pass.self]),
+            CommandGroup(name: "Run", subcommands: [Generate.self, Pass.self]),
             CommandGroup(name: "Understand", subcommands: [Inspect.self, Verify.self, PlanCommand.self, Example.self]),
-            CommandGroup(name: "Text", subcommands: [TokenizerCommand.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),
         ])
 

@@ -1,6 +1,100 @@
 import CHeedKernels
 import Testing
 
+/// x · Wᵀ from row-major weights or from panels.
+func linear(_ c: MatrixCase, x: [Float], weight: [Float], bias: [Float]? = nil, packed: Bool) -> [Float] {
+    let xStride = c.inputs + c.padding
+    let yStride = c.outputs + c.padding
+    var y = [Float](repeating: 7, count: c.rows * yStride)
+    let bytes = Int(heed_panel_bytes(Int64(c.inputs), Int64(c.outputs), c.precision))
+    let panels = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    defer { panels.deallocate() }
+    c.withWindow { window, scratch in
+        x.withUnsafeBufferPointer { x in
+            weight.withUnsafeBufferPointer { weight in
+                (bias ?? []).withUnsafeBufferPointer { offsets in
+                    y.withUnsafeMutableBufferPointer { y in
+                        let pack = heed_pack(
+                            weight: weight.baseAddress, panels: panels, in: Int32(c.inputs), out: Int32(c.outputs),
+                            precision: c.precision)
+                        run(c.kernels.pack, pack, parts: c.parts)
+                        var call = heed_linear()
+                        call.window = window
+                        call.x = x.baseAddress
+                        call.x_stride = Int64(xStride)
+                        if packed { call.panels = UnsafeRawPointer(panels) } else { call.weight = weight.baseAddress }
+                        call.bias = bias == nil ? nil : offsets.baseAddress
+                        call.y = y.baseAddress
+                        call.y_stride = Int64(yStride)
+                        call.in = Int32(c.inputs)
+                        call.out = Int32(c.outputs)
+                        call.precision = c.precision
+                        call.scratch = scratch
+                        run(c.kernels.linear, call, parts: c.parts)
+                    }
+                }
+            }
+        }
+    }
+    return y
+}
+
+func inputGradient(_ c: MatrixCase, dy: [Float], weight: [Float], dx start: [Float], accumulate: Bool) -> [Float] {
+    var dx = start
+    c.withWindow { window, scratch in
+        dy.withUnsafeBufferPointer { dy in
+            weight.withUnsafeBufferPointer { weight in
+                dx.withUnsafeMutableBufferPointer { dx in
+                    var call = heed_linear_input_gradient()
+                    call.window = window
+                    call.dy = dy.baseAddress
+                    call.dy_stride = Int64(c.outputs + c.padding)
+                    call.weight = weight.baseAddress
+                    call.dx = dx.baseAddress
+                    call.dx_stride = Int64(c.inputs + c.padding)
+                    call.in = Int32(c.inputs)
+                    call.out = Int32(c.outputs)
+                    call.accumulate = accumulate ? 1 : 0
+                    call.precision = c.precision
+                    call.scratch = scratch
+                    run(c.kernels.linear_input_gradient, call, parts: c.parts)
+                }
+            }
+        }
+    }
+    return dx
+}
+
+func weightGradient(
+    _ c: MatrixCase, dy: [Float], x: [Float], from start: (weight: [Float], bias: [Float])
+) -> (weight: [Float], bias: [Float]) {
+    var (dweight, dbias) = start
+    c.withWindow { window, scratch in
+        dy.withUnsafeBufferPointer { dy in
+            x.withUnsafeBufferPointer { x in
+                dweight.withUnsafeMutableBufferPointer { dweight in
+                    dbias.withUnsafeMutableBufferPointer { dbias in
+                        var call = heed_linear_weight_gradient()
+                        call.window = window
+                        call.dy = dy.baseAddress
+                        call.dy_stride = Int64(c.outputs + c.padding)
+                        call.x = x.baseAddress
+                        call.x_stride = Int64(c.inputs + c.padding)
+                        call.dweight = dweight.baseAddress
+                        call.dbias = dbias.baseAddress
+                        call.in = Int32(c.inputs)
+                        call.out = Int32(c.outputs)
+                        call.precision = c.precision
+                        call.scratch = scratch
+                        run(c.kernels.linear_weight_gradient, call, parts: c.parts)
+                    }
+                }
+            }
+        }
+    }
+    return (dweight, dbias)
+}
+
 /// Shapes that hit every edge of tiles, panels and blocks.
 let matrixCases: [MatrixCase] = instructionSets.flatMap { isa in
     [false, true].flatMap { bf16 in

@@ -51,7 +51,8 @@ func logSoftmax(
     exponential.apply(scratch, count: x.count)
     let sum = laneSum(UnsafeBufferPointer(start: scratch, count: x.count))
     guard sum.isFinite else { return false }
-    let shift = Float(ExactMathematics.log(sum))
-    for index in 0..<x.count { x[index] = (x[index] - maximum) - shift }
+    // One rounding only: sums over beams are compared with those of other programs in their last bits.
+    let shift = Double(maximum) + ExactMathematics.log(sum)
+    for index in 0..<x.count { x[index] = Float(Double(x[index]) - shift) }
     return true
 }

@@ -59,10 +59,11 @@ public final class TokenBatch: @unchecked Sendable {
     /// The target that counts nowhere.
     public static let ignored: Int32 = -100
 
-    /// Room for `rowCapacity` tokens in `sequenceCapacity` sequences.
-    public init(rowCapacity: Int, sequenceCapacity: Int) {
+    /// Room for `rowCapacity` tokens in `sequenceCapacity` sequences, `outputCapacity` of which (all, by default) may be
+    /// outputs.
+    public init(rowCapacity: Int, sequenceCapacity: Int, outputCapacity: Int? = nil) {
         rows = RowCount(capacity: rowCapacity)
-        outputs = RowCount(capacity: rowCapacity)
+        outputs = RowCount(capacity: outputCapacity ?? rowCapacity)
         sequences = RowCount(capacity: sequenceCapacity)
         func zeros(_ count: Int) -> UnsafeMutablePointer<Int32> {
             let memory = UnsafeMutablePointer<Int32>.allocate(capacity: max(count, 1))
@@ -109,6 +110,12 @@ public final class TokenBatch: @unchecked Sendable {
                 .badInput, "the batch is full",
                 expected: "at most \(rows.capacity) tokens in \(sequences.capacity) sequences",
                 got: "\(first + tokens.count) tokens in \(sequence + 1)")
+        }
+        let newOutputs = lastOnly ? min(tokens.count, 1) : tokens.count
+        guard outputs.current + newOutputs <= outputs.capacity else {
+            throw HeedError(
+                .badInput, "the batch has no room for more outputs", expected: "at most \(outputs.capacity)",
+                got: "\(outputs.current + newOutputs)")
         }
         for (index, token) in tokens.enumerated() {
             ids[first + index] = token

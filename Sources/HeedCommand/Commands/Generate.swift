@@ -1,0 +1,123 @@
+import ArgumentParser
+import Heed
+import HeedSupport
+
+/// The number formats that weights may have while generating.
+enum WeightType: String, ExpressibleByArgument, CaseIterable {
+    case f32, bf16
+}
+
+/// `heed generate`: continues prompts.
+struct Generate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Continue prompts: greedily, by draws or by beam search.",
+        discussion: """
+            One of --prompt, --ids and --input says where to start; the prompts of a file are decoded together, each as \
+            if alone. Decoding is greedy unless --sample or a filter is given. Example: heed generate MODEL --prompt \
+            "Once upon a time" --temperature 0.8 --top-p 0.95 --stream
+            """)
+
+    @Argument(help: ArgumentHelp("The model: a folder in the Hugging Face layout.", valueName: "model"))
+    var model: String
+
+    @Option(help: ArgumentHelp("The text to continue.", valueName: "text"))
+    var prompt: String?
+
+    @Option(help: ArgumentHelp("The ids to continue.", valueName: "1,2,3"))
+    var ids: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file with {\"ids\": [...]} or {\"prompt\": \"...\"} on every line.", valueName: "prompts.jsonl"))
+    var input: String?
+
+    @OptionGroup(title: "Choosing tokens") var decoding: DecodingOptions
+
+    @Flag(help: "Print the text as it comes.")
+    var stream = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the distribution that each token of the first sequence was chosen from.", valueName: "file"))
+    var probabilities: String?
+
+    @Option(help: ArgumentHelp("What is remembered of earlier tokens.", valueName: "f32|none"))
+    var cache = CacheKind.float32
+
+    @Option(help: ArgumentHelp("How many prompt tokens one pass reads at most.", valueName: "n"))
+    var prefillChunk = 512
+
+    @Option(help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
+    var weights = WeightType.f32
+
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: JSONOption
+
+    func validate() throws {
+        let given = [prompt, ids, input].count { $0 != nil }
+        if given != 1 {
+            throw ValidationError(
+                given == 0
+                    ? "Nothing to continue: give one of --prompt, --ids and --input."
+                    : "Give only one of --prompt, --ids and --input.")
+        }
+        try check("--prefill-chunk", prefillChunk, atLeast: 1)
+        if probabilities != nil, decoding.numBeams > 1 {
+            throw ValidationError(
+                "--probabilities: a beam search draws no token from a distribution. Leave out --num-beams.")
+        }
+    }
+
+    func run() throws {
+        try checkTarget()
+        let loaded = try Model.load(folder: model)
+        let reader = PromptReader(
+            vocabulary: loaded.architecture.vocabulary, begin: loaded.specials.begin.map { Int32($0) },
+            tokenizer: tokenizer())
+        let prompts = try givenPrompts(reader)
+        let source = try source(loaded)
+        let options = decoding.options(
+            ends: loaded.specials.ends.map { Int32($0) }, longestPrompt: prompts.map(\.ids.count).max() ?? 1,
+            context: source.contextLength)
+        let generator = try Generator(source: source, options: options)
+        var session = GenerationSession(
+            prompts: prompts, tokenizer: try? reader.tokenizer.get(), options: options, stops: decoding.stop,
+            streams: stream, json: output.json)
+        try session.check()
+        try session.run(generator, probabilities: probabilities, vocabulary: source.vocabulary)
+        try Signals.check()
+    }
+
+    /// A file that cannot be written is found before the work.
+    private func checkTarget() throws {
+        guard let probabilities else { return }
+        if !isDirectory(parentPath(probabilities)) {
+            throw HeedError(
+                .missing, "there is no folder \(parentPath(probabilities)) to write into", in: probabilities,
+                advice: "Make the folder first")
+        }
+    }
+
+    private func tokenizer() -> Result<Tokenizer, HeedError> {
+        do { return .success(try Tokenizer.load(path: model)) } catch let error as HeedError {
+            return .failure(error)
+        } catch {
+            return .failure(HeedError(.missing, "the folder holds no tokenizer", in: model))
+        }
+    }
+
+    private func givenPrompts(_ reader: PromptReader) throws -> [GivenPrompt] {
+        if let prompt { return [try reader.text(prompt)] }
+        if let ids { return [try reader.ids(ids)] }
+        if let input { return try reader.file(input) }
+        return []
+    }
+
+    private func source(_ model: Model) throws -> any NextTokenSource {
+        var options = SourceOptions()
+        options.precision = weights == .f32 ? .float32 : .bfloat16
+        options.cache = cache
+        options.prefillChunk = prefillChunk
+        return try DecoderSource(model, runtime: try compute.runtime(), options: options)
+    }
+}
