@@ -1,4 +1,5 @@
 import CHeedKernels
+import Testing
 
 #if canImport(Glibc)
     import Glibc
@@ -66,6 +67,22 @@ func run<Arguments>(_ kernel: heed_kernel?, _ arguments: Arguments, parts: Int) 
     }
 }
 
+/// A chain for each output row and column: `result[r][c]`, r over `rows`, c over `columns`.
+func product(
+    rows: Int, columns: Int, count: Int, _ a: [Float], _ aRow: Int, _ aStep: Int, _ b: [Float], _ bColumn: Int,
+    _ bStep: Int, start: [Float]? = nil, fused: Bool, bf16: Bool
+) -> [Float] {
+    var result = [Float](repeating: 0, count: rows * columns)
+    for r in 0..<rows {
+        for c in 0..<columns {
+            result[r * columns + c] = chain(
+                a, r * aRow, aStep, b, c * bColumn, bStep, count: count, from: start?[r * columns + c] ?? 0,
+                fused: fused, bf16: bf16)
+        }
+    }
+    return result
+}
+
 /// How a product is called in a test.
 struct MatrixCase: Sendable, CustomStringConvertible {
     var isa: heed_isa
@@ -91,10 +108,16 @@ struct MatrixCase: Sendable, CustomStringConvertible {
     /// Runs `body` with scratch memory and the row count where kernels expect them.
     func withWindow<Result>(_ body: (heed_window, heed_scratch) throws -> Result) rethrows -> Result {
         let stride = heed_linear_scratch(Int64(inputs), Int64(outputs), Int64(rows), precision)
-        let scratch = UnsafeMutableRawPointer.allocate(byteCount: Int(stride) * parts, alignment: 64)
-        // All ones are NaNs: a kernel that reads scratch before writing it is found out.
-        memset(scratch, 0xFF, Int(stride) * parts)
-        defer { scratch.deallocate() }
+        let bytes = Int(stride) * parts
+        let guardBytes = 4096
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: bytes + guardBytes, alignment: 64)
+        // All ones are NaNs: a kernel that reads scratch before writing it is found out, as is one that needs more.
+        memset(scratch, 0xFF, bytes + guardBytes)
+        defer {
+            let beyond = UnsafeRawBufferPointer(start: scratch + bytes, count: guardBytes)
+            #expect(beyond.allSatisfy { $0 == 0xFF }, "scratch was overrun by \(self)")
+            scratch.deallocate()
+        }
         var count = Int32(rows)
         return try withUnsafePointer(to: &count) {
             try body(

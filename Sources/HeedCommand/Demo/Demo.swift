@@ -28,9 +28,8 @@ struct Demo: ParsableCommand {
     private static let clue = "Tom had a green boat. At noon Tom went to the harbour with his green"
 
     func run() throws {
-        compute.apply()
         let screen = DemoScreen()
-        let runtime = try Runtime(threads: compute.threads)
+        let runtime = try compute.runtime()
         let clock = ContinuousClock()
         let began = clock.now
 
@@ -54,11 +53,8 @@ struct Demo: ParsableCommand {
         try screen.quote(ids.map(String.init).joined(separator: " "))
 
         try screen.title("3. A model")
-        let preset = try Preset.named("tiny")
-        guard var configuration = preset.decoderConfiguration else {
-            throw HeedError(.unsupported, "the preset tiny is no decoder")
-        }
-        configuration.vocabulary = tokenizer.vocabularySize
+        let configuration = DecoderConfiguration.gpt2(
+            width: 128, layers: 4, heads: 4, vocabulary: tokenizer.vocabularySize, context: 128)
         let end = tokenizer.id(of: "<|endoftext|>").map { Int($0) }
         let model = try Model(
             configuration, family: .gpt2, specials: SpecialIds(begin: end, ends: end.map { [$0] } ?? []), seed: seed)

@@ -98,10 +98,16 @@ public final class Model: Sendable {
 
     /// Writes `config.json`, `generation_config.json` and `model.safetensors` into `folder`, each by rename.
     ///
-    /// `transformers` loads the folder as `GPT2LMHeadModel` or `LlamaForCausalLM`.
+    /// `transformers` loads the folder as `GPT2LMHeadModel` or `LlamaForCausalLM`. The weights come last, so that a
+    /// folder that has them is whole.
     public func save(folder: String) throws {
         try createDirectory(folder)
+        try saveConfiguration(folder: folder)
         try writeWeights(path: joinPath(folder, "model.safetensors"))
+    }
+
+    /// Writes `generation_config.json` and `config.json` alone.
+    public func saveConfiguration(folder: String) throws {
         try writeAtomically(
             path: joinPath(folder, "generation_config.json"),
             text: JSON.object(specials.document()).serialised(pretty: true) + "\n")

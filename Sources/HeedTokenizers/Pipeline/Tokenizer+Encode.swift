@@ -230,6 +230,9 @@ extension Tokenizer {
         return result
     }
 
+    /// Fills encodings up together, as `padding` says; does nothing without it.
+    public func fill(_ encodings: inout [Encoding]) { padding?.apply(&encodings) }
+
     private func encodeUnpadded(_ text: [UInt8], pair: [UInt8]?, addingSpecialTokens: Bool) throws -> Encoding {
         var encodings = withWorkspace { workspace in
             [text, pair].compactMap { $0 }.enumerated().map { position, bytes in

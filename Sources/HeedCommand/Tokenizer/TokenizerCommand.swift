@@ -1,0 +1,80 @@
+import ArgumentParser
+import Heed
+import HeedSupport
+
+/// `heed tokenizer`: text to ids and back.
+struct TokenizerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tokenizer",
+        abstract: "Turn text into ids and back; train, measure and inspect tokenizers.",
+        discussion: """
+            A tokenizer is a model folder, a tokenizer.json, a folder with vocab.json and merges.txt or with GPT-2's \
+            encoder.json and vocab.bpe, a vocab.txt (WordPiece), a SentencePiece .model or .spm, a .tiktoken, or \
+            llama2.c's tokenizer.bin.
+            """,
+        subcommands: [
+            EncodeText.self, DecodeIDs.self, TrainTokenizer.self, BenchTokenizer.self, InspectTokenizer.self,
+        ])
+}
+
+/// Which tokenizer, and what its file does not say.
+struct TokenizerOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("A model folder or a tokenizer's file.", valueName: "path"))
+    var tokenizer: String
+
+    @Option(
+        help: ArgumentHelp("For a .tiktoken file: the pattern that cuts the text.", valueName: "gpt2|cl100k"))
+    var pattern: String?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "For a vocab.txt: whether case and accents are kept. Not given: as tokenizer_config.json or the words say.")
+    var cased: Bool?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: ArgumentHelp(
+            "Whether special tokens spelled out in the text become those tokens.",
+            discussion: "Not given: as the tokenizer's own library does it (SentencePiece and tiktoken do not)."))
+    var recogniseSpecialTokens: Bool?
+
+    /// Loads the tokenizer.
+    func load() throws -> Tokenizer {
+        try Tokenizer.load(
+            path: tokenizer,
+            options: Tokenizer.LoadOptions(
+                isCased: cased, pattern: pattern, recognisesSpecialTokens: recogniseSpecialTokens))
+    }
+}
+
+/// The lines of a JSONL file, read where they lie.
+struct LinesFile {
+    let path: String
+    private let file: MappedFile
+
+    init(path: String) throws {
+        self.path = path
+        file = try MappedFile(path: path)
+    }
+
+    /// Calls `body` with the JSON of each line and its place; a last line end makes no line.
+    func forEachValue(_ body: (JSON, _ place: String) throws -> Void) throws {
+        try forEachLine { line, place in try body(try JSON.parse(line, in: place), place) }
+    }
+
+    /// Calls `body` with each line and its place.
+    func forEachLine(_ body: ([UInt8], _ place: String) throws -> Void) throws {
+        let bytes = file.bytes
+        var start = 0
+        var number = 1
+        while start < bytes.count {
+            let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
+            var line = Array(bytes[start..<end])
+            if line.last == 0x0D { line.removeLast() }
+            try body(line, "\(path), line \(number)")
+            start = end + 1
+            number += 1
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import ArgumentParser
+import Heed
+import HeedSupport
+
+/// Which model is trained and what makes ids of text.
+struct TrainingModelOptions: ParsableArguments {
+    @Option(name: .customLong("init"), help: ArgumentHelp("Go on training this model folder.", valueName: "model"))
+    var initial: String?
+
+    @Option(help: ArgumentHelp("A new model of a known shape; tiny where nothing is given.", valueName: "name"))
+    var preset: String?
+
+    @Option(help: ArgumentHelp("A new model of the shape in this config.json.", valueName: "file"))
+    var config: String?
+
+    @Option(help: ArgumentHelp("A tokenizer for text; the model's own where not given.", valueName: "path"))
+    var tokenizer: String?
+
+    @Option(
+        help: ArgumentHelp("Train a tokenizer of this kind on the data first: byte-bpe.", valueName: "kind"))
+    var tokenizerKind: String?
+
+    @Option(help: ArgumentHelp("Tokens of the tokenizer that is trained.", valueName: "n"))
+    var vocabSize: Int?
+
+    func validate() throws {
+        let given = [("--init", initial), ("--preset", preset), ("--config", config)].filter { $0.1 != nil }.map(\.0)
+        guard given.count <= 1 else {
+            throw ValidationError("\(given.joined(separator: " and ")): expected one of them.")
+        }
+        if tokenizer != nil, tokenizerKind != nil {
+            throw ValidationError("--tokenizer and --tokenizer-kind: expected one of them.")
+        }
+        if vocabSize != nil, tokenizerKind == nil {
+            throw ValidationError("--vocab-size: expected --tokenizer-kind beside it.")
+        }
+    }
+
+    /// Makes or loads model and tokenizer. Writes nothing.
+    func start(data: [String], output: String, resume: Bool, seed: UInt64, dropout: Double?) throws -> TrainingStart {
+        let needsText = data.contains { DataKind(path: $0).isText }
+        let (tokenizer, files) = try chosenTokenizer(data: data, output: output, resume: resume, needed: needsText)
+        let end = tokenizer.flatMap { tokenizer in
+            ["<|endoftext|>", "</s>", "<|end_of_text|>"].lazy.compactMap { tokenizer.id(of: $0) }.first
+        }
+        let model: Model
+        if let initial {
+            model = try Model.load(folder: initial)
+        } else if let config {
+            model = try Model.new(configuration: config, seed: seed)
+        } else {
+            let preset = try Preset.named(preset ?? "tiny")
+            var shape = preset.configuration
+            if let tokenizer { shape.vocabulary = tokenizer.vocabularySize }
+            if let dropout {
+                shape.embeddingDropout = Float(dropout)
+                shape.weightDropout = Float(dropout)
+                shape.residualDropout = Float(dropout)
+            }
+            let ends = end.map { [Int($0)] } ?? []
+            model = try Model(
+                shape, family: preset.family, specials: SpecialIds(begin: ends.first, ends: ends), seed: seed)
+        }
+        let vocabulary = try model.decoder.configuration.vocabulary
+        if let tokenizer, tokenizer.vocabularySize > vocabulary, needsText {
+            throw HeedError(
+                .usage, "the tokenizer has more tokens than the model", in: self.tokenizer ?? initial ?? config,
+                expected: "at most \(vocabulary)", got: "\(tokenizer.vocabularySize)")
+        }
+        let encoding = tokenizer.map { tokenizer in
+            TextEncoding(documentEnd: end) { tokenizer.ids(of: $0) }
+        }
+        return TrainingStart(model: model, encoding: encoding, tokenizerFiles: files)
+    }
+
+    private func chosenTokenizer(
+        data: [String], output: String, resume: Bool, needed: Bool
+    ) throws -> (Tokenizer?, TokenizerFiles?) {
+        if let tokenizerKind {
+            // What an earlier start of this run trained is the same.
+            let earlier = joinPath(output, "tokenizer.json")
+            if resume, fileExists(joinPath(output, "training/state.safetensors")), fileExists(earlier) {
+                return (try Tokenizer.load(path: earlier), .copied(from: output))
+            }
+            let trained = try train(tokenizerKind, data)
+            return (try trained.tokenizer(), .trained(trained))
+        }
+        if let tokenizer {
+            return (try Tokenizer.load(path: tokenizer), .copied(from: tokenizer))
+        }
+        guard let initial else { return (nil, nil) }
+        let files = TokenizerFiles.copied(from: initial)
+        guard files.areThere else { return (nil, nil) }
+        // Files of ids need no tokenizer; then it is only handed on.
+        return (needed ? try Tokenizer.load(path: initial) : nil, files)
+    }
+
+    private func train(_ kind: String, _ data: [String]) throws -> TrainedTokenizer {
+        let kinds = TrainedTokenizer.Kind.allCases.map(\.rawValue)
+        guard TrainedTokenizer.Kind(rawValue: kind) == .byteLevelBPE else {
+            throw HeedError(
+                .usage, "--tokenizer-kind is not known", expected: kinds.joined(separator: ", "), got: quoted(kind),
+                advice: nearest(kind, among: kinds).map { "The nearest is \($0)" })
+        }
+        guard let vocabSize else {
+            throw ValidationError("--vocab-size: expected with --tokenizer-kind \(kind).")
+        }
+        if let other = data.first(where: { DataKind(path: $0) != .text }) {
+            throw HeedError(
+                .usage, "--tokenizer-kind trains on plain text only", in: other, expected: "text files",
+                advice: "Train a tokenizer with 'heed tokenizer train' and give it as --tokenizer.")
+        }
+        return try ByteLevelBPETrainer(vocabularySize: vocabSize, specialTokens: ["<|endoftext|>"]).train(files: data)
+    }
+}
+
+/// Model and tokenizer at the start of a run.
+struct TrainingStart {
+    let model: Model
+    let encoding: TextEncoding?
+    let tokenizerFiles: TokenizerFiles?
+}
+
+/// The files of a tokenizer that go beside a trained model.
+enum TokenizerFiles {
+    /// A folder or a single file.
+    case copied(from: String)
+    case trained(TrainedTokenizer)
+
+    private static let names = [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "merges.txt", "encoder.json", "vocab.bpe", "vocab.txt", "tokenizer.model", "spiece.model",
+    ]
+
+    private var sources: [String] {
+        guard case .copied(let path) = self else { return [] }
+        guard isDirectory(path) else { return [path] }
+        return TokenizerFiles.names.map { joinPath(path, $0) }.filter { fileExists($0) }
+    }
+
+    /// Whether a folder holds any.
+    var areThere: Bool { !sources.isEmpty }
+
+    /// Writes the files into `folder`, each by rename.
+    func write(to folder: String) throws {
+        if case .trained(let trained) = self { try trained.save(to: folder) }
+        for source in sources {
+            let target = joinPath(folder, lastPathComponent(source))
+            if source == target { continue }
+            let file = try MappedFile(path: source)
+            try writeAtomically(path: target) { try $0.write(file.bytes) }
+        }
+    }
+}

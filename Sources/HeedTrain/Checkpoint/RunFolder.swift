@@ -1,0 +1,166 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+import HeedModels
+import HeedSupport
+import HeedTensor
+import HeedWeights
+
+/// The folder that a run writes: a model, and beside it what resuming needs.
+///
+/// `DIR/training/state.safetensors` holds weights, moments and step of one moment. A save is
+/// 1. the state, written under another name and renamed: this commits the step;
+/// 2. `config.json`, `generation_config.json`, the tokenizer's files (the first time) and `model.safetensors`, each by
+///    rename, made from what was just committed.
+///
+/// So whenever the process dies, the state is that of one whole step, every public file is whole, and a resumed run
+/// first completes step 2. Files that a dead process was still writing (`NAME.tmp-…`) are removed then. The folder is
+/// locked while a run writes it.
+final class RunFolder {
+    let path: String
+    /// Called before each file operation with its name; tests throw here what a kill would do.
+    var beforeOperation: ((String) throws -> Void)?
+    private let tokenizerFiles: ((String) throws -> Void)?
+    private var lock: Int32 = -1
+    private var madeFolder = false
+    private var wroteDescription = false
+
+    /// - Parameter tokenizerFiles: writes the tokenizer's files into a folder.
+    init(path: String, tokenizerFiles: ((String) throws -> Void)?) {
+        self.path = path
+        self.tokenizerFiles = tokenizerFiles
+    }
+
+    deinit { if lock >= 0 { close(lock) } }
+
+    private var stateFolder: String { joinPath(path, "training") }
+    var statePath: String { joinPath(stateFolder, "state.safetensors") }
+    private var modelPath: String { joinPath(path, "model.safetensors") }
+
+    var holdsState: Bool { fileExists(statePath) }
+
+    /// Makes the folder where it is missing, takes the lock and removes what a killed run left half written.
+    ///
+    /// - Throws: `HeedError` when another process trains into the folder.
+    func open() throws {
+        madeFolder = !isDirectory(path)
+        try createDirectory(path)
+        lock = Self.openDirectory(path)
+        guard lock >= 0 else { throw HeedError(.io, "cannot open the folder", in: path) }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            throw HeedError(
+                .io, "another process is training into this folder", in: path,
+                advice: "Wait for it, or choose another --output.")
+        }
+        try sweep()
+    }
+
+    /// Removes the folder again where nothing came of the run.
+    func abandon() {
+        guard madeFolder else { return }
+        rmdir(stateFolder)
+        rmdir(path)
+    }
+
+    /// Removes the state of an earlier run.
+    func removeState() throws { try removeFile(statePath) }
+
+    /// Saves everything; see the type's description.
+    func save(_ state: RunState, _ model: Model, _ update: AdamWUpdate) throws {
+        try createDirectory(stateFolder)
+        try beforeOperation?("state")
+        try state.write(path: statePath, model, update)
+        try publish(model)
+    }
+
+    /// Writes the public files from the numbers of `model`.
+    func publish(_ model: Model) throws {
+        if !wroteDescription {
+            try beforeOperation?("configuration")
+            try model.saveConfiguration(folder: path)
+            try beforeOperation?("tokenizer")
+            try tokenizerFiles?(path)
+            wroteDescription = true
+        }
+        try beforeOperation?("model")
+        try model.writeWeights(path: modelPath)
+        try beforeOperation?("end")
+    }
+
+    /// Reads the state, completes a save that was cut short, and returns where the run stands.
+    func restore(_ model: Model, _ update: AdamWUpdate, identity: JSONObject) throws -> RunState {
+        let file = try SafetensorsFile(path: statePath)
+        let state = try RunState(file, model.parameters.layout)
+        try state.requireSame(identity, place: path)
+        try RunState.read(file, model, update)
+        if try !isPublished(model) { try publish(model) }
+        return state
+    }
+
+    /// Whether the public files are there and hold exactly these weights.
+    private func isPublished(_ model: Model) throws -> Bool {
+        guard fileExists(joinPath(path, "config.json")), fileExists(joinPath(path, "generation_config.json")),
+            let file = try? SafetensorsFile(path: modelPath)
+        else { return false }
+        for tensor in model.checkpoint {
+            guard let stored = file.tensor(named: tensor.name), stored.shape == tensor.storedShape, stored.type == .f32
+            else { return false }
+            let same = try tensor.stored(in: model.parameters).withUnsafeBytes { ours in
+                try file.withBytes(of: stored) { theirs in
+                    guard let a = ours.baseAddress, let b = theirs.baseAddress else {
+                        return ours.count == theirs.count
+                    }
+                    return ours.count == theirs.count && memcmp(a, b, ours.count) == 0
+                }
+            }
+            if !same { return false }
+        }
+        return true
+    }
+
+    /// Removes files that a process was writing when it died.
+    private func sweep() throws {
+        for folder in [path, stateFolder] where isDirectory(folder) {
+            for name in try listDirectory(folder) where RunFolder.isTemporary(name) {
+                try removeFile(joinPath(folder, name))
+            }
+        }
+    }
+
+    /// Removes what a killed run left beside the file at `path`.
+    static func sweep(beside path: String) throws {
+        let folder = parentPath(path)
+        guard isDirectory(folder) else { return }
+        let name = lastPathComponent(path)
+        for other in try listDirectory(folder) where other.hasPrefix(name + ".tmp-") && isTemporary(other) {
+            try removeFile(joinPath(folder, other))
+        }
+    }
+
+    /// `NAME.tmp-PROCESS-NUMBER`, as atomic writing names its files.
+    private static func isTemporary(_ name: String) -> Bool {
+        let bytes = Array(name.utf8)
+        let mark = Array(".tmp-".utf8)
+        guard bytes.count > mark.count else { return false }
+        for start in stride(from: bytes.count - mark.count, through: 1, by: -1)
+        where Array(bytes[start..<start + mark.count]) == mark {
+            let rest = bytes[(start + mark.count)...]
+            return !rest.isEmpty && rest.allSatisfy { $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) }
+        }
+        return false
+    }
+
+    private static func openDirectory(_ path: String) -> Int32 {
+        #if canImport(Darwin)
+            Darwin.open(path, O_RDONLY | O_CLOEXEC)
+        #elseif canImport(Musl)
+            Musl.open(path, O_RDONLY | O_CLOEXEC)
+        #else
+            Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        #endif
+    }
+}

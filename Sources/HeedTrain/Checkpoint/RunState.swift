@@ -1,0 +1,115 @@
+import HeedModels
+import HeedSupport
+import HeedTensor
+import HeedWeights
+
+/// What a run goes on from: weights, both moments and where it stood, all of the same step, in one file.
+struct RunState: Equatable {
+    /// The last finished step.
+    var step: Int
+    /// Whether the run had ended.
+    var isFinished: Bool
+    /// The best validation loss and how many measurements ago it was, for early stopping.
+    var best: Double?
+    var waited: Int
+    /// What the bits of the run depend on, by option.
+    var identity: JSONObject
+
+    private static let format = "heed training state 1"
+
+    /// Writes the state with the numbers of `model` and `update`, by rename.
+    func write(path: String, _ model: Model, _ update: AdamWUpdate) throws {
+        let count = model.parameters.layout.count
+        func tensor(_ name: String, _ buffer: ParameterBuffer) -> TensorToWrite {
+            TensorToWrite(name, .f32, shape: [count]) { writer in
+                try writer.append(raw: UnsafeRawBufferPointer(start: buffer.base, count: count * 4))
+            }
+        }
+        var metadata = [
+            "format": RunState.format, "step": String(step), "finished": isFinished ? "yes" : "no",
+            "waited": String(waited), "options": JSON.object(identity).serialised(),
+            "layout": RunState.fingerprint(of: model.parameters.layout),
+        ]
+        if let best { metadata["best"] = String(best.bitPattern) }
+        try writeSafetensors(
+            path: path,
+            [
+                tensor("parameters", model.parameters), tensor("first_moment", update.first),
+                tensor("second_moment", update.second),
+            ], metadata: metadata)
+    }
+
+    /// Reads what a state says of itself.
+    ///
+    /// - Throws: `HeedError` naming the file when it is no state of this model.
+    init(_ file: SafetensorsFile, _ layout: ParameterLayout) throws {
+        let text = file.metadata
+        guard text["format"] == RunState.format, let step = text["step"].flatMap({ Int($0) }), step >= 0,
+            let options = text["options"], let identity = try JSON.parse(options, in: file.place).objectValue
+        else {
+            throw HeedError(
+                .badInput, "this is no state of a training run, or of another version", in: file.place,
+                advice: "Train into another --output, or start anew with --overwrite.")
+        }
+        guard text["layout"] == RunState.fingerprint(of: layout) else {
+            throw HeedError(
+                .badInput, "the saved run trained a model of another shape", in: file.place,
+                advice: "Give the same --init, --preset or --config (and tokenizer) as before, or another --output.")
+        }
+        self.step = step
+        self.identity = identity
+        isFinished = text["finished"] == "yes"
+        best = text["best"].flatMap { UInt64($0) }.map { Double(bitPattern: $0) }
+        waited = text["waited"].flatMap { Int($0) } ?? 0
+    }
+
+    init(step: Int, isFinished: Bool, best: Double?, waited: Int, identity: JSONObject) {
+        self.step = step
+        self.isFinished = isFinished
+        self.best = best
+        self.waited = waited
+        self.identity = identity
+    }
+
+    /// Reads the numbers of a state into `model` and `update`.
+    static func read(_ file: SafetensorsFile, _ model: Model, _ update: AdamWUpdate) throws {
+        let count = model.parameters.layout.count
+        for (name, buffer) in [
+            ("parameters", model.parameters), ("first_moment", update.first), ("second_moment", update.second),
+        ] {
+            let tensor = try file.required(name, shape: [count])
+            try file.withBytes(of: tensor) { bytes in
+                UnsafeMutableRawBufferPointer(start: buffer.base, count: count * 4).copyMemory(from: bytes)
+            }
+        }
+    }
+
+    /// Throws where an option has another value than in the saved run, naming the option.
+    func requireSame(_ now: JSONObject, place: String) throws {
+        for name in now.keys + identity.keys where now[name] != identity[name] {
+            if name == "--data" {
+                throw HeedError(
+                    .usage, "--data (or --validation FRACTION) gives other tokens than the run that was saved",
+                    in: place, advice: "Give the same files to --resume, or another --output.")
+            }
+            func shown(_ value: JSON?) -> String { value.map { $0.isNull ? "none" : $0.serialised() } ?? "none" }
+            let what = name == "--batch" ? "--batch times --accumulate" : name
+            throw HeedError(
+                .usage, "\(what) differs from the run that was saved at step \(step)", in: place,
+                expected: shown(identity[name]), got: shown(now[name]),
+                advice: "Give the same options to --resume, or another --output.")
+        }
+    }
+
+    /// Names, shapes and places of all parameters, condensed.
+    private static func fingerprint(of layout: ParameterLayout) -> String {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        func mix(_ text: String) {
+            for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
+        for parameter in layout.parameters {
+            mix("\(parameter.name)\(parameter.shape)@\(layout.offset(of: parameter));")
+        }
+        return String(hash, radix: 16)
+    }
+}

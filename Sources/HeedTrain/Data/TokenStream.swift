@@ -1,0 +1,150 @@
+import HeedSupport
+
+/// Ids of a text in their order: a mapped file of 16-bit ids or memory of our own, or a part of one.
+///
+/// A value of a few words; copies share the ids. Reading is a widening copy.
+public struct TokenStream: Sendable {
+    /// The file that the ids came from, for messages.
+    public let name: String
+    /// The number of ids.
+    public let count: Int
+    private let storage: TokenStorage
+    private let offset: Int
+
+    /// Opens a file of little-endian 16-bit ids. Nothing is read before it is asked for.
+    ///
+    /// - Throws: `HeedError` naming the file: missing, empty, an odd number of bytes.
+    public init(binary path: String) throws {
+        let file = try MappedFile(path: path)
+        guard file.count > 0 else {
+            throw HeedError(
+                .badInput, "the token file is empty", in: path, expected: "16-bit token ids, two bytes each")
+        }
+        guard file.count % 2 == 0 else {
+            throw HeedError(
+                .badInput, "the token file ends within a token", in: path,
+                expected: "16-bit token ids: an even number of bytes", got: "\(grouped(file.count)) bytes")
+        }
+        self.init(name: path, count: file.count / 2, storage: TokenStorage(file), offset: 0)
+    }
+
+    /// Keeps ids in memory, two bytes each where all are below 65,536.
+    public init(_ ids: [Int32], name: String) {
+        self.init(name: name, count: ids.count, storage: TokenStorage(ids), offset: 0)
+    }
+
+    private init(name: String, count: Int, storage: TokenStorage, offset: Int) {
+        self.name = name
+        self.count = count
+        self.storage = storage
+        self.offset = offset
+    }
+
+    /// The ids of `range`, sharing the memory.
+    public subscript(range: Range<Int>) -> TokenStream {
+        TokenStream(name: name, count: range.count, storage: storage, offset: offset + range.lowerBound)
+    }
+
+    /// Copies ids `start ..< start + count` to `target`. Allocates nothing.
+    @inline(__always)
+    func copy(from start: Int, count: Int, to target: UnsafeMutablePointer<Int32>) {
+        storage.copy(from: offset + start, count: count, to: target)
+    }
+
+    /// Reads every id once: throws at one that the vocabulary lacks, and returns a fingerprint of all.
+    ///
+    /// - Throws: `HeedError` naming file, id and place.
+    /// Cost: one pass at memory speed.
+    @discardableResult
+    public func check(vocabulary: Int) throws -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        let wrong = storage.scan(from: offset, count: count, limit: vocabulary, &hash)
+        if let wrong {
+            var id: Int32 = 0
+            copy(from: wrong, count: 1, to: &id)
+            throw HeedError(
+                .badInput, "the token \(id) at place \(grouped(wrong)) is beyond the model's vocabulary", in: name,
+                expected: "0 ..< \(vocabulary)", got: "\(id)",
+                advice: "The file belongs to another tokenizer or is no token file.")
+        }
+        return hash
+    }
+}
+
+/// Where ids lie: 2 or 4 bytes each.
+private final class TokenStorage: Sendable {
+    private let file: MappedFile?
+    /// Address of the first id; an integer because addresses are not `Sendable`. The memory never changes.
+    private let address: UInt
+    private let isWide: Bool
+
+    init(_ file: MappedFile) {
+        self.file = file
+        address = UInt(bitPattern: file.bytes.baseAddress)
+        isWide = false
+    }
+
+    init(_ ids: [Int32]) {
+        file = nil
+        isWide = ids.contains { $0 < 0 || $0 > Int32(UInt16.max) }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(ids.count, 1) * (isWide ? 4 : 2), alignment: 16)
+        address = UInt(bitPattern: memory)
+        for (index, id) in ids.enumerated() {
+            if isWide {
+                memory.storeBytes(of: id, toByteOffset: 4 * index, as: Int32.self)
+            } else {
+                memory.storeBytes(of: UInt16(id).littleEndian, toByteOffset: 2 * index, as: UInt16.self)
+            }
+        }
+    }
+
+    deinit {
+        if file == nil { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
+    }
+
+    @inline(__always)
+    private func withIds<Result>(
+        _ narrow: (UnsafePointer<UInt16>) -> Result, _ wide: (UnsafePointer<Int32>) -> Result, _ none: Result
+    ) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        if isWide {
+            guard let base = UnsafePointer<Int32>(bitPattern: address) else { return none }
+            return wide(base)
+        }
+        guard let base = UnsafePointer<UInt16>(bitPattern: address) else { return none }
+        return narrow(base)
+    }
+
+    func copy(from start: Int, count: Int, to target: UnsafeMutablePointer<Int32>) {
+        withIds(
+            { ids in for i in 0..<count { target[i] = Int32(UInt16(littleEndian: ids[start + i])) } },
+            { ids in for i in 0..<count { target[i] = ids[start + i] } }, ())
+    }
+
+    /// The place of the first id that is not below `limit`, or nil; continues `hash` over all ids before it.
+    func scan(from start: Int, count: Int, limit: Int, _ hash: inout UInt64) -> Int? {
+        var state = hash
+        defer { hash = state }
+        @inline(__always) func mix(_ id: UInt64) {
+            state = (state ^ id) &* 0x9E37_79B9_7F4A_7C15
+            state ^= state >> 29
+        }
+        return withIds(
+            { ids in
+                for i in 0..<count {
+                    let id = UInt16(littleEndian: ids[start + i])
+                    if Int(id) >= limit { return i }
+                    mix(UInt64(id))
+                }
+                return nil
+            },
+            { ids in
+                for i in 0..<count {
+                    let id = ids[start + i]
+                    if id < 0 || Int(id) >= limit { return i }
+                    mix(UInt64(id))
+                }
+                return nil
+            }, nil)
+    }
+}

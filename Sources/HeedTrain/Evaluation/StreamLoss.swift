@@ -1,0 +1,120 @@
+import HeedModels
+import HeedSupport
+import HeedTensor
+
+/// The loss over a whole text: `−log p` of every token after the first.
+public struct MeasuredLoss: Sendable, Equatable {
+    /// Nats, summed over the scored tokens.
+    public let sum: Double
+    /// Scored tokens.
+    public let tokens: Int
+
+    /// Mean over the scored tokens, in nats.
+    public var mean: Double { tokens > 0 ? sum / Double(tokens) : 0 }
+    /// `exp(mean)`.
+    public var perplexity: Double { Trigonometry.exponential(mean) }
+    /// Bits per byte of a text of `bytes` bytes.
+    public func bitsPerByte(_ bytes: Int) -> Double? {
+        bytes > 0 ? sum / Trigonometry.logarithm(2) / Double(bytes) : nil
+    }
+}
+
+/// Measures the loss of a decoder on text: a plan of forward passes that training and `heed evaluate` share.
+///
+/// Windows of T inputs begin every `stride` ids; each scores the targets that no earlier window scored, so with
+/// stride < T every token but those of the first window has at least T − stride tokens before it. The last window may
+/// be shorter; nothing is padded. The numbers are the model's own, read as they stand at each call.
+public final class StreamLoss {
+    private let batch: TokenBatch
+    private let plan: Plan
+    private let readout: LossReadout
+    private let context: Int
+    private let sequences: Int
+    private let scratch: UnsafeMutablePointer<Int32>
+
+    /// - Parameters:
+    ///   - context: T, at most the model's.
+    ///   - batch: windows computed together; changes no bit.
+    /// - Throws: `HeedError` when memory is refused.
+    public init(
+        _ model: Model, context: Int, batch sequences: Int = 16, precision: Precision = .float32, runtime: Runtime
+    ) throws {
+        self.context = context
+        self.sequences = sequences
+        batch = TokenBatch(rowCapacity: sequences * context, sequenceCapacity: sequences)
+        let trace = Trace(for: .inference, maximumLength: context, precision: precision)
+        let decoder = try model.decoder
+        readout = decoder.loss(decoder(batch, in: trace), targets: batch)
+        plan = try Plan(trace, parameters: model.parameters, kernels: runtime.kernels, team: runtime.team)
+        scratch = .allocate(capacity: context + 1)
+        scratch.initialize(repeating: 0, count: context + 1)
+    }
+
+    deinit { scratch.deallocate() }
+
+    /// The loss on `data`, windows beginning every `stride` ids (by default T: no overlap).
+    ///
+    /// - Parameter shouldStop: asked between batches; on true the rest is left out and nil returned.
+    /// - Throws: `HeedError` (`numeric`) when the loss is not finite.
+    public func measure(
+        _ data: ValidationData, stride: Int? = nil, progress: ((_ done: Int, _ total: Int) -> Void)? = nil,
+        shouldStop: () -> Bool = { false }
+    ) throws -> MeasuredLoss? {
+        var total = Total()
+        switch data {
+        case .streams(let streams):
+            let all = streams.reduce(0) { $0 + max($1.count - 1, 0) }
+            for stream in streams {
+                var (start, scored) = (0, 0)
+                while scored < stream.count - 1 {
+                    batch.clear()
+                    while batch.sequences.current < sequences, scored < stream.count - 1 {
+                        let length = min(context, stream.count - 1 - start)
+                        try append(stream, from: start, length: length, skipping: scored - start)
+                        scored = start + length
+                        start += min(stride ?? context, context)
+                    }
+                    try run(&total)
+                    progress?(total.tokens, all)
+                    if shouldStop() { return nil }
+                }
+            }
+        case .rows(let table, let range):
+            var row = range.lowerBound
+            while row < range.upperBound {
+                batch.clear()
+                while batch.sequences.current < sequences, row < range.upperBound {
+                    try table.append(row: row, to: batch)
+                    row += 1
+                }
+                try run(&total)
+                progress?(row - range.lowerBound, range.count)
+                if shouldStop() { return nil }
+            }
+        }
+        guard total.sum.isFinite else {
+            throw HeedError(
+                .numeric, "the loss is not finite after \(grouped(total.tokens)) tokens", expected: "a finite loss",
+                got: "\(total.sum)", advice: "The weights are damaged or the model diverged.")
+        }
+        return MeasuredLoss(sum: total.sum, tokens: total.tokens)
+    }
+
+    private struct Total {
+        var sum = 0.0
+        var tokens = 0
+    }
+
+    private func append(_ stream: TokenStream, from start: Int, length: Int, skipping: Int) throws {
+        stream.copy(from: start, count: length + 1, to: scratch)
+        let base = batch.rows.current
+        try batch.append(UnsafeBufferPointer(start: scratch, count: length))
+        for i in skipping..<length { batch.targets[base + i] = scratch[i + 1] }
+    }
+
+    private func run(_ total: inout Total) throws {
+        plan.forward()
+        readout.add(to: &total.sum)
+        for row in 0..<batch.rows.current where batch.targets[row] != TokenBatch.ignored { total.tokens += 1 }
+    }
+}

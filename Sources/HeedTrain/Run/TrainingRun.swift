@@ -1,0 +1,241 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+import HeedModels
+import HeedSupport
+import HeedTensor
+
+/// Where a run writes.
+public struct TrainingOutput {
+    /// The folder that becomes the model.
+    public var folder: String
+    /// A file for one JSON object per step.
+    public var log: String?
+    /// A folder for TensorBoard's event files.
+    public var tensorboard: String?
+    /// Whether to go on from what `folder` holds.
+    public var resume = false
+    /// Whether a run that `folder` holds may be thrown away.
+    public var overwrite = false
+    /// Writes the tokenizer's files into a folder.
+    public var tokenizerFiles: ((String) throws -> Void)?
+
+    public init(folder: String) { self.folder = folder }
+}
+
+/// What has happened since the last report.
+public struct StepReport: Sendable {
+    public let step: Int
+    public let steps: Int
+    public let row: LogRow
+    /// Whether the step was saved.
+    public let isSaved: Bool
+}
+
+/// How a run ended.
+public struct TrainingSummary: Sendable, Equatable {
+    public enum Ending: Sendable, Equatable {
+        /// All steps are done.
+        case finished
+        /// The validation loss no longer fell.
+        case stoppedEarly
+        /// The run had ended before; nothing was done.
+        case wasFinished
+    }
+    public let ending: Ending
+    /// The last step.
+    public let step: Int
+    /// The step that the run went on from; 0 for a new one.
+    public let resumedFrom: Int
+    public let loss: Double?
+    public let validationLoss: Double?
+    public let seconds: Double
+    public let tokens: Int
+}
+
+/// Steps with their rates, measurements, log and saves: what `heed train` runs.
+///
+/// A run that is killed at any moment and started again with `resume` ends in the same bits as one that was not; see
+/// `RunFolder` for how. The bits depend on weights, data, options and seed only.
+public final class TrainingRun {
+    /// The step that the run goes on from; 0 for a new one.
+    public private(set) var resumedFrom = 0
+    /// The plan of a step, for reports.
+    public var plan: Plan { stepper.plan }
+
+    private let model: Model
+    private let data: TrainingData
+    private let validation: ValidationData?
+    private let options: TrainingOptions
+    private let output: TrainingOutput
+    private let identity: JSONObject
+    private let stepper: TrainingStep
+    private let meter: StreamLoss?
+    private let folder: RunFolder
+
+    /// Plans a run; nothing is written yet.
+    ///
+    /// - Throws: `HeedError` naming the option that cannot be used, or when memory is refused.
+    public init(
+        _ model: Model, _ opened: OpenedData, _ options: TrainingOptions, output: TrainingOutput, runtime: Runtime
+    ) throws {
+        try options.validate()
+        var stepOptions = options.step
+        stepOptions.context = opened.training.context
+        self.model = model
+        data = opened.training
+        validation = opened.validation
+        self.options = options
+        self.output = output
+        var identity = options.identity(data: opened.fingerprint)
+        identity["--context"] = .integer(stepOptions.context)
+        self.identity = identity
+        folder = RunFolder(path: output.folder, tokenizerFiles: output.tokenizerFiles)
+        if folder.holdsState, !output.resume, !output.overwrite {
+            throw HeedError(
+                .usage, "--output holds a training run already", in: output.folder,
+                advice: "Go on with --resume, start anew with --overwrite, or choose another folder.")
+        }
+        stepper = try TrainingStep(model, stepOptions, runtime: runtime)
+        meter =
+            try validation == nil
+            ? nil
+            : StreamLoss(
+                model, context: stepOptions.context, precision: stepOptions.precision, runtime: runtime)
+    }
+
+    /// Called before each file operation with its name; for tests.
+    var beforeFileOperation: ((String) throws -> Void)? {
+        get { folder.beforeOperation }
+        set { folder.beforeOperation = newValue }
+    }
+
+    /// Runs to the end.
+    ///
+    /// - Parameters:
+    ///   - shouldStop: asked after every step; on true the step is saved and the run ends with an error that says so.
+    ///   - progress: told after every step.
+    /// - Throws: `HeedError`: of kind `numeric` when a loss or gradient is not finite (what was saved last stays as it
+    ///   is), `interrupted` when asked to stop, `io` when a file cannot be written.
+    public func run(
+        shouldStop: () -> Bool = { false }, progress: (StepReport) -> Void = { _ in }
+    ) throws -> TrainingSummary {
+        try folder.open()
+        do {
+            return try steps(shouldStop, progress)
+        } catch {
+            folder.abandon()
+            throw error
+        }
+    }
+
+    private func steps(
+        _ shouldStop: () -> Bool, _ progress: (StepReport) -> Void
+    ) throws -> TrainingSummary {
+        let clock = ContinuousClock()
+        let began = clock.now
+        var stopping = EarlyStopping(patience: options.patience)
+        let last = options.schedule.steps
+        if output.resume, folder.holdsState {
+            let state = try folder.restore(model, stepper.update, identity: identity)
+            resumedFrom = state.step
+            stopping = EarlyStopping(patience: options.patience, best: state.best, waited: state.waited)
+            if state.isFinished && (state.step >= last || stopping.isOver) {
+                return TrainingSummary(
+                    ending: .wasFinished, step: state.step, resumedFrom: state.step, loss: nil,
+                    validationLoss: state.best, seconds: 0, tokens: 0)
+            }
+        }
+        if let path = output.log { try RunFolder.sweep(beside: path) }
+        let log = try output.log.map { try TrainingLog(path: $0, keepingUpTo: resumedFrom) }
+        let events = try output.tensorboard.map { try EventFile(folder: $0, resumingFrom: resumedFrom) }
+        if !output.resume { try folder.removeState() }
+
+        var (loss, measured): (Double?, Double?) = (nil, nil)
+        var tokens = 0
+        var number = resumedFrom
+        var isOver = false
+        while number < last, !isOver {
+            number += 1
+            let rate = options.schedule.rate(number)
+            let start = clock.now
+            let result: StepResult
+            do {
+                result = try stepper.run(step: number, rate: rate, from: data)
+            } catch let error as HeedError where error.kind == .numeric {
+                throw diverged(error)
+            }
+            let seconds = (clock.now - start).inSeconds
+            loss = result.loss
+            tokens += result.tokens
+            var validationLoss: Double?
+            if let meter, let validation, number == last || isDue(number, options.evaluateEvery),
+                let value = try meter.measure(validation)
+            {
+                validationLoss = value.mean
+                measured = value.mean
+                stopping.observe(value.mean)
+                isOver = stopping.isOver
+            }
+            let row = LogRow(
+                step: number, loss: result.loss, rate: rate, gradientNorm: result.gradientNorm, tokens: result.tokens,
+                tokensPerSecond: seconds > 0 ? Double(result.tokens) / seconds : 0, validationLoss: validationLoss)
+            try log?.append(row)
+            try write(row, to: events)
+            let isLast = number == last || isOver
+            let isAskedToStop = !isLast && shouldStop()
+            let saves = isLast || isAskedToStop || isDue(number, options.saveEvery)
+            if saves {
+                log?.synchronise()
+                let state = RunState(
+                    step: number, isFinished: isLast, best: stopping.best, waited: stopping.waited, identity: identity)
+                try folder.save(state, model, stepper.update)
+            }
+            progress(StepReport(step: number, steps: last, row: row, isSaved: saves))
+            if isAskedToStop {
+                throw HeedError(
+                    .interrupted, "stopped on request after step \(grouped(number)) of \(grouped(last))",
+                    advice:
+                        "\(output.folder) holds the model and the run as of this step; the same command with --resume goes on"
+                )
+            }
+        }
+        return TrainingSummary(
+            ending: isOver && number < last ? .stoppedEarly : .finished, step: number, resumedFrom: resumedFrom,
+            loss: loss, validationLoss: measured, seconds: (clock.now - began).inSeconds, tokens: tokens)
+    }
+
+    private func isDue(_ step: Int, _ every: Int) -> Bool { every > 0 && step % every == 0 }
+
+    private func write(_ row: LogRow, to events: EventFile?) throws {
+        guard let events else { return }
+        try events.append(
+            step: row.step,
+            [
+                "loss/train": row.loss, "learning rate": row.rate, "gradient norm": row.gradientNorm,
+                "tokens per second": row.tokensPerSecond,
+            ])
+        if let value = row.validationLoss { try events.append(step: row.step, ["loss/validation": value]) }
+    }
+
+    /// The error of the step with what is on the disk.
+    private func diverged(_ error: HeedError) -> HeedError {
+        let kept =
+            folder.holdsState
+            ? "\(output.folder) keeps the last good save" : "nothing had been saved yet"
+        return HeedError(
+            .numeric, error.what, expected: error.expected, got: error.got,
+            advice: "Stopped; \(kept). Lower --lr, raise --warmup or set --clip.")
+    }
+}
+
+extension Duration {
+    var inSeconds: Double {
+        let (whole, fraction) = components
+        return Double(whole) + Double(fraction) * 1e-18
+    }
+}
