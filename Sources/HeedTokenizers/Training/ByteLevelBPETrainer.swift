@@ -56,8 +56,8 @@ public struct ByteLevelBPETrainer: Sendable {
         var vocabulary = GrowingVocabulary()
         for token in specialTokens { vocabulary.add(Array(token.utf8)) }
         var byteSymbols = [Int32](repeating: 0, count: 256)
-        for (byte, character) in TrainingByteAlphabet.bytesInOrder {
-            byteSymbols[Int(byte)] = vocabulary.add(character)
+        for byte in (0...255).sorted(by: { ByteAlphabet.scalars[$0].value < ByteAlphabet.scalars[$1].value }) {
+            byteSymbols[byte] = vocabulary.add(Array(String(ByteAlphabet.scalars[byte]).utf8))
         }
 
         var words = SymbolWords()
@@ -66,7 +66,7 @@ public struct ByteLevelBPETrainer: Sendable {
             for byte in table.bytes(index) { words.append(symbol: byteSymbols[Int(byte)]) }
             words.dropLastIfSingle()
         }
-        var merging = PairMerging(words)
+        var merging = PairMerging(words, order: IDMergeOrder())
         var merges: [TrainedTokenizer.Merge] = []
         while vocabulary.count < vocabularySize,
             let candidate = merging.next(minimumFrequency: Int64(minimumFrequency))

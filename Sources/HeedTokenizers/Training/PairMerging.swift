@@ -65,9 +65,9 @@ struct SymbolWords: ~Copyable {
 }
 
 /// The pairs of all words with their counts and candidates, kept up to date while words change.
-struct PairIndex: ~Copyable {
+struct PairIndex<Order: MergeOrder>: ~Copyable {
     private var pairs = PairTable()
-    private var queue = MergeQueue()
+    private var queue: MergeQueue<Order>
     /// Candidates' lists of words, one after the other.
     private var wordPool = GrowingBuffer<UInt32>(minimumCapacity: 1 << 16)
     private var findSlots = GrowingBuffer<Int32>(minimumCapacity: 1 << 12)
@@ -75,8 +75,10 @@ struct PairIndex: ~Copyable {
     private var touched = GrowingBuffer<Int32>(minimumCapacity: 1 << 12)
     private var mergeNumber: Int32 = 0
 
+    init(order: Order) { queue = MergeQueue(order: order) }
+
     /// The most frequent pair, or nil when none occurs at least `minimumFrequency` times.
-    mutating func next(minimumFrequency: Int64) -> MergeQueue.Candidate? {
+    mutating func next(minimumFrequency: Int64) -> MergeCandidate? {
         while var top = queue.pop() {
             let current = pairs.pointer(Int(top.slot)).pointee.count
             if top.count != current {
@@ -130,9 +132,9 @@ struct PairIndex: ~Copyable {
             let pair = pairs.pointer(Int(slot))
             let length = pair.pointee.found
             pair.pointee.found = start
-            if pair.pointee.count > 0 {
+            if pair.pointee.count > 0, queue.order.allows(pair.pointee.left, pair.pointee.right) {
                 queue.push(
-                    MergeQueue.Candidate(
+                    MergeCandidate(
                         count: pair.pointee.count, left: pair.pointee.left, right: pair.pointee.right, slot: slot,
                         length: UInt32(length), start: start))
             }
@@ -149,29 +151,29 @@ struct PairIndex: ~Copyable {
 /// Byte-pair encoding's training (Gage 1994; Sennrich et al. 2016, algorithm 1): the most frequent pair becomes a
 /// symbol, again and again.
 ///
-/// The order is exactly that of Hugging Face's trainer: highest count, then lowest (left id, right id). Pair counts
-/// are kept up to date as words change; each candidate carries the list of words that hold its pair, so that one
+/// Pair counts are kept up to date as words change; each candidate carries the list of words that hold its pair, so that one
 /// merge costs only the words it changes. Time O(symbols · log candidates) over the whole training, memory about
 /// 30 bytes per symbol of the distinct words.
-struct PairMerging: ~Copyable {
+struct PairMerging<Order: MergeOrder>: ~Copyable {
     private var words: SymbolWords
-    private var index = PairIndex()
+    private var index: PairIndex<Order>
 
     /// Counts the pairs of all words.
-    init(_ words: consuming SymbolWords) {
+    init(_ words: consuming SymbolWords, order: Order) {
         self.words = words
+        index = PairIndex(order: order)
         countPairs()
     }
 
     /// The next merge, not yet made; nil when no pair occurs at least `minimumFrequency` times.
     ///
     /// `perform` must follow with the candidate before the next call.
-    mutating func next(minimumFrequency: Int64) -> MergeQueue.Candidate? {
+    mutating func next(minimumFrequency: Int64) -> MergeCandidate? {
         index.next(minimumFrequency: minimumFrequency)
     }
 
     /// Merges the candidate's pair into `merged` in all its words.
-    mutating func perform(_ candidate: MergeQueue.Candidate, into merged: Int32) {
+    mutating func perform(_ candidate: MergeCandidate, into merged: Int32) {
         index.beginMerge()
         for position in candidate.start..<candidate.start + Int(candidate.length) {
             let word = index.word(position)

@@ -91,44 +91,61 @@ struct PairTable: ~Copyable {
     }
 }
 
-/// Candidates for the next merge: highest count first, then lowest (left id, right id).
-///
-/// A binary heap. Counts are those of the time of the push; the caller compares them with the table and pushes a
-/// stale candidate again.
-struct MergeQueue: ~Copyable {
-    /// A pair with the words it was found in: `words[start ..< start + length]` of the caller's pool.
-    struct Candidate {
-        var count: Int64
-        var left: Int32
-        var right: Int32
-        var slot: Int32
-        var length: UInt32
-        var start: Int
+/// A pair that may be merged next, with the words it was found in: `start ..< start + length` of the pool of words.
+struct MergeCandidate {
+    var count: Int64
+    var left: Int32
+    var right: Int32
+    var slot: Int32
+    var length: UInt32
+    var start: Int
+}
 
-        @inline(__always)
-        func precedes(_ other: Candidate) -> Bool {
-            if count != other.count { return count > other.count }
-            if left != other.left { return left < other.left }
-            return right < other.right
-        }
+/// Which pairs may merge, and in what order.
+protocol MergeOrder {
+    /// Whether one candidate is merged before another.
+    func precedes(_ one: MergeCandidate, _ other: MergeCandidate) -> Bool
+    /// Whether two symbols may merge at all.
+    func allows(_ left: Int32, _ right: Int32) -> Bool
+}
+
+/// Hugging Face's order: highest count, then lowest (left id, right id).
+struct IDMergeOrder: MergeOrder {
+    @inline(__always)
+    func precedes(_ one: MergeCandidate, _ other: MergeCandidate) -> Bool {
+        if one.count != other.count { return one.count > other.count }
+        if one.left != other.left { return one.left < other.left }
+        return one.right < other.right
     }
 
-    private var heap = GrowingBuffer<Candidate>(minimumCapacity: 1 << 12)
+    @inline(__always)
+    func allows(_ left: Int32, _ right: Int32) -> Bool { true }
+}
 
-    mutating func push(_ candidate: Candidate) {
+/// Candidates for the next merge in a binary heap.
+///
+/// Counts are those of the time of the push; the caller compares them with the table and pushes a stale candidate
+/// again.
+struct MergeQueue<Order: MergeOrder>: ~Copyable {
+    private var heap = GrowingBuffer<MergeCandidate>(minimumCapacity: 1 << 12)
+    let order: Order
+
+    init(order: Order) { self.order = order }
+
+    mutating func push(_ candidate: MergeCandidate) {
         heap.append(candidate)
         let base = heap.base
         var hole = heap.count - 1
         while hole > 0 {
             let parent = (hole - 1) >> 1
-            if !candidate.precedes(base[parent]) { break }
+            if !order.precedes(candidate, base[parent]) { break }
             base[hole] = base[parent]
             hole = parent
         }
         base[hole] = candidate
     }
 
-    mutating func pop() -> Candidate? {
+    mutating func pop() -> MergeCandidate? {
         guard heap.count > 0 else { return nil }
         let base = heap.base
         let top = base[0]
@@ -139,8 +156,8 @@ struct MergeQueue: ~Copyable {
         while true {
             var child = 2 * hole + 1
             if child >= count { break }
-            if child + 1 < count, base[child + 1].precedes(base[child]) { child += 1 }
-            if !base[child].precedes(moved) { break }
+            if child + 1 < count, order.precedes(base[child + 1], base[child]) { child += 1 }
+            if !order.precedes(base[child], moved) { break }
             base[hole] = base[child]
             hole = child
         }

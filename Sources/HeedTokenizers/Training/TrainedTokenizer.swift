@@ -5,6 +5,11 @@ public struct TrainedTokenizer: Sendable, Equatable {
     /// The kinds of tokenizer that Heed trains.
     public enum Kind: String, Sendable, CaseIterable {
         case byteLevelBPE = "byte-bpe"
+        case wordPiece = "wordpiece"
+        case unigram = "unigram"
+        case sentencePieceBPE = "sentencepiece-bpe"
+        case character = "char"
+        case word = "word"
     }
 
     /// The kind of the vocabulary.
@@ -17,6 +22,24 @@ public struct TrainedTokenizer: Sendable, Equatable {
     public var merges: [Merge]
     /// Distinct words that the cap on memory made the count forget; 0 means that the counts are exact.
     public var forgottenWords: Int
+
+    /// The same vocabulary as a SentencePiece model, for the kinds that are one.
+    public var sentencePieces: SentencePieceFile?
+
+    /// Whether text is made lower case first (WordPiece).
+    public var isLowerCase = false
+
+    init(
+        kind: Kind, specialTokens: [String], tokens: [String], merges: [Merge] = [], forgottenWords: Int,
+        sentencePieces: SentencePieceFile? = nil
+    ) {
+        self.kind = kind
+        self.specialTokens = specialTokens
+        self.tokens = tokens
+        self.merges = merges
+        self.forgottenWords = forgottenWords
+        self.sentencePieces = sentencePieces
+    }
 
     /// Two tokens that become one.
     public struct Merge: Sendable, Equatable {
@@ -41,8 +64,56 @@ public struct TrainedTokenizer: Sendable, Equatable {
         case .byteLevelBPE:
             files.append(("vocab.json", JSON.object(vocabularyObject()).serialised()))
             files.append(("merges.txt", mergesText()))
+        case .wordPiece:
+            files.append(("vocab.txt", tokens.map { $0 + "\n" }.joined()))
+        case .unigram, .sentencePieceBPE, .character, .word:
+            files.append(("tokenizer.vocab", scoresText()))
         }
         for (name, text) in files { try writeAtomically(path: joinPath(folder, name), text: text) }
+        if let sentencePieces {
+            try writeAtomically(path: joinPath(folder, "tokenizer.model"), bytes: sentencePieces.serialised())
+            files.append(("tokenizer.model", ""))
+        }
         return files.map(\.0)
+    }
+}
+
+extension TrainedTokenizer {
+    /// A vocabulary that is a SentencePiece model.
+    init(sentencePieces file: SentencePieceFile, specialTokens: [String], forgottenWords: Int) {
+        let kind: Kind =
+            switch file.algorithm {
+            case .unigram: .unigram
+            case .bpe: .sentencePieceBPE
+            case .word: .word
+            case .character: .character
+            }
+        self.init(
+            kind: kind, specialTokens: specialTokens,
+            tokens: file.pieces.map { String(decoding: $0.text, as: UTF8.self) },
+            merges: file.algorithm == .bpe ? Self.merges(of: file) : [], forgottenWords: forgottenWords,
+            sentencePieces: file)
+    }
+
+    /// All ways to join two pieces to a third, best score of the third first: SentencePiece's merges as Hugging Face's
+    /// library needs them.
+    static func merges(of file: SentencePieceFile) -> [Merge] {
+        var ids: [[UInt8]: Int] = [:]
+        for (id, piece) in file.pieces.enumerated() where piece.role == .normal { ids[piece.text] = id }
+        var merges: [(merge: Merge, joined: Int)] = []
+        for (id, piece) in file.pieces.enumerated() where piece.role == .normal {
+            piece.text.withUnsafeBufferPointer { text in
+                var at = UnigramPieces.characterLength(text, 0)
+                while at < text.count {
+                    if let left = ids[Array(text[..<at])], let right = ids[Array(text[at...])] {
+                        merges.append((Merge(left: left, right: right), id))
+                    }
+                    at += UnigramPieces.characterLength(text, at)
+                }
+            }
+        }
+        let scores = file.pieces.map(\.score)
+        // The sort is stable: of one piece's ways the shortest left part comes first.
+        return merges.sorted { scores[$0.joined] > scores[$1.joined] }.map(\.merge)
     }
 }
