@@ -12,7 +12,7 @@ struct Bench: ParsableCommand {
 
     /// What is measured.
     enum Workload: String, ExpressibleByArgument, CaseIterable {
-        case machine, gemm, train
+        case machine, gemm, train, decode, prefill
     }
 
     @Argument(help: "What to measure: \(Workload.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -21,11 +21,11 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("The shape of the model.", valueName: "name"))
     var preset = "gpt2"
 
-    @Option(help: ArgumentHelp("Sequences at once.", valueName: "n"))
-    var batch = 4
+    @Option(help: ArgumentHelp("Sequences at once: 4, or 1 for decode and prefill.", valueName: "n"))
+    var batch: Int?
 
-    @Option(help: ArgumentHelp("Tokens of a sequence.", valueName: "n"))
-    var context = 64
+    @Option(help: ArgumentHelp("Tokens of a sequence: 64, or 512 for prefill.", valueName: "n"))
+    var context: Int?
 
     @Option(help: ArgumentHelp("The operands of matrix products.", valueName: "f32|bf16"))
     var dtype = ComputeType.f32
@@ -40,8 +40,8 @@ struct Bench: ParsableCommand {
     @OptionGroup var output: JSONOption
 
     func validate() throws {
-        try check("--batch", batch, in: 1...65_536)
-        try check("--context", context, in: 1...1_048_576)
+        if let batch { try check("--batch", batch, in: 1...65_536) }
+        if let context { try check("--context", context, in: 1...1_048_576) }
         try check("--seconds", seconds, in: 0.1...3_600)
     }
 
@@ -59,8 +59,14 @@ struct Bench: ParsableCommand {
         case .gemm: report["products"] = .array(try ProductBench(runtime, dtype.precision).run(seconds: seconds))
         case .train:
             try TrainingBench(
-                runtime, preset: preset, batch: batch, context: context, precision: dtype.precision
+                runtime, preset: preset, batch: batch ?? 4, context: context ?? 64, precision: dtype.precision
             ).run(seconds: seconds, profile: profile, into: &report)
+        case .decode:
+            try DecodingBench(runtime, preset: preset, precision: dtype.precision)
+                .decode(batch: batch ?? 1, seconds: seconds, into: &report)
+        case .prefill:
+            try DecodingBench(runtime, preset: preset, precision: dtype.precision)
+                .prefill(batch: batch ?? 1, context: context ?? 512, seconds: seconds, into: &report)
         }
         if output.json {
             try StandardOutput.writeLine(.object(report))

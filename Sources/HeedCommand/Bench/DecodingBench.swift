@@ -1,0 +1,70 @@
+import Heed
+
+/// Reading a prompt and continuing it with a model of random weights.
+struct DecodingBench {
+    private let runtime: Runtime
+    private let preset: String
+    private let model: Model
+    private let options: SourceOptions
+
+    init(_ runtime: Runtime, preset: String, precision: Precision) throws {
+        self.runtime = runtime
+        self.preset = preset
+        var options = SourceOptions()
+        options.precision = precision
+        self.options = options
+        model = try Model(try Preset.named(preset).configuration, family: .gpt2, seed: 1)
+    }
+
+    /// Tokens a second of `batch` sequences of 32 prompt ids and up to 128 new ones.
+    func decode(batch: Int, seconds: Double, into report: inout JSONObject) throws {
+        let source = try DecoderSource(model, runtime: runtime, options: options)
+        let prompts = (0..<batch).map { GenerationPrompt(ids: ids(32, salt: $0)) }
+        let new = min(128, source.contextLength - 32)
+        var generation = GenerationOptions()
+        generation.maxNewTokens = new
+        let generator = try Generator(source: source, options: generation)
+        var results: [GenerationResult] = []
+        _ = try Timings(budget: seconds) { results.append(try generator.generate(prompts)) }
+        // The first run packs the weights.
+        let steps = results.dropFirst().map(\.decodeSeconds).sorted()
+        let median = steps[steps.count / 2]
+        report["preset"] = .string(preset)
+        report["batch"] = .integer(batch)
+        report["prompt_tokens"] = 32
+        report["new_tokens"] = .integer(new)
+        report["runs"] = .integer(steps.count)
+        // The prompt's pass gives the first new token of every sequence.
+        let tokens = Double(batch * (new - 1))
+        report["tokens_per_second"] = .number(rounded(tokens / median))
+        report["tokens_per_second_most"] = .number(rounded(tokens / (steps.first ?? median)))
+        report["tokens_per_second_least"] = .number(rounded(tokens / (steps.last ?? median)))
+        report["milliseconds_per_step"] = .number(rounded(median / Double(new - 1) * 1e3))
+        let bytes = Double(model.parameters.layout.learnedCount) * (options.precision == .float32 ? 4 : 2)
+        report["weights_read_gb_per_second"] = .number(rounded(bytes * Double(new - 1) / median / 1e9))
+    }
+
+    /// Tokens a second of reading `context` prompt ids in each of `batch` sequences.
+    func prefill(batch: Int, context: Int, seconds: Double, into report: inout JSONObject) throws {
+        let source = try DecoderSource(model, runtime: runtime, options: options)
+        let length = min(context, source.contextLength)
+        let prompts = (0..<batch).map { GenerationPrompt(ids: ids(length, salt: $0)) }
+        let timings = try Timings(budget: seconds) {
+            try source.begin(prompts, rows: batch, capacity: length)
+        }
+        let tokens = Double(batch * length)
+        report["preset"] = .string(preset)
+        report["batch"] = .integer(batch)
+        report["prompt_tokens"] = .integer(length)
+        report["runs"] = .integer(timings.seconds.count)
+        report["tokens_per_second"] = .number(rounded(tokens / timings.median))
+        report["tokens_per_second_most"] = .number(rounded(tokens / timings.least))
+        report["tokens_per_second_least"] = .number(rounded(tokens / timings.most))
+        report["milliseconds"] = .number(rounded(timings.median * 1e3))
+    }
+
+    private func ids(_ count: Int, salt: Int) -> [Int32] {
+        let vocabulary = model.architecture.vocabulary
+        return (0..<count).map { Int32(($0 * 7919 + salt * 104_729 + 13) % vocabulary) }
+    }
+}
