@@ -1,75 +1,82 @@
 import ArgumentParser
 import Heed
 import HeedSupport
-import HeedTrain
 
-/// `heed evaluate`: how good a model, or a translation, is.
+/// `heed evaluate`: how well a model predicts a text, or how good a translation is.
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure how good a translation is.",
+        abstract: "Measure how well a model predicts text, or how good a translation is.",
         discussion: """
-            heed evaluate --bleu hypotheses.txt references.txt --json
+            heed evaluate model --data held-out.txt --stride 64
+
+            The loss is the mean of −ln p over every token but the first of a file. Windows of --context tokens begin \
+            every --stride tokens and score what no earlier window scored: a smaller stride gives every token more to \
+            read, and takes longer.
+
+            heed evaluate --bleu translations.txt references.txt
 
             The files hold one segment per line, in the same order. BLEU and chrF are what sacreBLEU gives by default.
             """)
 
+    @Argument(help: ArgumentHelp("The model: a folder in the Hugging Face layout.", valueName: "model"))
+    var model: String?
+
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("A file of translations and one or more of references.", valueName: "file"))
+        help: ArgumentHelp("Text, JSONL, token (.bin) or row (.safetensors) files.", valueName: "file"))
+    var data: [String] = []
+
+    @Option(help: ArgumentHelp("A tokenizer for text; the model's own where not given.", valueName: "path"))
+    var tokenizer: String?
+
+    @Option(help: ArgumentHelp("Tokens of a window; the model's context where not given.", valueName: "T"))
+    var context: Int?
+
+    @Option(
+        help: ArgumentHelp("Tokens from the start of a window to that of the next; T where not given.", valueName: "n"))
+    var stride: Int?
+
+    @Option(help: ArgumentHelp("Windows computed together; changes no bit of the result.", valueName: "B"))
+    var batch: Int = 8
+
+    @Option(help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
+    var dtype: ComputeType = .f32
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Compare a file of translations with one or more of references.", valueName: "file"))
     var bleu: [String] = []
 
+    @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
     func validate() throws {
-        guard bleu.count >= 2 else {
-            throw ValidationError(
-                "--bleu: expected a file of translations and a file of references, got \(bleu.count) files.")
+        if !bleu.isEmpty {
+            guard bleu.count >= 2 else {
+                throw ValidationError(
+                    "--bleu: expected a file of translations and a file of references, got \(bleu.count) file.")
+            }
+            guard model == nil, data.isEmpty else {
+                throw ValidationError("--bleu compares files and takes no model and no --data.")
+            }
+            return
         }
+        guard model != nil, !data.isEmpty else {
+            throw ValidationError("expected a model with --data FILE, or --bleu TRANSLATIONS REFERENCES.")
+        }
+        if let context { try check("--context", context, atLeast: 1) }
+        if let stride { try check("--stride", stride, atLeast: 1) }
+        try check("--batch", batch, in: 1...4096)
     }
 
     func run() throws {
-        try TranslationEvaluation(hypotheses: bleu[0], references: Array(bleu[1...])).run(json: output.json)
-    }
-}
-
-/// Compares a file of translations with files of references.
-struct TranslationEvaluation {
-    let hypotheses: String
-    let references: [String]
-
-    func run(json: Bool) throws {
-        let translations = try TextLines.read(hypotheses)
-        let readings = try references.map { path in
-            let lines = try TextLines.read(path)
-            guard lines.count == translations.count else {
-                throw HeedError(
-                    .badInput, "the references and the translations (\(hypotheses)) have different numbers of lines",
-                    in: path, expected: "\(translations.count) lines", got: "\(lines.count)")
-            }
-            return lines
+        if let model {
+            try LossEvaluation(
+                model: model, data: data, tokenizer: tokenizer, context: context, stride: stride, batch: batch,
+                precision: dtype.precision
+            ).run(runtime: try compute.runtime(), json: output.json)
+        } else {
+            try TranslationEvaluation(hypotheses: bleu[0], references: Array(bleu[1...])).run(json: output.json)
         }
-        guard !translations.isEmpty else {
-            throw HeedError(.badInput, "there is nothing to compare", in: hypotheses, expected: "at least one line")
-        }
-        let bleu = BLEU(hypotheses: translations, references: readings)
-        let chrf = ChrF(hypotheses: translations, references: readings)
-        if json {
-            try StandardOutput.writeLine([
-                "bleu": .number(bleu.score), "chrf": .number(chrf.score),
-                "precisions": .array(bleu.precisions.map { .number($0) }),
-                "brevity_penalty": .number(bleu.brevityPenalty),
-                "hypothesis_length": .integer(bleu.hypothesisLength),
-                "reference_length": .integer(bleu.referenceLength),
-            ])
-            return
-        }
-        let precisions = bleu.precisions.map { fixed($0, 1) }.joined(separator: " / ")
-        try StandardOutput.writeLine(
-            "BLEU   \(fixed(bleu.score, 2))   precisions \(precisions), brevity penalty \(fixed(bleu.brevityPenalty, 3))"
-        )
-        try StandardOutput.writeLine("chrF2  \(fixed(chrf.score, 2))")
-        try StandardOutput.writeLine(
-            "\(grouped(translations.count)) segments, \(grouped(bleu.hypothesisLength)) tokens against \(grouped(bleu.referenceLength))"
-        )
     }
 }

@@ -20,7 +20,7 @@ struct Verify: ParsableCommand {
     func run() throws {
         let description = try ModelDescription(folder: model)
         let weights = try openWeights(folder: model)
-        var progress = Progress("Reading", total: max(weights.tensors.count, 1))
+        let progress = Progress("Reading", total: max(weights.tensors.count, 1))
         for (index, tensor) in weights.tensors.enumerated() {
             try Signals.check()
             if tensor.type.isFloating { try weights.checkFinite(tensor) }

@@ -3,9 +3,9 @@ import HeedSupport
 /// How far long work has come: a bar that redraws itself on a terminal, a plain line now and then in a pipe.
 ///
 /// Everything goes to standard error, so results stay clean.
-struct Progress: ~Copyable {
+final class Progress {
     private let title: String
-    private let total: Int
+    private var total: Int
     private let terminal: Terminal
     private let clock = ContinuousClock()
     private let began: ContinuousClock.Instant
@@ -27,7 +27,7 @@ struct Progress: ~Copyable {
     ///
     /// Cheap where nothing is due: at most ten redraws a second on a terminal, one line per tenth of the work or half
     /// a minute in a pipe.
-    mutating func update(done: Int, _ details: @autoclosure () -> [String] = []) {
+    func update(done: Int, _ details: @autoclosure () -> [String] = []) {
         let now = clock.now
         let isLast = done >= total
         // Work that is over at once needs no report.
@@ -48,14 +48,20 @@ struct Progress: ~Copyable {
         lastShown = now
     }
 
+    /// Shows that `done` of `total` units are done, where the total was not known before.
+    func update(done: Int, of total: Int, _ details: @autoclosure () -> [String] = []) {
+        self.total = max(total, 1)
+        update(done: done, details())
+    }
+
     /// Writes a message above the bar.
-    mutating func note(_ text: String) {
+    func note(_ text: String) {
         if isOpen { StandardError.write("\r\u{1B}[K") }
         StandardError.writeLine(text)
     }
 
     /// Leaves the last state of the bar on its line.
-    mutating func finish() {
+    func finish() {
         if isOpen { StandardError.writeLine() }
         isOpen = false
     }

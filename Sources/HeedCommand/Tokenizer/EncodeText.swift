@@ -241,7 +241,9 @@ struct EncodeText: ParsableCommand {
         guard digits.count % 2 == 0 else {
             throw HeedError(.badInput, "the text has an odd number of hexadecimal digits", in: place)
         }
-        return try Swift.stride(from: 0, to: digits.count, by: 2).map { try value(digits[$0]) << 4 | value(digits[$0 + 1]) }
+        return try Swift.stride(from: 0, to: digits.count, by: 2).map {
+            try value(digits[$0]) << 4 | value(digits[$0 + 1])
+        }
     }
 
     private static func print(_ ids: [TokenID]) throws {

@@ -23,7 +23,7 @@ struct TrainingSession {
     func perform() throws {
         let steps = options.schedule.steps
         StandardError.writeLine(opening)
-        var progress = Progress("Training", total: steps)
+        let progress = Progress("Training", total: steps)
         var validation: Double?
         let summary: TrainingSummary
         do {

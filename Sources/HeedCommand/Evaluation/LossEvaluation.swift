@@ -1,0 +1,89 @@
+import Heed
+import HeedSupport
+
+/// Measures the loss of a model on files.
+struct LossEvaluation {
+    let model: String
+    let data: [String]
+    let tokenizer: String?
+    let context: Int?
+    let stride: Int?
+    let batch: Int
+    let precision: Precision
+
+    func run(runtime: Runtime, json: Bool) throws {
+        let loaded = try Model.load(folder: model)
+        let longest = try loaded.decoder.configuration.context
+        let (validation, bytes, rowLength) = try open(loaded)
+        let window = context ?? rowLength ?? longest
+        guard window <= longest, window >= rowLength ?? 1 else {
+            throw HeedError(
+                .usage, "--context is out of range",
+                expected: "\(rowLength ?? 1) to \(longest), as the model and the data allow",
+                got: "\(window)")
+        }
+        if let stride, stride > window {
+            throw HeedError(
+                .usage, "--stride is longer than a window, which would leave tokens out",
+                expected: "at most \(window)", got: "\(stride)")
+        }
+        let meter = try StreamLoss(loaded, context: window, batch: batch, precision: precision, runtime: runtime)
+        let began = ContinuousClock().now
+        let progress = Progress("Evaluating", total: 1)
+        let measured = try meter.measure(
+            validation, stride: stride,
+            progress: { done, total in
+                progress.update(
+                    done: done, of: total,
+                    ["\(countText(Double(done) / max((ContinuousClock().now - began).seconds, 1e-9)))tokens/s"])
+            }, shouldStop: { Signals.isStopRequested })
+        progress.finish()
+        guard let loss = measured else { throw HeedError(.interrupted, "stopped on request before the end") }
+        guard loss.tokens > 0 else {
+            throw HeedError(.badInput, "there is nothing to predict", in: data.first, expected: "at least two tokens")
+        }
+        let bitsPerByte = bytes.flatMap { loss.bitsPerByte($0) }
+        if json {
+            try StandardOutput.writeLine([
+                "loss": .number(loss.mean), "perplexity": .number(loss.perplexity),
+                "bits_per_byte": bitsPerByte.map { .number($0) } ?? .null, "tokens": .integer(loss.tokens),
+            ])
+            return
+        }
+        try StandardOutput.writeLine("loss            \(fixed(loss.mean, 4)) nats per token")
+        try StandardOutput.writeLine("perplexity      \(fixed(loss.perplexity, 2))")
+        if let bitsPerByte { try StandardOutput.writeLine("bits per byte   \(fixed(bitsPerByte, 4))") }
+        try StandardOutput.writeLine("over \(grouped(loss.tokens)) tokens in windows of \(window)")
+    }
+
+    /// The data, the bytes of text behind them where it is text, and the length of rows where they are rows.
+    private func open(_ loaded: Model) throws -> (data: ValidationData, bytes: Int?, rowLength: Int?) {
+        let vocabulary = try loaded.decoder.configuration.vocabulary
+        if let first = data.first, DataKind(path: first) == .rows {
+            guard data.count == 1 else {
+                throw HeedError(
+                    .usage, "--data takes one file of rows", expected: "one .safetensors file",
+                    got: "\(data.count) files")
+            }
+            let table = try RowTable(path: first, vocabulary: vocabulary)
+            return (.rows(table, 0..<table.rows), nil, table.columns)
+        }
+        let encoding = try textEncoding()
+        var streams: [TokenStream] = []
+        var bytes: Int? = 0
+        for path in data {
+            let text = try readText(path, encoding: encoding)
+            try text.tokens.check(vocabulary: vocabulary)
+            streams.append(text.tokens)
+            bytes = bytes.flatMap { sum in text.bytes.map { sum + $0 } }
+        }
+        return (.streams(streams), bytes, nil)
+    }
+
+    private func textEncoding() throws -> TextEncoding? {
+        guard data.contains(where: { DataKind(path: $0).isText }) else { return nil }
+        let tokenizer = try Tokenizer.load(path: tokenizer ?? model)
+        let end = ["<|endoftext|>", "</s>", "<|end_of_text|>"].lazy.compactMap { tokenizer.id(of: $0) }.first
+        return TextEncoding(documentEnd: end) { tokenizer.ids(of: $0) }
+    }
+}
