@@ -76,7 +76,21 @@ struct TrainTokenizer: ParsableCommand {
             try ByteLevelBPETrainer(
                 vocabularySize: vocabSize, minimumFrequency: minFrequency, specialTokens: special, threads: threads
             ).train(files: files, progress: progress)
+        case .unigram: try trainPieces(.unigram, progress)
+        case .sentencePieceBPE: try trainPieces(.bpe, progress)
+        case .character: try trainPieces(.character, progress)
+        case .word: try trainPieces(.word, progress)
+        case .wordPiece: throw HeedError(.unsupported, "training WordPiece is not there yet", in: "--kind")
         }
+    }
+
+    private func trainPieces(
+        _ algorithm: SentencePieceFile.Algorithm, _ progress: @escaping TrainingProgressHandler
+    ) throws -> TrainedTokenizer {
+        try SentencePieceTrainer(
+            algorithm, vocabularySize: vocabSize, minimumFrequency: minFrequency, specialTokens: special,
+            threads: threads
+        ).train(files: files, progress: progress)
     }
 }
 
