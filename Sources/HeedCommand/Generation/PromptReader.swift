@@ -31,7 +31,11 @@ struct PromptReader {
         }
         tokenizer.truncation = nil
         tokenizer.padding = nil
-        let ids = try tokenizer.encode(text).ids
+        var ids = try tokenizer.encode(text).ids
+        // A SentencePiece model holds no template; models that use one expect their begin id in front of a text.
+        if let begin, tokenizer.kind.hasPrefix("SentencePiece"), ids.first != begin, !ids.isEmpty {
+            ids.insert(begin, at: 0)
+        }
         if ids.isEmpty {
             guard let begin else {
                 throw HeedError(
