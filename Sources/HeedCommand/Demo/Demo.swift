@@ -123,7 +123,7 @@ struct Demo: ParsableCommand {
             }
         }
         let run = try TrainingRun(model, data, options, output: output, runtime: runtime)
-        var progress = Progress("Training", total: steps)
+        let progress = Progress("Training", total: steps)
         let summary = try run.run(shouldStop: { Signals.isStopRequested }) { report in
             progress.update(
                 done: report.step,
