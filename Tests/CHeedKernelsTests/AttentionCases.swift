@@ -183,6 +183,19 @@ let attentionCases: [OperationCase] = [
             $0.buckets = 8
             $0.bidirectional = true
         }),
+    // Scale 1 and enough rows for the table of biases by distance, within and beyond the largest distance.
+    attentionCase(
+        AttentionShape([12], heads: 2, width: 4).with {
+            $0.buckets = 8
+            $0.scale = 1
+        }),
+    attentionCase(
+        AttentionShape([40], heads: 1, width: 3, causal: false).with {
+            $0.buckets = 8
+            $0.bidirectional = true
+            $0.scale = 1
+        }),
+    attentionCase(AttentionShape([7], heads: 2, width: 4).with { $0.scale = -0.5 }),
     attentionCase(AttentionShape([7], heads: 2, width: 4).with { $0.dropout = 0.3 }),
     attentionCase(AttentionShape([8], heads: 4, kvHeads: 2, width: 3, causal: false).with { $0.dropout = 0.5 }),
     // Beyond one tile of keys: values only, central differences of the oracle would be slow.
@@ -192,6 +205,8 @@ let attentionCases: [OperationCase] = [
     attentionCase(AttentionShape([20], keys: [150], heads: 2, width: 16, causal: false), gradient: false),
     attentionCase(AttentionShape([200], heads: 1, width: 80).with { $0.dropout = 0.1 }, gradient: false),
     attentionCase(AttentionShape([140], heads: 2, width: 8).with { $0.buckets = 16 }, gradient: false),
+    attentionCase(AttentionShape([3], keys: [150], heads: 2, width: 8).with { $0.buckets = 16 }, gradient: false),
+    attentionCase(AttentionShape([9], keys: [150], heads: 2, width: 8).with { $0.buckets = 16 }, gradient: false),
 ]
 
 private func attentionCase(_ shape: AttentionShape, gradient: Bool = true) -> OperationCase {
