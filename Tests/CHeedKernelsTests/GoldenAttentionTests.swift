@@ -1,8 +1,8 @@
 import CHeedKernels
 import Testing
 
-/// Attention against PyTorch. The goldens also seed the weights and have a free bias, which the kernel has not; both are
-/// put into the width: values [v | identity] give the weights as outputs (and take their seeds), and queries
+/// Attention against PyTorch. The goldens also seed the weights and have a free bias, which the kernel has not; both
+/// are put into the width: values [v | identity] give the weights as outputs (and take their seeds), and queries
 /// [q | bias/scale] with keys [k | identity] add the bias to the scores (and give its gradient).
 @Suite(.enabled(if: Shared.operations != nil, "needs the shared fixtures"))
 struct GoldenAttentionTests {
