@@ -50,7 +50,10 @@ let package = Package(
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
         .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels"]),
         .testTarget(name: "HeedGenerateTests", dependencies: ["HeedGenerate", "HeedSupport", "HeedWeights"]),
-        .testTarget(name: "HeedTrainTests", dependencies: ["HeedTrain", "HeedSupport", "HeedWeights"]),
+        // Counts allocations, for tests that promise none.
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .testTarget(
+            name: "HeedTrainTests", dependencies: ["HeedTrain", "HeedSupport", "HeedWeights", "CAllocationCounter"]),
         .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain"]),
         .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand"]),
     ],

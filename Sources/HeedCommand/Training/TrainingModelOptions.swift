@@ -17,7 +17,9 @@ struct TrainingModelOptions: ParsableArguments {
     var tokenizer: String?
 
     @Option(
-        help: ArgumentHelp("Train a tokenizer of this kind on the data first: byte-bpe.", valueName: "kind"))
+        help: ArgumentHelp(
+            "Make a tokenizer of the data first: byte-bpe of --vocab-size tokens, or char, a token per character.",
+            valueName: "byte-bpe|char"))
     var tokenizerKind: String?
 
     @Option(help: ArgumentHelp("Tokens of the tokenizer that is trained.", valueName: "n"))
@@ -82,8 +84,7 @@ struct TrainingModelOptions: ParsableArguments {
             if resume, fileExists(joinPath(output, "training/state.safetensors")), fileExists(earlier) {
                 return (try Tokenizer.load(path: earlier), .copied(from: output))
             }
-            let trained = try train(tokenizerKind, data)
-            return (try trained.tokenizer(), .trained(trained))
+            return try make(tokenizerKind, data)
         }
         if let tokenizer {
             return (try Tokenizer.load(path: tokenizer), .copied(from: tokenizer))
@@ -95,23 +96,57 @@ struct TrainingModelOptions: ParsableArguments {
         return (needed ? try Tokenizer.load(path: initial) : nil, files)
     }
 
-    private func train(_ kind: String, _ data: [String]) throws -> TrainedTokenizer {
-        let kinds = TrainedTokenizer.Kind.allCases.map(\.rawValue)
-        guard TrainedTokenizer.Kind(rawValue: kind) == .byteLevelBPE else {
+    /// Makes a tokenizer of the data.
+    private func make(_ kind: String, _ data: [String]) throws -> (Tokenizer, TokenizerFiles) {
+        let kinds = TokenizerKind.allCases.map(\.rawValue)
+        guard let kind = TokenizerKind(rawValue: kind) else {
             throw HeedError(
                 .usage, "--tokenizer-kind is not known", expected: kinds.joined(separator: ", "), got: quoted(kind),
                 advice: nearest(kind, among: kinds).map { "The nearest is \($0)" })
         }
-        guard let vocabSize else {
-            throw ValidationError("--vocab-size: expected with --tokenizer-kind \(kind).")
+        if let other = data.first(where: { !DataKind(path: $0).isText }) {
+            throw HeedError(.usage, "--tokenizer-kind learns from text only", in: other, expected: "text files")
         }
-        if let other = data.first(where: { DataKind(path: $0) != .text }) {
-            throw HeedError(
-                .usage, "--tokenizer-kind trains on plain text only", in: other, expected: "text files",
-                advice: "Train a tokenizer with 'heed tokenizer train' and give it as --tokenizer.")
+        switch kind {
+        case .characters:
+            guard vocabSize == nil else {
+                throw ValidationError("--vocab-size: a tokenizer of characters has as many tokens as there are.")
+            }
+            var characters: Set<Unicode.Scalar> = []
+            for path in data { try forEachText(path) { characters.formUnion($0.unicodeScalars) } }
+            var text = String.UnicodeScalarView()
+            text.append(contentsOf: characters)
+            let tokenizer = try Tokenizer.characters(from: String(text))
+            return (tokenizer, .made(tokenizer))
+        case .byteLevelBPE:
+            guard let vocabSize else {
+                throw ValidationError("--vocab-size: expected with --tokenizer-kind byte-bpe.")
+            }
+            if let other = data.first(where: { DataKind(path: $0) != .text }) {
+                throw HeedError(
+                    .usage, "--tokenizer-kind byte-bpe learns from plain text only", in: other,
+                    expected: "text files",
+                    advice: "Train a tokenizer with 'heed tokenizer train' and give it as --tokenizer.")
+            }
+            let trained = try ByteLevelBPETrainer(vocabularySize: vocabSize, specialTokens: ["<|endoftext|>"])
+                .train(files: data)
+            return (try trained.tokenizer(), .trained(trained))
         }
-        return try ByteLevelBPETrainer(vocabularySize: vocabSize, specialTokens: ["<|endoftext|>"]).train(files: data)
     }
+
+    private func forEachText(_ path: String, _ body: (String) -> Void) throws {
+        if DataKind(path: path) == .text {
+            body(try TextFiles.text(path))
+        } else {
+            for text in try TextFiles.documents(path) { body(text) }
+        }
+    }
+}
+
+/// The kinds of tokenizer that training makes of its data.
+private enum TokenizerKind: String, CaseIterable {
+    case byteLevelBPE = "byte-bpe"
+    case characters = "char"
 }
 
 /// Model and tokenizer at the start of a run.
@@ -126,6 +161,7 @@ enum TokenizerFiles {
     /// A folder or a single file.
     case copied(from: String)
     case trained(TrainedTokenizer)
+    case made(Tokenizer)
 
     private static let names = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
@@ -143,7 +179,11 @@ enum TokenizerFiles {
 
     /// Writes the files into `folder`, each by rename.
     func write(to folder: String) throws {
-        if case .trained(let trained) = self { try trained.save(to: folder) }
+        switch self {
+        case .trained(let trained): try trained.save(to: folder)
+        case .made(let tokenizer): try tokenizer.save(to: folder)
+        case .copied: break
+        }
         for source in sources {
             let target = joinPath(folder, lastPathComponent(source))
             if source == target { continue }

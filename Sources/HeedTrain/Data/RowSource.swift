@@ -72,23 +72,25 @@ public final class RowTable: Sendable {
         let shape = [given.rows, given.columns]
         let mask = try file.optionalMatrix("attention_mask", shape: shape)?.values
         let labels = try file.optionalMatrix("labels", shape: shape)?.values
+        // Everything is checked, also what a mask excludes.
+        try RowTable.check(given.values, "input_ids", columns: given.columns, vocabulary, path)
+        if let labels {
+            try RowTable.check(labels, "labels", columns: given.columns, vocabulary, path, ignores: true)
+        }
         var (ids, positions, targets, offsets) = ([Int32](), [Int32](), [Int32](), [0])
         func visible(_ index: Int) -> Bool { mask.map { $0[index] != 0 } ?? true }
         for row in 0..<given.rows {
             for column in 0..<given.columns {
                 let index = row * given.columns + column
                 guard visible(index) else { continue }
-                ids.append(try RowTable.id(given.values[index], "input_ids", [row, column], vocabulary, path))
+                ids.append(Int32(given.values[index]))
                 positions.append(Int32(column))
                 var target = TokenBatch.ignored
                 if column + 1 < given.columns {
                     if let labels {
-                        if labels[index + 1] != -100 {
-                            target = try RowTable.id(labels[index + 1], "labels", [row, column + 1], vocabulary, path)
-                        }
+                        target = Int32(labels[index + 1])
                     } else if visible(index + 1) {
-                        target = try RowTable.id(
-                            given.values[index + 1], "input_ids", [row, column + 1], vocabulary, path)
+                        target = Int32(given.values[index + 1])
                     }
                 }
                 targets.append(target)
@@ -123,14 +125,15 @@ public final class RowTable: Sendable {
         }
     }
 
-    private static func id(
-        _ value: Int64, _ tensor: String, _ place: [Int], _ vocabulary: Int, _ path: String
-    ) throws -> Int32 {
-        guard value >= 0, value < vocabulary else {
+    private static func check(
+        _ values: [Int64], _ tensor: String, columns: Int, _ vocabulary: Int, _ path: String, ignores: Bool = false
+    ) throws {
+        for (index, value) in values.enumerated() where value < 0 || value >= vocabulary {
+            if ignores, value == Int64(TokenBatch.ignored) { continue }
             throw HeedError(
-                .badInput, "the tensor \(tensor) holds an id outside the vocabulary at \(place)", in: path,
-                expected: "0 ..< \(vocabulary)" + (tensor == "labels" ? ", or -100 to ignore" : ""), got: "\(value)")
+                .badInput,
+                "the tensor \(tensor) holds an id outside the vocabulary at [\(index / columns), \(index % columns)]",
+                in: path, expected: "0 ..< \(vocabulary)" + (ignores ? ", or -100 to ignore" : ""), got: "\(value)")
         }
-        return Int32(value)
     }
 }

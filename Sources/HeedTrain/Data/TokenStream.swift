@@ -45,6 +45,15 @@ public struct TokenStream: Sendable {
         TokenStream(name: name, count: range.count, storage: storage, offset: offset + range.lowerBound)
     }
 
+    /// All ids as an array. Cost: four bytes each.
+    public var ids: [Int32] {
+        [Int32](unsafeUninitializedCapacity: count) { buffer, filled in
+            guard let base = buffer.baseAddress else { return }
+            copy(from: 0, count: count, to: base)
+            filled = count
+        }
+    }
+
     /// Copies ids `start ..< start + count` to `target`. Allocates nothing.
     @inline(__always)
     func copy(from start: Int, count: Int, to target: UnsafeMutablePointer<Int32>) {

@@ -35,9 +35,11 @@ public final class StreamLoss {
     /// - Parameters:
     ///   - context: T, at most the model's.
     ///   - batch: windows computed together; changes no bit.
+    ///   - isFixed: whether the weights stay as they are, so that they may be packed once.
     /// - Throws: `HeedError` when memory is refused.
     public init(
-        _ model: Model, context: Int, batch sequences: Int = 16, precision: Precision = .float32, runtime: Runtime
+        _ model: Model, context: Int, batch sequences: Int = 16, precision: Precision = .float32,
+        isFixed: Bool = false, runtime: Runtime
     ) throws {
         self.context = context
         self.sequences = sequences
@@ -45,7 +47,10 @@ public final class StreamLoss {
         let trace = Trace(for: .inference, maximumLength: context, precision: precision)
         let decoder = try model.decoder
         readout = decoder.loss(decoder(batch, in: trace), targets: batch)
-        plan = try Plan(trace, parameters: model.parameters, kernels: runtime.kernels, team: runtime.team)
+        plan = try Plan(
+            trace, parameters: model.parameters,
+            packed: isFixed ? PackedWeights(model.parameters, kernels: runtime.kernels) : nil,
+            kernels: runtime.kernels, team: runtime.team)
         scratch = .allocate(capacity: context + 1)
         scratch.initialize(repeating: 0, count: context + 1)
     }

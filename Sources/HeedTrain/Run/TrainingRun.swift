@@ -145,6 +145,10 @@ public final class TrainingRun {
             resumedFrom = state.step
             stopping = EarlyStopping(patience: options.patience, best: state.best, waited: state.waited)
             if state.isFinished && (state.step >= last || stopping.isOver) {
+                if let path = output.log, fileExists(path) {
+                    try RunFolder.sweep(beside: path)
+                    _ = try TrainingLog(path: path, keepingUpTo: state.step)
+                }
                 return TrainingSummary(
                     ending: .wasFinished, step: state.step, resumedFrom: state.step, loss: nil,
                     validationLoss: state.best, seconds: 0, tokens: 0)
