@@ -67,4 +67,39 @@ struct ShakespeareTests {
         }
         #expect(worst <= 1e-4)
     }
+
+    @Test(
+        "all 2,000 steps: losses, and the validation loss over every window of the last tenth",
+        .enabled(if: Shared.isThere && Shared.wantsLongTests, "set HEED_LONG_TESTS to run it; some minutes"))
+    func wholeRun() throws {
+        let run = try ReferenceRun()
+        let runtime = try Runtime(threads: 2)
+        let step = try TrainingStep(run.model, run.options, runtime: runtime)
+        let meter = try StreamLoss(run.model, context: 64, runtime: runtime)
+        let first = run.tokens.count * 9 / 10
+        let windows = (run.tokens.count - first - 1) / 64
+        let held = TokenStream(Array(run.tokens[first..<first + windows * 64 + 1]), name: "the last tenth")
+        func validation() throws -> Double { try #require(try meter.measure(.streams([held]))).mean }
+        print("step 0: validation loss \(try validation())")
+        var (worst, sum) = (0.0, 0.0)
+        let clock = ContinuousClock()
+        var spent = Duration.zero
+        for number in 1...2000 {
+            let start = clock.now
+            let result = try step.run(step: number, rate: ReferenceRun.rate(number), from: run)
+            spent += clock.now - start
+            let difference = abs(result.loss - run.losses[number - 1])
+            if number <= 100 { worst = max(worst, difference) }
+            sum += difference
+            if [100, 250, 500, 1000, 1500].contains(number) {
+                print("step \(number): validation loss \(try validation())")
+            }
+        }
+        let loss = try validation()
+        let speed = Double(2000 * 12 * 64) / spent.inSeconds
+        print("step 2000: validation loss \(loss); \(Int(speed)) tokens/s")
+        print("losses beside PyTorch's: worst of the first 100 \(worst), mean of all \(sum / 2000)")
+        #expect(worst <= 1e-4)
+        #expect(abs(loss - 1.896) <= 0.02)
+    }
 }

@@ -21,6 +21,9 @@ enum Shared {
 
     static var isThere: Bool { folder != nil }
 
+    /// Whether tests of several minutes are wanted.
+    static var wantsLongTests: Bool { getenv("HEED_LONG_TESTS") != nil }
+
     static func path(_ parts: String...) -> String { parts.reduce(folder ?? "", joinPath) }
 
     static func fixture(_ parts: String...) -> String {

@@ -27,7 +27,12 @@ struct SmallRun {
 
     /// Ids with something to learn: a round of 23, now and then disturbed.
     static func tokens(_ count: Int) -> [Int32] {
-        (0..<count).map { i in Int32((i % 23 * 5 + (i % 11 == 0 ? i % 7 : 0)) % 61) }
+        var ids: [Int32] = []
+        for i in 0..<count {
+            let disturbance = i % 11 == 0 ? i % 7 : 0
+            ids.append(Int32((i % 23 * 5 + disturbance) % 61))
+        }
+        return ids
     }
 
     func data(for model: Model, tokens: [Int32] = SmallRun.tokens(1500)) throws -> OpenedData {

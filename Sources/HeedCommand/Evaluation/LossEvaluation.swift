@@ -27,7 +27,8 @@ struct LossEvaluation {
                 .usage, "--stride is longer than a window, which would leave tokens out",
                 expected: "at most \(window)", got: "\(stride)")
         }
-        let meter = try StreamLoss(loaded, context: window, batch: batch, precision: precision, runtime: runtime)
+        let meter = try StreamLoss(
+            loaded, context: window, batch: batch, precision: precision, isFixed: true, runtime: runtime)
         let began = ContinuousClock().now
         let progress = Progress("Evaluating", total: 1)
         let measured = try meter.measure(
@@ -69,13 +70,19 @@ struct LossEvaluation {
             return (.rows(table, 0..<table.rows), nil, table.columns)
         }
         let encoding = try textEncoding()
+        let needsSpelling = data.contains { !DataKind(path: $0).isText }
+        let spelling =
+            needsSpelling && (tokenizer != nil || TokenizerFiles.copied(from: model).areThere)
+            ? try Tokenizer.load(path: tokenizer ?? model) : nil
         var streams: [TokenStream] = []
         var bytes: Int? = 0
         for path in data {
             let text = try readText(path, encoding: encoding)
             try text.tokens.check(vocabulary: vocabulary)
             streams.append(text.tokens)
-            bytes = bytes.flatMap { sum in text.bytes.map { sum + $0 } }
+            // Of ids, the bytes are those of the text that they spell.
+            let size = try text.bytes ?? spelling.map { try $0.decodeBytes(text.tokens.ids).count }
+            bytes = bytes.flatMap { sum in size.map { sum + $0 } }
         }
         return (.streams(streams), bytes, nil)
     }
