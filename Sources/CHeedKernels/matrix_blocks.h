@@ -7,7 +7,7 @@
 // 32 bits: one k in fp32, two in bf16.
 enum {
     HEED_BLOCK_UNITS = 768,     // depth of a block
-    HEED_BLOCK_PANELS = 2,      // panels packed together: they and the next ones stay in the second cache
+    HEED_BLOCK_PANELS = 3,      // panels that the rows pass together: they and the next ones stay in the second cache
     HEED_BLOCK_LEFT = 589824,   // words of the left operand packed together
     HEED_SKINNY_ROWS = 16,      // up to here packed weights are streamed once, without blocks of k
     HEED_ROW_SLACK = 16         // keeps packed rows off each other's cache sets
