@@ -27,6 +27,9 @@ struct TrainTokenizer: ParsableCommand {
     @Option(help: ArgumentHelp("A special token; may be given several times.", valueName: "token"))
     var special: [String] = []
 
+    @Flag(help: "Keep upper case and accents (WordPiece).")
+    var cased = false
+
     @Option(help: ArgumentHelp("The folder to write.", valueName: "dir"))
     var output: String
 
@@ -80,7 +83,11 @@ struct TrainTokenizer: ParsableCommand {
         case .sentencePieceBPE: try trainPieces(.bpe, progress)
         case .character: try trainPieces(.character, progress)
         case .word: try trainPieces(.word, progress)
-        case .wordPiece: throw HeedError(.unsupported, "training WordPiece is not there yet", in: "--kind")
+        case .wordPiece:
+            try WordPieceTrainer(
+                vocabularySize: vocabSize, minimumFrequency: minFrequency, specialTokens: special,
+                isLowerCase: !cased, threads: threads
+            ).train(files: files, progress: progress)
         }
     }
 

@@ -11,7 +11,7 @@ extension TrainedTokenizer {
             "added_tokens": .array(specialTokens.map(addedToken)),
             "normalizer": normalizerJSON(),
             "pre_tokenizer": preTokenizerJSON(),
-            "post_processor": nil,
+            "post_processor": postProcessorJSON(),
             "decoder": decoderJSON(),
             "model": modelJSON(),
         ]
@@ -22,6 +22,10 @@ extension TrainedTokenizer {
         var object: JSONObject = ["tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false]
         for (role, spellings) in Self.rolesOfSpecialTokens {
             if let token = spellings.first(where: specialTokens.contains) { object[role] = .string(token) }
+        }
+        if kind == .wordPiece {
+            object["tokenizer_class"] = "BertTokenizer"
+            object["do_lower_case"] = .bool(isLowerCase)
         }
         return .object(object)
     }
@@ -66,6 +70,16 @@ extension TrainedTokenizer {
         case .wordPiece: ["type": "BertPreTokenizer"]
         case .unigram, .sentencePieceBPE, .character, .word: Self.metaspaceStage
         }
+    }
+
+    /// BERT's frame where the vocabulary has its marks; the other kinds add nothing by themselves.
+    private func postProcessorJSON() -> JSON {
+        guard kind == .wordPiece, let start = specialTokens.firstIndex(of: "[CLS]"),
+            let end = specialTokens.firstIndex(of: "[SEP]")
+        else { return nil }
+        return [
+            "type": "BertProcessing", "sep": ["[SEP]", .integer(end)], "cls": ["[CLS]", .integer(start)],
+        ]
     }
 
     private func decoderJSON() -> JSON {
