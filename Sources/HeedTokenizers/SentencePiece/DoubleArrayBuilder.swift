@@ -3,14 +3,18 @@ extension DoubleArray {
     ///
     /// Keys must not be empty or hold the byte 0 (which marks ends); such keys are left out. Time grows with the total
     /// length of the keys.
-    init(sortedKeys keys: [(key: UnsafeBufferPointer<UInt8>, value: Int)]) {
+    ///
+    /// - Parameter sharing: whether equal subtrees are stored once; for short keys with few values only, as it costs
+    ///   time and recursion.
+    init(sortedKeys keys: [(key: UnsafeBufferPointer<UInt8>, value: Int)], sharing: Bool = false) {
         var builder = DoubleArrayBuilder()
+        builder.isSharing = sharing
         builder.build(keys.filter { !$0.key.isEmpty && !$0.key.contains(0) })
         self.init(units: builder.units)
     }
 
     /// Builds the trie of keys in any order; of equal keys the first counts.
-    init(keys: [(key: [UInt8], value: Int)]) {
+    init(keys: [(key: [UInt8], value: Int)], sharing: Bool = false) {
         var storage: [UInt8] = []
         storage.reserveCapacity(keys.reduce(0) { $0 + $1.key.count })
         var places: [(start: Int, end: Int, value: Int)] = []
@@ -34,7 +38,7 @@ extension DoubleArray {
                 if let last = unique.last, last.key.elementsEqual(view.key) { continue }
                 unique.append((view.key, view.value))
             }
-            return DoubleArray(sortedKeys: unique)
+            return DoubleArray(sortedKeys: unique, sharing: sharing)
         }
     }
 }
@@ -42,6 +46,11 @@ extension DoubleArray {
 /// Places the nodes of a trie: each node's children go where the free units fit all their bytes.
 private struct DoubleArrayBuilder {
     private(set) var units: [UInt32] = []
+    /// Whether nodes with equal subtrees share their children.
+    var isSharing = false
+    /// The number of each distinct subtree, and where its children were put.
+    private var subtrees: [[Int]: Int] = [:]
+    private var placed: [Int: Int] = [:]
     /// Free units in a ring, only those of the last blocks, so that placing stays fast.
     private var next: [Int32] = []
     private var previous: [Int32] = []
@@ -80,7 +89,17 @@ private struct DoubleArrayBuilder {
                 }
             }
             starts.append(task.keys.upperBound)
+            var subtree = -1
+            if isSharing {
+                subtree = self.subtree(keys, task.keys, task.depth)
+                if let offset = placed[subtree], canLink(task.node, to: offset) {
+                    link(task.node, to: offset)
+                    if labels[0] == 0 { units[task.node] |= 0x100 }
+                    continue
+                }
+            }
             let offset = place(labels, of: task.node)
+            if isSharing { placed[subtree] = offset }
             isOffset[offset] = true
             link(task.node, to: offset)
             for (child, label) in labels.enumerated() {
@@ -96,6 +115,34 @@ private struct DoubleArrayBuilder {
                 }
             }
         }
+    }
+
+    /// The number of the subtree of some keys below a depth; equal subtrees have one number.
+    private mutating func subtree(
+        _ keys: [(key: UnsafeBufferPointer<UInt8>, value: Int)], _ range: Range<Int>, _ depth: Int
+    ) -> Int {
+        var shape: [Int] = []
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let key = keys[start].key
+            guard depth < key.count else {
+                shape += [0, keys[start].value]
+                start += 1
+                continue
+            }
+            var end = start + 1
+            while end < range.upperBound, keys[end].key[depth] == key[depth] { end += 1 }
+            shape += [Int(key[depth]), subtree(keys, start..<end, depth + 1)]
+            start = end
+        }
+        if let known = subtrees[shape] { return known }
+        subtrees[shape] = subtrees.count
+        return subtrees.count - 1
+    }
+
+    private func canLink(_ node: Int, to offset: Int) -> Bool {
+        let distance = node ^ offset
+        return distance & 0xFF == 0 || distance >> 21 == 0
     }
 
     /// Writes the distance from a node to its children: 21 bits, or 29 whose lowest 8 are zero.
@@ -126,8 +173,7 @@ private struct DoubleArrayBuilder {
 
     private func fits(_ labels: [UInt8], at offset: Int, of node: Int) -> Bool {
         if isOffset[offset] { return false }
-        let distance = node ^ offset
-        if distance & 0xFF != 0, distance >> 21 != 0 { return false }
+        if !canLink(node, to: offset) { return false }
         for label in labels.dropFirst() where isUsed[offset ^ Int(label)] { return false }
         return true
     }

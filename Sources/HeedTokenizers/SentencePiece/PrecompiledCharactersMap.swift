@@ -66,7 +66,7 @@ struct PrecompiledCharactersMap: Sendable {
             texts += replacement
             texts.append(0)
         }
-        let array = DoubleArray(keys: keys)
+        let array = DoubleArray(keys: keys, sharing: true)
         var blob: [UInt8] = []
         withUnsafeBytes(of: UInt32(array.count * 4).littleEndian) { blob += $0 }
         for unit in array.buffer { withUnsafeBytes(of: unit.littleEndian) { blob += $0 } }

@@ -47,26 +47,28 @@ final class SymbolTexts {
     private let alphabet: [[UInt8]]
     private let rules: PieceRules
     private let kinds: PieceRules.CharacterKinds
-    private var characters: [UInt16] = []
-    private var starts: [Int] = [0]
+    private var characters = GrowingBuffer<UInt16>(minimumCapacity: 1 << 16)
+    private var starts = GrowingBuffer<Int>(minimumCapacity: 1 << 14)
 
     init(alphabet: [Unicode.Scalar], rules: PieceRules) {
         self.alphabet = alphabet.map { Array(String($0).utf8) }
         self.rules = rules
         kinds = PieceRules.CharacterKinds(alphabet)
+        starts.append(0)
         for number in alphabet.indices {
             characters.append(UInt16(number))
             starts.append(characters.count)
         }
     }
 
-    private func text(_ symbol: Int32) -> ArraySlice<UInt16> {
-        characters[starts[Int(symbol)]..<starts[Int(symbol) + 1]]
+    private func text(_ symbol: Int32) -> UnsafeBufferPointer<UInt16> {
+        let start = starts[Int(symbol)]
+        return UnsafeBufferPointer(start: characters.base + start, count: starts[Int(symbol) + 1] - start)
     }
 
     /// Adds the symbol that two others join to; returns its number.
     func join(_ left: Int32, _ right: Int32) -> Int32 {
-        characters += Array(text(left)) + Array(text(right))
+        for character in Array(text(left)) + Array(text(right)) { characters.append(character) }
         starts.append(characters.count)
         return Int32(starts.count - 2)
     }
@@ -86,9 +88,13 @@ final class SymbolTexts {
     ///
     /// The alphabet ascends by code point, and UTF-8 keeps that order.
     func precedes(_ left: MergeCandidate, _ right: MergeCandidate) -> Bool {
-        let one = Array(text(left.left)) + Array(text(left.right))
-        let other = Array(text(right.left)) + Array(text(right.right))
-        if one != other { return one.lexicographicallyPrecedes(other) }
+        let (one, oneRest) = (text(left.left), text(left.right))
+        let (other, otherRest) = (text(right.left), text(right.right))
+        for index in 0..<one.count + oneRest.count {
+            let character = index < one.count ? one[index] : oneRest[index - one.count]
+            let otherCharacter = index < other.count ? other[index] : otherRest[index - other.count]
+            if character != otherCharacter { return character < otherCharacter }
+        }
         return (left.left, left.right) < (right.left, right.right)
     }
 }

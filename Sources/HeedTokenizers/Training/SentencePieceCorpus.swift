@@ -16,21 +16,56 @@ struct SentencePieceScanner: WordScanner {
     /// The texts of special pieces; they cut words and are no part of them.
     let marks: DoubleArray?
 
+    /// The bytes that surely end a stretch of text whose normalisation does not depend on its neighbours: those that
+    /// the rules make plain spaces.
+    let separators: [UInt8]
+
+    /// Counts stretches of raw text with what follows each; `addWords` makes words of them afterwards, once per distinct
+    /// stretch.
     func scan(_ line: UnsafeBufferPointer<UInt8>, into table: inout WordTable) {
         var length = line.count
         if length > 0, line[length - 1] == 10 { length -= 1 }
         if length > 0, line[length - 1] == 13 { length -= 1 }
-        guard length > 0 else { return }
-        let text = normalizer.normalize(UnsafeBufferPointer(rebasing: line[..<length]), tracksPlaces: false).bytes
         // U+2585 stands for rare characters while training; SentencePiece skips lines that hold it.
-        if Self.holdsForeignMark(text) { return }
+        guard length > 0, !Self.holdsForeignMark(line) else { return }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: length + 1) { stretch in
+            guard let base = stretch.baseAddress else { return }
+            var count = 0
+            var at = 0
+            while at < length {
+                let byte = line[at]
+                if !separators.contains(byte) {
+                    stretch[count] = byte
+                    count += 1
+                } else if count > 0 {
+                    // A space at the end of the line is followed by nothing.
+                    var next = at
+                    while next < length, separators.contains(line[next]) { next += 1 }
+                    stretch[count] = next < length ? Following.space : Following.end
+                    table.add(base, count + 1, times: 1)
+                    count = 0
+                }
+                at += 1
+            }
+            if count > 0 {
+                stretch[count] = Following.end
+                table.add(base, count + 1, times: 1)
+            }
+        }
+    }
+
+    /// Adds the words of a stretch that occurs `times` times.
+    func addWords(_ stretch: UnsafeBufferPointer<UInt8>, times: Int64, to table: inout WordTable) {
+        guard let following = stretch.last else { return }
+        let raw = UnsafeBufferPointer(rebasing: stretch.dropLast())
+        let text = normalizer.normalize(raw, tracksPlaces: false).bytes
         text.withUnsafeBufferPointer { text in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: text.count + 1) { word in
                 var count = 0
                 func finish(_ following: UInt8) {
                     guard count > 0, let base = word.baseAddress else { return }
                     word[count] = following
-                    table.add(base, count + 1, times: 1)
+                    table.add(base, count + 1, times: times)
                     count = 0
                 }
                 var at = 0
@@ -51,20 +86,18 @@ struct SentencePieceScanner: WordScanner {
                     }
                     at += size
                 }
-                finish(Following.end)
+                finish(following)
             }
         }
     }
 
-    private static func holdsForeignMark(_ text: [UInt8]) -> Bool {
-        text.withUnsafeBufferPointer { text in
-            var at = 0
-            while at + 2 < text.count {
-                if text[at] == 0xE2, text[at + 1] == 0x96, text[at + 2] == 0x85 { return true }
-                at += 1
-            }
-            return false
+    private static func holdsForeignMark(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        var at = 0
+        while at + 2 < text.count {
+            if text[at] == 0xE2, text[at + 1] == 0x96, text[at + 2] == 0x85 { return true }
+            at += 1
         }
+        return false
     }
 }
 
@@ -105,13 +138,14 @@ struct SentencePieceCorpus {
         files: [String], counter: WordCounter, scanner: SentencePieceScanner, coverage: Float, keepsWholeWords: Bool,
         progress: TrainingProgressHandler?
     ) throws {
-        var counted = try counter.count(files: files, scanner: scanner, progress: progress)
-        guard counted.table.count > 0 else { throw noTextError(files) }
+        let counted = try counter.count(files: files, scanner: scanner, progress: progress)
         forgotten = counted.forgotten
-        counted.table.sortByBytes()
-        countCharacters(counted.table, coverage)
-        cut(counted.table)
-        if keepsWholeWords { collectWholeWords(counted.table) }
+        var table = rewritten(counted.table, threads: counter.threads) { scanner.addWords($0, times: $1, to: &$2) }
+        guard table.count > 0 else { throw noTextError(files) }
+        table.sortByBytes()
+        countCharacters(table, coverage)
+        cut(table)
+        if keepsWholeWords { collectWholeWords(table) }
     }
 
     private mutating func countCharacters(_ table: borrowing WordTable, _ coverage: Float) {

@@ -56,7 +56,8 @@ public struct SentencePieceTrainer: Sendable {
         try validateSpecialTokens(specialTokens)
         let marks = file.pieces.filter { $0.role != .byte }.map { ($0.text, 0) }
         let scanner = SentencePieceScanner(
-            normalizer: try SentencePieceNormalizer(file, in: normalization.name), marks: DoubleArray(keys: marks))
+            normalizer: try SentencePieceNormalizer(file, in: normalization.name), marks: DoubleArray(keys: marks),
+            separators: normalization.charactersMap == NormalizationRules.nmtNFKC ? [0x20, 9, 12, 13] : [0x20])
         let counter = WordCounter(maximumDistinctWords: maximumDistinctWords, threads: threads)
         let corpus = try SentencePieceCorpus(
             files: files, counter: counter, scanner: scanner, coverage: characterCoverage,

@@ -138,3 +138,31 @@ func forEachLine(_ bytes: UnsafeRawBufferPointer, _ body: (UnsafeBufferPointer<U
         start = end
     }
 }
+
+/// A table made from the entries of another: `body` gets each word, how often it occurs, and the table to add to.
+///
+/// Runs on any number of threads; what it gives does not depend on it but for the order of entries.
+func rewritten(
+    _ source: borrowing WordTable, threads: Int,
+    _ body: @Sendable (UnsafeBufferPointer<UInt8>, Int64, inout WordTable) -> Void
+) -> WordTable {
+    let count = source.count
+    let parts = max(1, min(threads, count / 1000 + 1))
+    let tables = UnsafeMutablePointer<WordTable>.allocate(capacity: parts)
+    let entries = UnsafeMutablePointer<(UnsafeBufferPointer<UInt8>, Int64)>.allocate(capacity: max(count, 1))
+    for index in 0..<count { (entries + index).initialize(to: (source.bytes(index), source[index].count)) }
+    nonisolated(unsafe) let sharedTables = tables
+    nonisolated(unsafe) let sharedEntries = entries
+    runInParallel(parts) { part in
+        (sharedTables + part).initialize(to: WordTable())
+        for index in stride(from: part, to: count, by: parts) {
+            body(sharedEntries[index].0, sharedEntries[index].1, &sharedTables[part])
+        }
+    }
+    var result = WordTable()
+    for part in 0..<parts { result.add(tables[part]) }
+    tables.deinitialize(count: parts)
+    tables.deallocate()
+    entries.deallocate()
+    return result
+}

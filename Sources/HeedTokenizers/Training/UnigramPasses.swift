@@ -14,6 +14,9 @@ struct UnigramTrainingTrie {
     /// The piece that ends at a node, or −1.
     private let pieceAtNode: FrozenBuffer<Int32>
     let scores: FrozenBuffer<Float>
+    /// exp(score), and that of a character without a piece.
+    let probabilities: FrozenBuffer<Double>
+    let unknownProbability: Double
     /// The score of a character without a piece.
     let unknownScore: Float
     private let firstLevel: FrozenBuffer<Int32>
@@ -55,7 +58,9 @@ struct UnigramTrainingTrie {
         firstLevel = first
         pieceAtNode = FrozenBuffer(ends)
         scores = FrozenBuffer(pieces.map(\.score))
+        probabilities = FrozenBuffer(pieces.map { exp(Double($0.score)) })
         unknownScore = (pieces.map(\.score).min() ?? 0) - Float(UnigramPieces.unknownPenalty)
+        unknownProbability = exp(Double(unknownScore))
     }
 
     /// Calls `body` with the length and the piece of every prefix of the characters from `start` that is one.
@@ -86,9 +91,12 @@ struct UnigramPasses {
         var end: Int32
         var piece: Int32
         var score: Float
+        var isUnknown = false
     }
 
     private var nodes: [Node] = []
+    private var ways: [Double] = []
+    private var waysBack: [Double] = []
     private var forward: [Float] = []
     private var backward: [Float] = []
     private var hasForward: [Bool] = []
@@ -109,7 +117,9 @@ struct UnigramPasses {
             if !hasSingle {
                 // As in SentencePiece, the most frequent character answers for characters without a piece.
                 nodes.append(
-                    Node(start: Int32(start), end: Int32(start + 1), piece: 0, score: trie.unknownScore))
+                    Node(
+                        start: Int32(start), end: Int32(start + 1), piece: 0, score: trie.unknownScore, isUnknown: true)
+                )
             }
         }
     }
@@ -120,6 +130,7 @@ struct UnigramPasses {
     ) {
         word.withUnsafeBufferPointer { text in
             fill(text, trie, withoutWhole: false)
+            if addLinearly(text.count, Double(count), trie, &expected) { return }
             reset(&forward, text.count + 1)
             reset(&backward, text.count + 1)
             hasForward.removeAll(keepingCapacity: true)
@@ -149,6 +160,43 @@ struct UnigramPasses {
                 let exponent = forward[Int(node.start)] + node.score + backward[Int(node.end)] - total
                 let added = Double(count) * exp(Double(exponent))
                 expected[Int(node.piece)] = Float(Double(expected[Int(node.piece)]) + added)
+            }
+        }
+    }
+
+    /// Forward and backward sums of probabilities instead of their logarithms: many times cheaper, but long words can
+    /// leave the range of numbers; then nothing is added and the result is false.
+    private mutating func addLinearly(
+        _ length: Int, _ count: Double, _ trie: UnigramTrainingTrie, _ expected: inout [Float]
+    ) -> Bool {
+        ways.removeAll(keepingCapacity: true)
+        ways.append(contentsOf: repeatElement(0, count: length + 1))
+        waysBack.removeAll(keepingCapacity: true)
+        waysBack.append(contentsOf: repeatElement(0, count: length + 1))
+        ways[0] = 1
+        waysBack[length] = 1
+        return nodes.withUnsafeBufferPointer { nodes in
+            ways.withUnsafeMutableBufferPointer { ways in
+                waysBack.withUnsafeMutableBufferPointer { waysBack in
+                    expected.withUnsafeMutableBufferPointer { expected in
+                        func probability(_ node: Node) -> Double {
+                            node.isUnknown ? trie.unknownProbability : trie.probabilities.pointer[Int(node.piece)]
+                        }
+                        for node in nodes { ways[Int(node.end)] += ways[Int(node.start)] * probability(node) }
+                        for node in nodes.reversed() {
+                            waysBack[Int(node.start)] += waysBack[Int(node.end)] * probability(node)
+                        }
+                        let total = ways[length]
+                        guard total > 1e-250 else { return false }
+                        let scale = count / total
+                        for node in nodes {
+                            let share = ways[Int(node.start)] * probability(node) * waysBack[Int(node.end)]
+                            let old = Double(expected[Int(node.piece)])
+                            expected[Int(node.piece)] = Float(old + scale * share)
+                        }
+                        return true
+                    }
+                }
             }
         }
     }

@@ -66,39 +66,14 @@ public struct WordPieceTrainer: Sendable {
         guard vocabularySize > specialTokens.count else { throw tooSmall(specialTokens.count + 1) }
         let counter = WordCounter(maximumDistinctWords: maximumDistinctWords, threads: threads)
         let counted = try counter.count(files: files, scanner: WhiteSpaceScanner(), progress: progress)
-        var table = words(counted.table)
+        let normalizer = BertNormalizer(makesLowercase: isLowerCase)
+        var table = rewritten(counted.table, threads: threads) { Self.addWords($0, $1, normalizer, &$2) }
         guard table.count > 0 else { throw noTextError(files) }
         table.sortByBytes()
         return try learn(table, counted.forgotten, progress)
     }
 
-    /// The words of the stretches, as BERT's normaliser and pre-tokenizer give them.
-    private func words(_ stretches: borrowing WordTable) -> WordTable {
-        let parts = max(1, min(threads, stretches.count / 1000 + 1))
-        let tables = UnsafeMutablePointer<WordTable>.allocate(capacity: parts)
-        let entries = UnsafeMutablePointer<(UnsafeBufferPointer<UInt8>, Int64)>.allocate(capacity: stretches.count)
-        for index in 0..<stretches.count {
-            (entries + index).initialize(to: (stretches.bytes(index), stretches[index].count))
-        }
-        let count = stretches.count
-        nonisolated(unsafe) let sharedTables = tables
-        nonisolated(unsafe) let sharedEntries = entries
-        let normalizer = BertNormalizer(makesLowercase: isLowerCase)
-        runInParallel(parts) { part in
-            (sharedTables + part).initialize(to: WordTable())
-            for index in stride(from: part, to: count, by: parts) {
-                let (bytes, times) = sharedEntries[index]
-                Self.addWords(bytes, times, normalizer, &sharedTables[part])
-            }
-        }
-        var result = WordTable()
-        for part in 0..<parts { result.add(tables[part]) }
-        tables.deinitialize(count: parts)
-        tables.deallocate()
-        entries.deallocate()
-        return result
-    }
-
+    /// Adds the words of a stretch, as BERT's normaliser and pre-tokenizer give them.
     private static func addWords(
         _ bytes: UnsafeBufferPointer<UInt8>, _ times: Int64, _ normalizer: BertNormalizer, _ table: inout WordTable
     ) {
