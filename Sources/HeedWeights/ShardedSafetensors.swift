@@ -73,8 +73,10 @@ public final class ShardedSafetensors: TensorSource {
         }
     }
 
+    /// What the files say of a tensor, or nil where there is none of that name. Constant time.
     public func tensor(named name: String) -> StoredTensor? { positions[name].map { tensors[$0] } }
 
+    /// Calls `body` with the mapped bytes of a tensor, which stay valid for the call.
     public func withBytes<Result>(
         of tensor: StoredTensor, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {

@@ -14,8 +14,10 @@
 public struct BatchLayer: Sendable {
     /// The projections of one head, `[d, dₖ]` each.
     public struct Head: Sendable, Equatable {
+        /// `W_Q`, `W_K` and `W_V`.
         public var query, key, value: Matrix
 
+        /// A head of three projections.
         public init(query: Matrix, key: Matrix, value: Matrix) {
             self.query = query
             self.key = key
@@ -51,6 +53,7 @@ public struct BatchLayer: Sendable {
             self.classifierBias = classifierBias
         }
 
+        /// The matrices by the names of the document.
         public static var fields: [(name: String, path: WritableKeyPath<Parameters, Matrix>)] {
             [
                 ("tok_emb", \.tokens), ("pos_emb", \.positions),
@@ -64,6 +67,7 @@ public struct BatchLayer: Sendable {
 
     /// The values of one head for one sentence.
     public struct HeadValues: Sendable {
+        /// `Q`, `K`, `V` `[n, dₖ]`, scores and weights `[n, n]`, and what the head answers `[n, dₖ]`.
         public var Q, K, V, scores, weights, output: Matrix
     }
 
@@ -71,10 +75,14 @@ public struct BatchLayer: Sendable {
     public struct Values: Sendable {
         /// Token vectors, and token plus position vectors.
         public var embedded, x: Matrix
+        /// What each head computes.
         public var heads: [HeadValues]
+        /// The heads side by side `[n, d]`, the feed-forward layer `[n, m]`, `[n, m]`, `[n, d]`, and the classifier
+        /// `[n, classes]`, before and after the softmax.
         public var joined, preActivation, activation, output, logits, probabilities: Matrix
     }
 
+    /// Everything that is learned.
     public var parameters: Parameters
     /// The token ids, one list per sentence.
     public var ids: [[Int]]

@@ -13,12 +13,15 @@ public struct CatSleeps: Sendable, Equatable {
     public struct Parameters: NamedParameters, Sendable, Equatable {
         /// The embeddings `X [n, d]`, one row per token.
         public var X: Matrix
-        /// The projections `W_Q`, `W_K`, `W_V` `[d, dₖ]`.
+        /// The projection to queries, `W_Q [d, dₖ]`.
         public var query: Matrix
+        /// The projection to keys, `W_K [d, dₖ]`.
         public var key: Matrix
+        /// The projection to values, `W_V [d, dᵥ]`.
         public var value: Matrix
-        /// The feed-forward weights `W_FFN1 [dₖ, m]` and `W_FFN2 [m, 1]`.
+        /// The first feed-forward matrix, `W_FFN1 [dᵥ, m]`.
         public var feedForward1: Matrix
+        /// The second feed-forward matrix, `W_FFN2 [m, 1]`.
         public var feedForward2: Matrix
 
         /// The matrices of the example.
@@ -33,6 +36,7 @@ public struct CatSleeps: Sendable, Equatable {
             self.feedForward2 = feedForward2
         }
 
+        /// The matrices by the names of the document.
         public static var fields: [(name: String, path: WritableKeyPath<Parameters, Matrix>)] {
             [
                 ("W_Q", \.query), ("W_K", \.key), ("W_V", \.value), ("W_FFN1", \.feedForward1),
@@ -46,8 +50,11 @@ public struct CatSleeps: Sendable, Equatable {
 
     /// What the forward pass computes, in its order.
     public struct Values: Sendable, Equatable {
+        /// Queries, keys and values, one row per token.
         public var Q, K, V: Matrix
+        /// Scores and weights `[n, n]`, and the weighted sums of values `[n, dᵥ]`.
         public var scores, weights, attention: Matrix
+        /// The feed-forward layer before and after its ReLU `[n, m]`, logits and probabilities `[n, 1]`.
         public var preActivation, hidden, logits, predictions: Matrix
         /// The loss of each token `[n, 1]`.
         public var losses: Matrix
@@ -60,9 +67,13 @@ public struct CatSleeps: Sendable, Equatable {
 
     /// What the backward pass computes: the gradient of the loss for every value and parameter.
     public struct Gradients: Sendable, Equatable {
+        /// For queries, keys and values.
         public var Q, K, V: Matrix
+        /// For scores, weights and their answers.
         public var scores, weights, attention: Matrix
+        /// For the feed-forward layer and the logits.
         public var preActivation, hidden, logits: Matrix
+        /// For everything that the example starts from.
         public var parameters: Parameters
     }
 
