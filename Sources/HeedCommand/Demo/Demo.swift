@@ -38,7 +38,8 @@ struct Demo: ParsableCommand {
         try createDirectory(output)
         let textPath = joinPath(output, "stories.txt")
         try writeAtomically(path: textPath, text: text)
-        try screen.line("\(grouped(text.utf8.count)) bytes of stories in \(textPath), made up by this program. One of them:")
+        try screen.line(
+            "\(grouped(text.utf8.count)) bytes of stories in \(textPath), made up by this program. One of them:")
         try screen.quote(String(text.prefix(while: { $0 != "\n" })))
 
         try screen.title("2. Text to ids")
@@ -173,7 +174,8 @@ struct Demo: ParsableCommand {
         var words = ""
         for (index, id) in ids.enumerated() {
             let share = max(0, story.influence[index]) / max(largest, 1e-30)
-            words += shades[min(7, Int(share * 7.99))] + (try tokenizer.decode([id], skippingSpecialTokens: false)) + " "
+            let shade = shades[min(7, Int(share * 7.99))]
+            words += shade + (try tokenizer.decode([id], skippingSpecialTokens: false)) + " "
         }
         try screen.quote(words)
         try screen.line("These are views of the computation, not reasons: they say what the answer is sensitive to.")

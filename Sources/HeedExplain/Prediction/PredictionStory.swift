@@ -47,8 +47,8 @@ public struct PredictionStory: Sendable {
         }
         if let wrong = ids.first(where: { $0 < 0 || $0 >= configuration.vocabulary }) {
             throw HeedError(
-                .badInput, "the prompt holds an id outside the vocabulary", expected: "0 ..< \(configuration.vocabulary)",
-                got: "\(wrong)")
+                .badInput, "the prompt holds an id outside the vocabulary",
+                expected: "0 ..< \(configuration.vocabulary)", got: "\(wrong)")
         }
         self.ids = ids
         let forward = try PredictionStory.pass(model, decoder, ids, answer: nil, runtime: runtime)
