@@ -152,14 +152,23 @@ import Testing
         var numbers = Numbers(6)
         let dout = numbers.array(shape.queryRows * shape.queryStride)
         let expected = exactGradients(shape, inputs.map { $0.map(Double.init) }, dout.map(Double.init))
+        var fused: [[Float]]?
         for isa in instructionSets {
-            for parts in [1, 4] {
+            var first: [[Float]]?
+            for parts in [1, 2, 5] {
                 let machine = Machine(isa: isa, parts: parts)
                 let gradients = try #require(
                     withMemory { attentionGradients(shape, machine, $0, inputs, dout: dout) }, "\(machine)")
                 for i in 0..<3 {
                     let (difference, size) = distance(gradients[i], expected[i])
                     #expect(difference <= 2e-6 * size, "gradient \(i), \(machine)")
+                }
+                // Whole heads in one walk and queries and keys apart give the same bits, on every instruction set.
+                #expect(sameBits(gradients, first ?? gradients), "\(machine)")
+                first = gradients
+                if fusedInstructionSets.contains(isa) {
+                    #expect(sameBits(gradients, fused ?? gradients), "\(machine)")
+                    fused = gradients
                 }
             }
         }

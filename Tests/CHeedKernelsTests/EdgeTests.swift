@@ -62,6 +62,48 @@ import Testing
         }
     }
 
+    @Test("micro-batches continue the chains of weight gradients")
+    func microBatches() throws {
+        let (rows, columns) = (11, 37)
+        var numbers = Numbers(8)
+        let (x, dy) = (numbers.array(rows * columns), numbers.array(rows * columns))
+        let (mean, scale) = (numbers.array(rows), numbers.array(rows))
+        let index = (0..<rows).map { $0 * 5 % 4 }
+        for isa in instructionSets {
+            let kernels = Machine(isa: isa).kernels
+            func gradients(_ cuts: [Int], parts: Int) -> [[Float]]? {
+                withMemory { memory in
+                    var norm = heed_norm_weight_gradient()
+                    norm.dy = UnsafePointer(memory.floats(dy))
+                    norm.x = UnsafePointer(memory.floats(x))
+                    norm.mean = UnsafePointer(memory.floats(mean))
+                    norm.scale = UnsafePointer(memory.floats(scale))
+                    norm.dgain = memory.zeros(columns)
+                    norm.doffset = memory.zeros(columns)
+                    norm.columns = Int32(columns)
+                    var scatter = heed_scatter_add()
+                    scatter.index = UnsafePointer(memory.integers(index))
+                    scatter.dy = norm.dy
+                    scatter.gradient = memory.zeros(4 * columns)
+                    scatter.columns = Int32(columns)
+                    for (from, to) in zip([0] + cuts, cuts + [rows]) {
+                        norm.window = memory.window(rows, first: from, limit: Int32(to - from))
+                        scatter.window = norm.window
+                        run(kernels.norm_weight_gradient, norm, parts: parts)
+                        run(kernels.scatter_add, scatter, parts: parts)
+                    }
+                    return [
+                        norm.dgain.array(columns), norm.doffset.array(columns), scatter.gradient.array(4 * columns),
+                    ]
+                }
+            }
+            let whole = try #require(gradients([], parts: 1))
+            for cuts in [[4], [1, 2], [3, 3, 10], [7]] {
+                #expect(sameBits(try #require(gradients(cuts, parts: 3)), whole), "\(cuts), \(Machine(isa: isa))")
+            }
+        }
+    }
+
     @Test("attention without sequences, queries or keys")
     func emptyAttention() throws {
         let none = AttentionShape([], heads: 2, width: 4)
