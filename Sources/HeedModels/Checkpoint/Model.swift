@@ -80,13 +80,7 @@ public final class Model: Sendable {
     ///
     /// - Throws: `HeedError` naming file and key or tensor: missing, malformed, of another shape, not finite.
     public static func load(folder: String) throws -> Model {
-        let path = joinPath(folder, "config.json")
-        guard isDirectory(folder) else {
-            throw HeedError(
-                .missing, "there is no such model folder", in: folder,
-                expected: "a folder with config.json and model.safetensors")
-        }
-        let reader = try ConfigurationReader(path: path)
+        let reader = try openConfiguration(folder: folder)
         let family = try Family(reading: reader)
         let configuration = try family.configuration(reader)
         let source = try openWeights(folder: folder)

@@ -23,12 +23,7 @@ public struct ModelDescription: Sendable {
     ///
     /// - Throws: `HeedError` naming file and key or tensor.
     public init(folder: String) throws {
-        guard isDirectory(folder) else {
-            throw HeedError(
-                .missing, "there is no such model folder", in: folder,
-                expected: "a folder with config.json and model.safetensors")
-        }
-        let reader = try ConfigurationReader(path: joinPath(folder, "config.json"))
+        let reader = try openConfiguration(folder: folder)
         family = try Family(reading: reader)
         configuration = try family.configuration(reader)
         let source = try openWeights(folder: folder)
