@@ -7,19 +7,30 @@
 #endif
 
 /// A trie from strings of numbered characters to pieces, for training: nodes in a hash table of (node, character).
+///
+/// One step costs one place in memory, a piece that ends there one more: the tables are far larger than caches.
 struct UnigramTrainingTrie {
-    private let keys: FrozenBuffer<UInt64>
-    private let children: FrozenBuffer<Int32>
+    /// A way from one node to the next: `node << 16 | character`, the next node, and the piece that ends there or −1.
+    private struct Edge {
+        var key: UInt64
+        var child: Int32
+        var piece: Int32
+    }
+
+    /// The score of a piece and its exponential.
+    struct Weight {
+        var probability: Double
+        var score: Float
+    }
+
+    private let edges: FrozenBuffer<Edge>
     private let mask: Int
-    /// The piece that ends at a node, or −1.
-    private let pieceAtNode: FrozenBuffer<Int32>
-    let scores: FrozenBuffer<Float>
-    /// exp(score), and that of a character without a piece.
-    let probabilities: FrozenBuffer<Double>
-    let unknownProbability: Double
-    /// The score of a character without a piece.
-    let unknownScore: Float
-    private let firstLevel: FrozenBuffer<Int32>
+    /// The ways from the root, by character.
+    private let first: FrozenBuffer<Edge>
+    /// The weights of all pieces, and last that of a character without a piece.
+    let weights: FrozenBuffer<Weight>
+    /// The place of the last weight.
+    let unknown: Int
 
     private static let free = UInt64.max
 
@@ -28,57 +39,54 @@ struct UnigramTrainingTrie {
         var capacity = 16
         while capacity < total * 2 { capacity *= 2 }
         let mask = capacity - 1
-        let keys = FrozenBuffer<UInt64>(repeating: Self.free, count: capacity)
-        let children = FrozenBuffer<Int32>(repeating: -1, count: capacity)
-        let first = FrozenBuffer<Int32>(repeating: -1, count: alphabetSize)
-        var ends: [Int32] = []
+        let edges = FrozenBuffer<Edge>(repeating: Edge(key: Self.free, child: -1, piece: -1), count: capacity)
+        let first = FrozenBuffer<Edge>(repeating: Edge(key: Self.free, child: -1, piece: -1), count: alphabetSize)
+        var nodes: Int32 = 0
         for (index, piece) in pieces.enumerated() {
-            var node = first.pointer[Int(piece.characters[0])]
-            if node < 0 {
-                node = Int32(ends.count)
-                first.pointer[Int(piece.characters[0])] = node
-                ends.append(-1)
+            var edge = first.pointer + Int(piece.characters[0])
+            if edge.pointee.child < 0 {
+                edge.pointee.child = nodes
+                nodes += 1
             }
             for character in piece.characters.dropFirst() {
-                let key = UInt64(UInt32(node)) << 16 | UInt64(character)
+                let key = UInt64(UInt32(edge.pointee.child)) << 16 | UInt64(character)
                 var slot = Int(truncatingIfNeeded: mixBits(key)) & mask
-                while keys.pointer[slot] != Self.free, keys.pointer[slot] != key { slot = (slot + 1) & mask }
-                if keys.pointer[slot] == Self.free {
-                    keys.pointer[slot] = key
-                    children.pointer[slot] = Int32(ends.count)
-                    ends.append(-1)
+                while edges.pointer[slot].key != Self.free, edges.pointer[slot].key != key { slot = (slot + 1) & mask }
+                edge = edges.pointer + slot
+                if edge.pointee.key == Self.free {
+                    edge.pointee.key = key
+                    edge.pointee.child = nodes
+                    nodes += 1
                 }
-                node = children.pointer[slot]
             }
-            ends[Int(node)] = Int32(index)
+            edge.pointee.piece = Int32(index)
         }
-        self.keys = keys
-        self.children = children
+        self.edges = edges
         self.mask = mask
-        firstLevel = first
-        pieceAtNode = FrozenBuffer(ends)
-        scores = FrozenBuffer(pieces.map(\.score))
-        probabilities = FrozenBuffer(pieces.map { exp(Double($0.score)) })
-        unknownScore = (pieces.map(\.score).min() ?? 0) - Float(UnigramPieces.unknownPenalty)
-        unknownProbability = exp(Double(unknownScore))
+        self.first = first
+        let unknownScore = (pieces.map(\.score).min() ?? 0) - Float(UnigramPieces.unknownPenalty)
+        var weights = pieces.map { Weight(probability: exp(Double($0.score)), score: $0.score) }
+        weights.append(Weight(probability: exp(Double(unknownScore)), score: unknownScore))
+        unknown = pieces.count
+        self.weights = FrozenBuffer(weights)
     }
 
     /// Calls `body` with the length and the piece of every prefix of the characters from `start` that is one.
     @inline(__always)
     func forEachPrefix(_ text: UnsafeBufferPointer<UInt16>, _ start: Int, _ body: (Int, Int32) -> Void) {
-        var node = firstLevel.pointer[Int(text[start])]
+        let edges = edges.pointer
+        var edge = first.pointer[Int(text[start])]
         var at = start + 1
-        while node >= 0 {
-            let piece = pieceAtNode.pointer[Int(node)]
-            if piece >= 0 { body(at - start, piece) }
+        while edge.child >= 0 {
+            if edge.piece >= 0 { body(at - start, edge.piece) }
             guard at < text.count else { return }
-            let key = UInt64(UInt32(node)) << 16 | UInt64(text[at])
+            let key = UInt64(UInt32(edge.child)) << 16 | UInt64(text[at])
             var slot = Int(truncatingIfNeeded: mixBits(key)) & mask
-            while keys.pointer[slot] != key {
-                if keys.pointer[slot] == Self.free { return }
+            while edges[slot].key != key {
+                if edges[slot].key == Self.free { return }
                 slot = (slot + 1) & mask
             }
-            node = children.pointer[slot]
+            edge = edges[slot]
             at += 1
         }
     }
@@ -89,9 +97,10 @@ struct UnigramPasses {
     private struct Node {
         var start: Int32
         var end: Int32
+        /// The piece that counts for it.
         var piece: Int32
         var score: Float
-        var isUnknown = false
+        var probability: Double
     }
 
     private var nodes: [Node] = []
@@ -109,17 +118,19 @@ struct UnigramPasses {
             trie.forEachPrefix(text, start) { length, piece in
                 if length == 1 { hasSingle = true }
                 if withoutWhole, length == text.count { return }
+                let weight = trie.weights.pointer[Int(piece)]
                 nodes.append(
                     Node(
-                        start: Int32(start), end: Int32(start + length), piece: piece,
-                        score: trie.scores.pointer[Int(piece)]))
+                        start: Int32(start), end: Int32(start + length), piece: piece, score: weight.score,
+                        probability: weight.probability))
             }
             if !hasSingle {
                 // As in SentencePiece, the most frequent character answers for characters without a piece.
+                let weight = trie.weights.pointer[trie.unknown]
                 nodes.append(
                     Node(
-                        start: Int32(start), end: Int32(start + 1), piece: 0, score: trie.unknownScore, isUnknown: true)
-                )
+                        start: Int32(start), end: Int32(start + 1), piece: 0, score: weight.score,
+                        probability: weight.probability))
             }
         }
     }
@@ -130,7 +141,7 @@ struct UnigramPasses {
     ) {
         word.withUnsafeBufferPointer { text in
             fill(text, trie, withoutWhole: false)
-            if addLinearly(text.count, Double(count), trie, &expected) { return }
+            if addLinearly(text.count, Double(count), &expected) { return }
             reset(&forward, text.count + 1)
             reset(&backward, text.count + 1)
             hasForward.removeAll(keepingCapacity: true)
@@ -167,7 +178,7 @@ struct UnigramPasses {
     /// Forward and backward sums of probabilities instead of their logarithms: many times cheaper, but long words can
     /// leave the range of numbers; then nothing is added and the result is false.
     private mutating func addLinearly(
-        _ length: Int, _ count: Double, _ trie: UnigramTrainingTrie, _ expected: inout [Float]
+        _ length: Int, _ count: Double, _ expected: inout [Float]
     ) -> Bool {
         ways.removeAll(keepingCapacity: true)
         ways.append(contentsOf: repeatElement(0, count: length + 1))
@@ -179,18 +190,15 @@ struct UnigramPasses {
             ways.withUnsafeMutableBufferPointer { ways in
                 waysBack.withUnsafeMutableBufferPointer { waysBack in
                     expected.withUnsafeMutableBufferPointer { expected in
-                        func probability(_ node: Node) -> Double {
-                            node.isUnknown ? trie.unknownProbability : trie.probabilities.pointer[Int(node.piece)]
-                        }
-                        for node in nodes { ways[Int(node.end)] += ways[Int(node.start)] * probability(node) }
+                        for node in nodes { ways[Int(node.end)] += ways[Int(node.start)] * node.probability }
                         for node in nodes.reversed() {
-                            waysBack[Int(node.start)] += waysBack[Int(node.end)] * probability(node)
+                            waysBack[Int(node.start)] += waysBack[Int(node.end)] * node.probability
                         }
                         let total = ways[length]
                         guard total > 1e-250 else { return false }
                         let scale = count / total
                         for node in nodes {
-                            let share = ways[Int(node.start)] * probability(node) * waysBack[Int(node.end)]
+                            let share = ways[Int(node.start)] * node.probability * waysBack[Int(node.end)]
                             let old = Double(expected[Int(node.piece)])
                             expected[Int(node.piece)] = Float(old + scale * share)
                         }
