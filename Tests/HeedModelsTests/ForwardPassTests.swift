@@ -18,20 +18,20 @@ struct ForwardPassTests {
         options.everything = true
         options.gradients = true
         let runtime = try Runtime(threads: 2)
-        let output = try ForwardPass(model, options: options, runtime: runtime).run(inputs(golden, "lm"))
+        let output = try ForwardPass(model, options: options, runtime: runtime).run(Golden.inputs(golden, "lm"))
         var compared = 0
         for tensor in golden.tensors where tensor.name.hasPrefix("lm.f64.") {
-            let ours = try floats(output, String(tensor.name.dropFirst(7)))
+            let ours = try Golden.floats(output, String(tensor.name.dropFirst(7)))
             let reference = try golden.doubles(tensor.name)
-            #expect(largest(ours, reference) <= 2e-5 * max(1, reference.map(abs).max() ?? 0), "\(tensor.name)")
+            #expect(Golden.largest(ours, reference) <= 2e-5 * max(1, reference.map(abs).max() ?? 0), "\(tensor.name)")
             compared += 1
         }
         #expect(compared > 4)
         for tensor in golden.tensors where tensor.name.hasPrefix("lm.grad.f64.") {
-            let ours = try floats(output, "grad." + String(tensor.name.dropFirst(12)))
+            let ours = try Golden.floats(output, "grad." + String(tensor.name.dropFirst(12)))
             let reference = try golden.doubles(tensor.name)
-            let off = norm(zip(ours, reference).map { Double($0) - $1 })
-            #expect(off <= 2e-5 * norm(reference) + 1e-6, "\(tensor.name): \(off) of \(norm(reference))")
+            let off = Golden.norm(zip(ours, reference).map { Double($0) - $1 })
+            #expect(off <= 2e-5 * Golden.norm(reference) + 1e-6, "\(tensor.name): \(off) of \(Golden.norm(reference))")
         }
     }
 
@@ -42,38 +42,15 @@ struct ForwardPassTests {
         let golden = try SafetensorsFile(path: joinPath(folder, "golden.safetensors"))
         var options = PassOptions()
         options.everything = true
-        let input = try inputs(golden, "lm")
+        let input = try Golden.inputs(golden, "lm")
         let forward = try ForwardPass(model, options: options, runtime: Runtime(threads: 1)).run(input)
         for tensor in golden.tensors where tensor.name.hasPrefix("lm.f64.") {
-            let ours = try floats(forward, String(tensor.name.dropFirst(7)))
+            let ours = try Golden.floats(forward, String(tensor.name.dropFirst(7)))
             let reference = try golden.doubles(tensor.name)
-            #expect(largest(ours, reference) <= 2e-5 * max(1, reference.map(abs).max() ?? 0), "\(tensor.name)")
+            #expect(Golden.largest(ours, reference) <= 2e-5 * max(1, reference.map(abs).max() ?? 0), "\(tensor.name)")
         }
         options.gradients = true
         let both = try ForwardPass(model, options: options, runtime: Runtime(threads: 2)).run(input)
         for entry in forward.entries { #expect(both[entry.name] == entry, "\(entry.name)") }
     }
-
-    private func inputs(_ golden: SafetensorsFile, _ tag: String) throws -> TensorFile {
-        var file = TensorFile(place: "golden")
-        for tensor in golden.tensors where tensor.name.hasPrefix("\(tag).in.") {
-            file.append(
-                String(tensor.name.dropFirst(tag.utf8.count + 4)), shape: tensor.shape,
-                integers: try golden.integers(tensor.name).map { Int64($0) })
-        }
-        return file
-    }
-
-    private func floats(_ file: TensorFile, _ name: String) throws -> [Float] {
-        guard case .floats(let values)? = file[name]?.values else {
-            throw HeedError(.missing, "\(name) is not in the output")
-        }
-        return values
-    }
-
-    private func largest(_ a: [Float], _ b: [Double]) -> Double {
-        a.count == b.count ? zip(a, b).map { abs(Double($0) - $1) }.max() ?? 0 : .infinity
-    }
-
-    private func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 }

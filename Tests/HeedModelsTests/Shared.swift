@@ -27,3 +27,11 @@ enum Shared {
         parts.reduce(joinPath(folder ?? "", "fixtures/given"), joinPath)
     }
 }
+
+/// A fresh folder for one test's files.
+func temporaryFolder() -> String {
+    let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    let path = joinPath(base, "heed-models-\(getpid())-\(UInt64.random(in: 0..<(1 << 40)))")
+    _ = mkdir(path, 0o755)
+    return path
+}

@@ -204,6 +204,7 @@ typedef struct heed_embedding_gradient {
     const int32_t *ids; const float *dy;
     int32_t *slot_of, *id_of, *used, *cleared;   // cleared: number of slots whose sums are already zeroed
     float *sums; float *gradient; int32_t columns; float scale;
+    int32_t skip;                                // the id whose row gets no gradient (a padding id), or -1
 } heed_embedding_gradient;
 
 // gradient[index[r]] += dy[r], r ascending (positions, types). parts divide columns.

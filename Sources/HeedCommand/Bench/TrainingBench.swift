@@ -28,7 +28,7 @@ struct TrainingBench {
             // One block of 8 channels: almost pure overhead.
             configuration = .gpt2(width: 8, layers: 1, heads: 2, vocabulary: 65, context: max(context, 5))
         } else {
-            var configuration = try Preset.named(preset).configuration
+            var configuration = try Preset.named(preset).decoderConfiguration
             configuration.context = max(configuration.context, context)
             self.configuration = configuration
         }

@@ -44,10 +44,8 @@ struct PlanCommand: ParsableCommand {
 
 extension PlanCommand {
     private func shape() throws -> DecoderConfiguration {
-        guard let model else { return try Preset.named(preset ?? "").configuration }
-        switch try ModelDescription(folder: model).configuration {
-        case .decoder(let configuration): return configuration
-        }
+        guard let model else { return try Preset.named(preset ?? "").decoderConfiguration }
+        return try ModelDescription(folder: model).configuration.decoderConfiguration
     }
 }
 

@@ -4,11 +4,28 @@ import HeedTensor
 /// The shape of a model: what `config.json` says.
 public enum Configuration: Sendable, Equatable {
     case decoder(DecoderConfiguration)
+    case encoderDecoder(EncoderDecoderConfiguration)
 
     /// The number of ids that the model reads and writes.
     public var vocabulary: Int {
         switch self {
         case .decoder(let configuration): configuration.vocabulary
+        case .encoderDecoder(let configuration): configuration.vocabulary
+        }
+    }
+
+    /// The shape of a decoder.
+    ///
+    /// - Throws: `HeedError` (`unsupported`) for the other kinds.
+    public var decoderConfiguration: DecoderConfiguration {
+        get throws {
+            guard case .decoder(let configuration) = self else {
+                throw HeedError(
+                    .unsupported, "this work wants the shape of a model that continues its own text",
+                    expected: "a decoder: gpt2 or llama",
+                    got: ParameterLayout.declare { declare(in: $0) }.model.kind)
+            }
+            return configuration
         }
     }
 
@@ -16,6 +33,7 @@ public enum Configuration: Sendable, Equatable {
     func declare(in scope: ParameterScope) -> Architecture {
         switch self {
         case .decoder(let configuration): .decoder(Decoder(scope, configuration))
+        case .encoderDecoder(let configuration): .encoderDecoder(EncoderDecoder(scope, configuration))
         }
     }
 }
@@ -24,11 +42,14 @@ public enum Configuration: Sendable, Equatable {
 public enum Architecture: Sendable {
     /// Ids → logits of the next id.
     case decoder(Decoder)
+    /// Source ids and target ids → logits of the next target id.
+    case encoderDecoder(EncoderDecoder)
 
     /// What it is made from.
     public var configuration: Configuration {
         switch self {
         case .decoder(let decoder): .decoder(decoder.configuration)
+        case .encoderDecoder(let model): .encoderDecoder(model.configuration)
         }
     }
 
@@ -39,6 +60,7 @@ public enum Architecture: Sendable {
     var kind: String {
         switch self {
         case .decoder: "a decoder"
+        case .encoderDecoder: "an encoder-decoder"
         }
     }
 }
@@ -55,6 +77,21 @@ extension Model {
                     expected: "a decoder: gpt2 or llama", got: "\(architecture.kind): \(family.rawValue)")
             }
             return decoder
+        }
+    }
+
+    /// The layers of an encoder-decoder.
+    ///
+    /// - Throws: `HeedError` (`unsupported`) for the other kinds.
+    public var encoderDecoder: EncoderDecoder {
+        get throws {
+            guard case .encoderDecoder(let layers) = architecture else {
+                throw HeedError(
+                    .unsupported, "this work wants a model that turns one text into another",
+                    expected: "an encoder-decoder: marian, bart or t5",
+                    got: "\(architecture.kind): \(family.rawValue)")
+            }
+            return layers
         }
     }
 }

@@ -4,13 +4,16 @@ import HeedWeights
 
 /// The published families whose folders Heed reads and writes.
 public enum Family: String, Sendable, CaseIterable {
-    case gpt2, llama
+    case gpt2, llama, marian, bart, t5
 
     /// What `config.json` calls the class of a model with an output matrix.
     var architecture: String {
         switch self {
         case .gpt2: "GPT2LMHeadModel"
         case .llama: "LlamaForCausalLM"
+        case .marian: "MarianMTModel"
+        case .bart: "BartForConditionalGeneration"
+        case .t5: "T5ForConditionalGeneration"
         }
     }
 }
@@ -118,22 +121,34 @@ public final class Model: Sendable {
 extension Family {
     /// The family that `config.json` names in `model_type`.
     init(reading reader: ConfigurationReader) throws {
-        self = try reader.choice("model_type", ["gpt2": Family.gpt2, "llama": .llama])
+        self = try reader.choice(
+            "model_type",
+            ["gpt2": Family.gpt2, "llama": .llama, "marian": .marian, "bart": .bart, "t5": .t5])
     }
 
     func configuration(_ reader: ConfigurationReader) throws -> Configuration {
         switch self {
         case .gpt2: .decoder(try DecoderConfiguration(gpt2: reader))
         case .llama: .decoder(try DecoderConfiguration(llama: reader))
+        case .marian, .bart:
+            .encoderDecoder(try EncoderDecoderConfiguration(marianOrBart: reader, self))
+        case .t5: .encoderDecoder(try EncoderDecoderConfiguration(t5: reader))
         }
     }
 
     func document(_ configuration: Configuration, _ specials: SpecialIds) throws -> JSONObject {
-        var document: JSONObject =
-            switch (self, configuration) {
-            case (.gpt2, .decoder(let configuration)): configuration.gpt2Document()
-            case (.llama, .decoder(let configuration)): configuration.llamaDocument()
-            }
+        var document: JSONObject
+        switch (self, configuration) {
+        case (.gpt2, .decoder(let configuration)): document = configuration.gpt2Document()
+        case (.llama, .decoder(let configuration)): document = configuration.llamaDocument()
+        case (.marian, .encoderDecoder(let configuration)), (.bart, .encoderDecoder(let configuration)):
+            if let objection = configuration.objection(asMarianOrBart: self) { throw unsayable(objection) }
+            document = configuration.marianOrBartDocument(self)
+        case (.t5, .encoderDecoder(let configuration)):
+            if let objection = configuration.objectionAsT5 { throw unsayable(objection) }
+            document = configuration.t5Document()
+        default: throw unsayable("its kind of transformer")
+        }
         document["architectures"] = [.string(architecture)]
         document["model_type"] = .string(rawValue)
         document["dtype"] = "float32"
@@ -147,7 +162,16 @@ extension Family {
         switch (self, architecture) {
         case (.gpt2, .decoder(let decoder)): decoder.gpt2Tensors()
         case (.llama, .decoder(let decoder)): decoder.llamaTensors()
+        case (.marian, .encoderDecoder(let model)), (.bart, .encoderDecoder(let model)): model.marianOrBartTensors()
+        case (.t5, .encoderDecoder(let model)): model.t5Tensors()
+        default: []  // no such pair passes `document` or `configuration`
         }
+    }
+
+    private func unsayable(_ what: String) -> HeedError {
+        HeedError(
+            .unsupported, "the \(rawValue) files have no words for this configuration: \(what)",
+            advice: "Choose another family or change the configuration.")
     }
 }
 

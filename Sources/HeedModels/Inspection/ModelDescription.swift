@@ -46,16 +46,17 @@ public struct ModelDescription: Sendable {
     /// The learned numbers of a layout by part of the model.
     public static func parts(of layout: ParameterLayout) -> [(name: String, count: Int)] {
         let kinds: [(name: String, belongs: (String) -> Bool)] = [
-            ("token embeddings", { $0 == "embedding.tokens" }),
-            ("position embeddings", { $0 == "embedding.positions" }),
+            ("token embeddings", { ["embedding.tokens", "embedding.source", "embedding.target"].contains($0) }),
+            ("position embeddings", { $0.hasSuffix("mbedding.positions") || $0.hasSuffix(".relative") }),
             ("attention", { $0.contains(".attention.") }),
+            ("attention to the source", { $0.contains(".crossAttention.") }),
             ("feed-forward", { $0.contains(".feedForward.") }),
-            ("norms", { $0.contains("Norm.") }),
-            ("output matrix", { $0 == "head" }),
+            ("norms", { $0.contains("Norm.") || $0.contains(".norm.") }),
+            ("output matrix", { $0 == "head" || $0 == "headBias" }),
         ]
         var counts = [Int](repeating: 0, count: kinds.count)
         var others = 0
-        for parameter in layout.parameters {
+        for parameter in layout.parameters where layout.isLearned(parameter) {
             if let kind = kinds.firstIndex(where: { $0.belongs(parameter.name) }) {
                 counts[kind] += parameter.count
             } else {
@@ -110,7 +111,34 @@ extension Configuration {
     public var shapeDocument: JSONObject {
         switch self {
         case .decoder(let configuration): configuration.shapeDocument
+        case .encoderDecoder(let configuration): configuration.shapeDocument
         }
+    }
+}
+
+extension EncoderDecoderConfiguration {
+    /// The sizes and choices by name, for reports.
+    public var shapeDocument: JSONObject {
+        func document(_ stack: StackShape) -> JSON {
+            [
+                "layers": .integer(stack.layers), "heads": .integer(stack.heads),
+                "head_width": .integer(stack.headWidth), "feed_forward_width": .integer(stack.inner),
+            ]
+        }
+        let positions: String =
+            switch positions {
+            case .none: relativeBuckets == nil ? "none" : "relative"
+            case .learned: "learned"
+            case .sinusoidal: "sinusoidal"
+            }
+        return [
+            "vocabulary": .integer(vocabulary), "source_vocabulary": .integer(sourceVocabulary),
+            "context": .integer(context), "width": .integer(width), "encoder": document(encoder),
+            "decoder": document(decoder), "activation": .string(activation.rawValue), "gated": .bool(gated),
+            "norm": .string(norm == .layer ? "layer" : "root-mean-square"),
+            "norm_placement": .string(placement == .before ? "before" : "after"),
+            "positions": .string(positions), "tied_output": .bool(tied),
+        ]
     }
 }
 

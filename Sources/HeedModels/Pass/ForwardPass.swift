@@ -17,9 +17,9 @@ public struct PassOptions: Sendable {
 
 /// One forward (and backward) pass over rows of ids, every tensor written out with its published name and meaning.
 public struct ForwardPass {
-    private let model: Model
-    private let options: PassOptions
-    private let runtime: Runtime
+    let model: Model
+    let options: PassOptions
+    let runtime: Runtime
 
     public init(_ model: Model, options: PassOptions, runtime: Runtime) {
         self.model = model
@@ -32,31 +32,47 @@ public struct ForwardPass {
     /// Padding is never computed: a row that the mask excludes is zero in the result.
     /// - Throws: `HeedError` naming the tensor that is missing, malformed or out of range.
     public func run(_ file: TensorFile) throws -> TensorFile {
-        var decoder = try model.decoder
-        let input = try PassInput(file, decoder.configuration)
-        if options.gradients, input.labels == nil {
+        if options.gradients, file["labels"] == nil {
             throw HeedError(
                 .badInput, "--gradients wants labels, and the input has none", in: file.place,
-                expected: "labels I64 [\(input.rows), \(input.columns)]")
+                expected: "labels I64, one per element of the ids; -100 to ignore")
         }
-        let batch = TokenBatch(
-            rowCapacity: max(input.visible.reduce(0) { $0 + $1.count }, 1), sequenceCapacity: input.rows)
-        let counted = try fill(batch, input)
-        if input.labels != nil, counted == 0 {
-            throw HeedError(
-                .badInput, "no element of labels counts", in: file.place,
-                expected: "at least one label that is not -100 behind the first column")
+        return switch model.architecture {
+        case .decoder(let decoder): try run(decoder, file)
+        case .encoderDecoder(let layers): try run(layers, file)
         }
-        let longest = max(input.columns, (input.positions.max().map { Int($0) } ?? 0) + 1)
-        let trace = Trace(
-            for: options.gradients ? .training : .inference, maximumLength: longest, precision: options.precision,
+    }
+
+    private func run(_ decoder: Decoder, _ file: TensorFile) throws -> TensorFile {
+        let configuration = decoder.configuration
+        let input = try PassInput(file, vocabulary: configuration.vocabulary, context: configuration.context)
+        let labels = try PassInput.labels(
+            file, shape: [input.rows, input.columns], vocabulary: configuration.vocabulary)
+        let batch = try input.batch()
+        // The state of column t predicts the label of column t + 1.
+        let counted = try labels.map { try input.setTargets($0.values, ahead: 1, in: batch) } ?? 1
+        let trace = self.trace(length: input.length)
+        let layers = options.gradients ? decoder.withoutDropout() : decoder
+        let states = layers(batch, in: trace, observing: options.everything)
+        layers.logits(states).observed(as: "logits")
+        let loss = labels.map { _ in layers.loss(states, targets: batch, smoothing: options.labelSmoothing) }
+        let (plan, gradients) = try compute(trace, counted: counted)
+        var output = TensorFile(place: "output")
+        append(plan, to: &output) { _ in (input.side, input.side) }
+        if let loss { append([(loss, counted)], to: &output) }
+        append(gradients, to: &output)
+        return output
+    }
+
+    /// A trace for what the options ask, for sequences and positions below `length`.
+    func trace(length: Int) -> Trace {
+        Trace(
+            for: options.gradients ? .training : .inference, maximumLength: length, precision: options.precision,
             keepsAttentionWeights: options.everything)
-        if options.gradients { decoder = decoder.withoutDropout() }
-        let states = decoder(batch, in: trace, observing: options.everything)
-        decoder.logits(states).observed(as: "logits")
-        let loss =
-            input.labels == nil
-            ? nil : decoder.loss(states, targets: batch, smoothing: options.labelSmoothing)
+    }
+
+    /// Plans and runs `trace`; the loss is a mean over `counted` targets.
+    func compute(_ trace: Trace, counted: Int) throws -> (Plan, ParameterBuffer?) {
         trace.lossScale.value = 1 / Float(max(counted, 1))
         let gradients = options.gradients ? try ParameterBuffer(model.parameters.layout) : nil
         let packed = options.gradients ? nil : PackedWeights(model.parameters, kernels: runtime.kernels)
@@ -68,91 +84,42 @@ public struct ForwardPass {
             plan.backward()
             plan.finishGradients()
         }
-        return result(input, longest, plan, loss, counted, gradients)
+        return (plan, gradients)
     }
 
-    private func fill(_ batch: TokenBatch, _ input: PassInput) throws -> Int {
-        var counted = 0
-        for row in 0..<input.rows {
-            let columns = input.visible[row]
-            let start = row * input.columns
-            let first = batch.rows.current
-            try batch.append(
-                columns.map { Int32(input.ids[start + $0]) },
-                positions: columns.map { Int32(input.positions[start + $0]) })
-            guard let labels = input.labels else { continue }
-            // The state of column t predicts the label of column t + 1.
-            for (index, column) in columns.enumerated() where column + 1 < input.columns {
-                let label = labels[start + column + 1]
-                if label != -100 {
-                    batch.targets[first + index] = Int32(label)
-                    counted += 1
-                }
-            }
-        }
-        return counted
-    }
-
-    private func result(
-        _ input: PassInput, _ maximumKeys: Int, _ plan: Plan, _ loss: LossReadout?, _ counted: Int,
-        _ gradients: ParameterBuffer?
-    ) -> TensorFile {
-        var output = TensorFile(place: "output")
+    /// Appends every observation of `plan`, `logits` first; `sides` names the queries' and the keys' side of a tensor.
+    func append(_ plan: Plan, to output: inout TensorFile, _ sides: (String) -> (PassSide, PassSide)) {
         for name in ["logits"] + plan.observationNames.filter({ $0 != "logits" }) {
             guard let observation = plan.observation(name) else { continue }
-            if name.hasPrefix("attentions.") {
-                let heads = observation.columns / maximumKeys
+            let (side, keys) = sides(name)
+            if name.contains("attentions.") {
+                let stride = plan.trace.maximumLength
                 output.append(
-                    name, shape: [input.rows, heads, input.columns, input.columns],
-                    maps(observation, input, heads: heads, keys: maximumKeys))
+                    name, shape: [side.rows, observation.columns / stride, side.columns, keys.columns],
+                    side.maps(observation, over: keys, stride: stride))
             } else {
                 output.append(
-                    name, shape: [input.rows, input.columns, observation.columns], padded(observation, input))
+                    name, shape: [side.rows, side.columns, observation.columns], side.padded(observation))
             }
         }
-        if let loss {
+    }
+
+    /// Appends `loss`, the sum of the means.
+    func append(_ losses: [(LossReadout, counted: Int)], to output: inout TensorFile) {
+        var loss = 0.0
+        for (readout, counted) in losses {
             var sum = 0.0
-            loss.add(to: &sum)
-            output.append("loss", shape: [], [Float(sum / Double(counted))])
+            readout.add(to: &sum)
+            loss += sum / Double(counted)
         }
-        if let gradients {
-            for tensor in model.checkpoint {
-                output.append("grad." + tensor.name, shape: tensor.storedShape, tensor.stored(in: gradients))
-            }
-        }
-        return output
+        output.append("loss", shape: [], [Float(loss)])
     }
 
-    /// Rows back at their columns, zeros between.
-    private func padded(_ observation: Plan.Observation, _ input: PassInput) -> [Float] {
-        let width = observation.columns
-        var result = [Float](repeating: 0, count: input.rows * input.columns * width)
-        var packed = 0
-        for row in 0..<input.rows {
-            for column in input.visible[row] {
-                let target = (row * input.columns + column) * width
-                for i in 0..<width { result[target + i] = observation.values[packed * width + i] }
-                packed += 1
-            }
+    /// Appends `grad.NAME` of everything learned, under published names.
+    func append(_ gradients: ParameterBuffer?, to output: inout TensorFile) {
+        guard let gradients else { return }
+        for tensor in model.checkpoint where gradients.layout.isLearned(tensor.parameter) {
+            output.append("grad." + tensor.name, shape: tensor.storedShape, tensor.stored(in: gradients))
         }
-        return result
-    }
-
-    /// Attention weights [row, head, query, key] back at their columns, zeros between.
-    private func maps(_ observation: Plan.Observation, _ input: PassInput, heads: Int, keys: Int) -> [Float] {
-        let t = input.columns
-        var result = [Float](repeating: 0, count: input.rows * heads * t * t)
-        var packed = 0
-        for row in 0..<input.rows {
-            for query in input.visible[row] {
-                for head in 0..<heads {
-                    let weights = observation.values + (packed * heads + head) * keys
-                    let target = ((row * heads + head) * t + query) * t
-                    for (index, key) in input.visible[row].enumerated() { result[target + key] = weights[index] }
-                }
-                packed += 1
-            }
-        }
-        return result
     }
 }

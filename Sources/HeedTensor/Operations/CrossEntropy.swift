@@ -29,6 +29,7 @@ public final class LossReadout: @unchecked Sendable {
 struct CrossEntropyOperation: LossOperation {
     let weight: Parameter
     let bias: Parameter?
+    let trainsBias: Bool
     let targets: UnsafeMutablePointer<Int32>
     let smoothing: Float
     let readout: LossReadout
@@ -88,7 +89,8 @@ struct CrossEntropyOperation: LossOperation {
                     binder.kernels.linear_weight_gradient,
                     heed_linear_weight_gradient(
                         window: window, dy: origin, dy_stride: Int64(stride), x: binder.input(0),
-                        x_stride: Int64(width), dweight: dweight, dbias: binder.gradient(bias), in: Int32(width),
+                        x_stride: Int64(width), dweight: dweight, dbias: binder.gradient(trainsBias ? bias : nil),
+                        in: Int32(width),
                         out: Int32(classes), precision: precision, scratch: scratch),
                     rows: binder.rows, cost: rowCost)
             }
@@ -109,14 +111,17 @@ extension Tensor {
     /// Records the cross-entropy of `h · Wᵀ + b` against `targets` (one id per row; `TokenBatch.ignored` counts nowhere).
     ///
     /// `self [rows, C]`, `weight [V, C]`. The gradient is scaled by the trace's `lossScale`. Peak memory: 256 rows of
-    /// logits. Cost: 2 · rows · V · C operations, three times that with gradients.
+    /// logits. A bias that is not trained keeps a gradient of 0.
+    /// Cost: 2 · rows · V · C operations, three times that with gradients.
     public func crossEntropy(
-        _ weight: Parameter, _ bias: Parameter? = nil, targets: UnsafeMutablePointer<Int32>, smoothing: Float = 0
+        _ weight: Parameter, _ bias: Parameter? = nil, trainsBias: Bool = true,
+        targets: UnsafeMutablePointer<Int32>, smoothing: Float = 0
     ) -> LossReadout {
         let readout = LossReadout(rows: rows)
         _ = trace.record(
             CrossEntropyOperation(
-                weight: weight, bias: bias, targets: targets, smoothing: smoothing, readout: readout), [self],
+                weight: weight, bias: bias, trainsBias: trainsBias, targets: targets, smoothing: smoothing,
+                readout: readout), [self],
             rows: rows, columns: 1)
         return readout
     }

@@ -40,6 +40,11 @@ public struct ParameterScope {
     /// The scope of the `index`-th of several below this one.
     public static func / (scope: ParameterScope, index: Int) -> ParameterScope { scope / String(index) }
 
+    /// Declares a tensor that a file gives and no training moves, 0 unless loaded.
+    public func constant(_ name: String, _ shape: [Int]) -> Parameter {
+        registry.add(path.isEmpty ? name : path + "." + name, shape, .zeros, decays: false, learned: false)
+    }
+
     /// Declares a tensor. Tensors of two or more dimensions decay in AdamW unless `decays` says otherwise.
     public func parameter(
         _ name: String, _ shape: [Int], _ initial: Initialiser, decays: Bool? = nil
@@ -55,12 +60,15 @@ final class ParameterRegistry {
         let parameter: Parameter
         let initial: Initialiser
         let decays: Bool
+        let learned: Bool
     }
     private(set) var entries: [Entry] = []
 
-    func add(_ name: String, _ shape: [Int], _ initial: Initialiser, decays: Bool) -> Parameter {
+    func add(
+        _ name: String, _ shape: [Int], _ initial: Initialiser, decays: Bool, learned: Bool = true
+    ) -> Parameter {
         let parameter = Parameter(index: entries.count, name: name, shape: shape)
-        entries.append(Entry(parameter: parameter, initial: initial, decays: decays))
+        entries.append(Entry(parameter: parameter, initial: initial, decays: decays, learned: learned))
         return parameter
     }
 }

@@ -13,6 +13,7 @@ public struct ParameterLayout: Sendable {
     public let decayed: Int
     private let offsets: [Int]
     private let initials: [Initialiser]
+    private let learned: [Bool]
 
     /// Collects what `declare` declares in a fresh scope, and returns its result beside the layout.
     public static func declare<Model>(_ declare: (ParameterScope) throws -> Model) rethrows -> (
@@ -26,6 +27,7 @@ public struct ParameterLayout: Sendable {
     init(_ entries: [ParameterRegistry.Entry]) {
         parameters = entries.map(\.parameter)
         initials = entries.map(\.initial)
+        learned = entries.map(\.learned)
         var offsets = [Int](repeating: 0, count: entries.count)
         var next = 0
         var decayed = 0
@@ -44,8 +46,11 @@ public struct ParameterLayout: Sendable {
     /// The first element of `parameter` in every buffer.
     public func offset(of parameter: Parameter) -> Int { offsets[parameter.index] }
 
-    /// The number of learned numbers, padding not counted.
-    public var learnedCount: Int { parameters.reduce(0) { $0 + $1.count } }
+    /// The number of learned numbers, padding and constants not counted.
+    public var learnedCount: Int { parameters.reduce(0) { $0 + (isLearned($1) ? $1.count : 0) } }
+
+    /// Whether training moves `parameter`.
+    public func isLearned(_ parameter: Parameter) -> Bool { learned[parameter.index] }
 
     /// The parameter that holds element `offset` of a buffer, for messages.
     public func parameter(at offset: Int) -> Parameter? {

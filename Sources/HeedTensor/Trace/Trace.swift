@@ -41,6 +41,7 @@ public final class Trace {
     private(set) var observations: [(name: String, value: Int)] = []
     private var dropoutSites: UInt32 = 0
     private var rotaryTables: [RotaryTable] = []
+    private var positionTables: [FixedPositionTable] = []
 
     /// An empty trace for sequences of up to `maximumLength` tokens.
     public init(
@@ -82,6 +83,14 @@ public final class Trace {
     public func observedTensor(_ name: String) -> Tensor? {
         guard let id = observations.first(where: { $0.name == name })?.value else { return nil }
         return Tensor(trace: self, id: id, rows: values[id].rows, columns: values[id].columns)
+    }
+
+    /// The rows of `sinusoids` for the positions of this trace, made once.
+    func positionTable(_ sinusoids: SinusoidalPositions, width: Int) -> FixedPositionTable {
+        if let there = positionTables.first(where: { $0.positions == sinusoids && $0.width == width }) { return there }
+        let table = FixedPositionTable(sinusoids, count: maximumLength, width: width)
+        positionTables.append(table)
+        return table
     }
 
     func observe(_ tensor: Tensor, as name: String) { observations.append((name, tensor.id)) }

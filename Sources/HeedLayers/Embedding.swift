@@ -1,0 +1,66 @@
+import HeedTensor
+
+/// Where a position's row comes from, for stacks that add positions to embeddings.
+public enum EmbeddedPositions: Sendable, Equatable {
+    /// None: positions enter elsewhere or nowhere.
+    case none
+    /// A learned table of `context` rows behind `first` rows of another use.
+    case learned(context: Int, first: Int = 0)
+    /// Sines and cosines.
+    case sinusoidal(SinusoidalPositions)
+}
+
+/// Ids → rows of the stream: `y = dropped(norm(s · E[id] + P[position] + S[type]))`, each part but E optional.
+///
+/// `[rows] → [rows, C]`.
+public struct Embedding: Sendable {
+    /// E [V, C].
+    public let table: Parameter
+    /// P [first + context, C], where positions are learned.
+    public let positionTable: Parameter?
+    /// S [types, C].
+    public let typeTable: Parameter?
+    public let norm: Norm?
+    /// s.
+    public let scale: Float
+    /// The id whose lookups give no gradient.
+    public let padding: Int?
+    public let dropout: Float
+    private let positions: EmbeddedPositions
+
+    /// Declares what is not given in `scope`; a `table` that other parts share is declared before.
+    public init(
+        _ scope: ParameterScope, table: Parameter, positions: EmbeddedPositions, types: Int? = nil,
+        norm: (kind: NormKind, epsilon: Float)? = nil, scale: Float = 1, padding: Int? = nil, dropout: Float = 0,
+        initial: Initialiser = .normal(0.02)
+    ) {
+        let width = table.shape.last ?? 0
+        self.table = table
+        self.positions = positions
+        self.scale = scale
+        self.padding = padding
+        self.dropout = dropout
+        if case .learned(let context, let first) = positions {
+            positionTable = scope.parameter("positions", [first + context, width], initial)
+        } else {
+            positionTable = nil
+        }
+        typeTable = types.map { scope.parameter("types", [$0, width], initial) }
+        self.norm = norm.map { Norm(scope / "norm", $0.kind, width: width, epsilon: $0.epsilon) }
+    }
+
+    /// Records the rows of the tokens of `batch`.
+    public func callAsFunction(_ batch: TokenBatch, in trace: Trace) -> Tensor {
+        let rows = trace.embed(
+            batch, table: table, positions: positionRows, types: typeTable, scale: scale, padding: padding)
+        return (norm.map { $0(rows) } ?? rows).dropped(dropout)
+    }
+
+    private var positionRows: PositionRows? {
+        switch positions {
+        case .none: nil
+        case .learned(_, let first): positionTable.map { .learned($0, first: first) }
+        case .sinusoidal(let sinusoids): .fixed(sinusoids)
+        }
+    }
+}

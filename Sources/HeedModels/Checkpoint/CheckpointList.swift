@@ -1,0 +1,49 @@
+import HeedLayers
+import HeedTensor
+
+/// The tensors of a checkpoint, collected under published names.
+struct CheckpointList {
+    private(set) var tensors: [CheckpointTensor] = []
+
+    mutating func add(
+        _ name: String, _ parameter: Parameter?, rows: Range<Int>? = nil, aliases: [String] = [],
+        optional: Bool = false
+    ) {
+        guard let parameter else { return }
+        tensors.append(CheckpointTensor(name, parameter, rows: rows, aliases: aliases, optional: optional))
+    }
+
+    /// `name.weight` and `name.bias`.
+    mutating func add(_ name: String, _ linear: Linear?, rows: Range<Int>? = nil) {
+        guard let linear else { return }
+        add(name + ".weight", linear.weight, rows: rows)
+        add(name + ".bias", linear.bias, rows: rows)
+    }
+
+    /// `name.weight` and `name.bias`; very old files say gamma and beta.
+    mutating func add(_ name: String, _ norm: Norm?) {
+        guard let norm else { return }
+        add(name + ".weight", norm.gain, aliases: [name + ".gamma"])
+        add(name + ".bias", norm.offset, aliases: [name + ".beta"])
+    }
+
+    /// The parts of an attention layer, each under its own published name.
+    mutating func add(
+        _ attention: Attention?, query: String, key: String, value: String, output: String
+    ) {
+        guard let attention else { return }
+        let shape = attention.shape
+        let queries = shape.heads * shape.width
+        let keys = shape.keyHeads * shape.width
+        if let memory = attention.memoryProjection {
+            add(query, attention.projection)
+            add(key, memory, rows: 0..<keys)
+            add(value, memory, rows: keys..<2 * keys)
+        } else {
+            add(query, attention.projection, rows: 0..<queries)
+            add(key, attention.projection, rows: queries..<queries + keys)
+            add(value, attention.projection, rows: queries + keys..<queries + 2 * keys)
+        }
+        add(output, attention.output)
+    }
+}

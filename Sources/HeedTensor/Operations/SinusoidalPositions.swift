@@ -1,0 +1,73 @@
+/// Positions as sines and cosines of falling frequency (Vaswani et al. 2017, section 3.5): angle of pair i at position p
+/// is `p · 10000^(−i/n)`.
+public struct SinusoidalPositions: Sendable, Equatable {
+    /// Where the sine and the cosine of pair i stand in a row of C.
+    public enum Layout: String, Sendable {
+        /// Columns 2i and 2i + 1, as in the paper.
+        case interleaved
+        /// Columns i and C/2 + i: all sines, then all cosines, as in Marian and OpenNMT.
+        case halves
+    }
+    /// n of the exponent −i/n.
+    public enum Steps: String, Sendable {
+        /// n = C/2, as in the paper.
+        case half
+        /// n = C/2 − 1, so that the last frequency is 1/10000, as in tensor2tensor and OpenNMT.
+        case halfLessOne
+    }
+
+    public var layout: Layout
+    public var steps: Steps
+    /// The p of the first token.
+    public var first: Int
+
+    public init(layout: Layout, steps: Steps = .half, first: Int = 0) {
+        self.layout = layout
+        self.steps = steps
+        self.first = first
+    }
+
+    /// The row of `width` numbers for the token at `position` from 0.
+    ///
+    /// With an odd width there is one sine more than cosines. Angles are reduced in double precision.
+    public func row(_ position: Int, width: Int) -> [Float] {
+        let half = width / 2
+        let sines = width - half
+        let divisor = Double(steps == .half ? max(width, 1) : 2 * max(half - 1, 1)) / 2
+        var row = [Float](repeating: 0, count: width)
+        for i in 0..<sines {
+            let exponent = -Double(i) / divisor
+            let frequency = Trigonometry.exponential(exponent * Trigonometry.logarithm(10_000))
+            let (sine, cosine) = Trigonometry.sineAndCosine(Double(position + first) * frequency)
+            switch layout {
+            case .interleaved:
+                row[2 * i] = Float(sine)
+                if i < half { row[2 * i + 1] = Float(cosine) }
+            case .halves:
+                row[i] = Float(sine)
+                if i < half { row[sines + i] = Float(cosine) }
+            }
+        }
+        return row
+    }
+}
+
+/// The rows of all positions of a trace: [positions, C].
+final class FixedPositionTable {
+    let positions: SinusoidalPositions
+    let width: Int
+    let values: UnsafeMutablePointer<Float>
+
+    init(_ positions: SinusoidalPositions, count: Int, width: Int) {
+        self.positions = positions
+        self.width = width
+        values = .allocate(capacity: max(count * width, 1))
+        for position in 0..<count {
+            for (column, value) in positions.row(position, width: width).enumerated() {
+                (values + position * width + column).initialize(to: value)
+            }
+        }
+    }
+
+    deinit { values.deallocate() }
+}
