@@ -12,7 +12,7 @@ struct InspectionTests {
             ("gpt2-xl", 1_557_611_200),
         ])
     func published(name: String, count: Int) throws {
-        let estimate = try WorkEstimate(Preset.named(name).configuration, rows: 1, columns: 64)
+        let estimate = try WorkEstimate(Preset.named(name).decoderConfiguration, rows: 1, columns: 64)
         #expect(estimate.parameters == count)
         #expect(estimate.parts.reduce(0) { $0 + $1.count } == count)
         #expect(!estimate.parts.contains { $0.name == "others" })
@@ -32,7 +32,7 @@ struct InspectionTests {
 
     @Test("memory grows with the batch, and training keeps more than inference")
     func memory() throws {
-        let shape = try Preset.named("tiny").configuration
+        let shape = try Preset.named("tiny").decoderConfiguration
         let small = try WorkEstimate(shape, rows: 1, columns: 128)
         let large = try WorkEstimate(shape, rows: 8, columns: 128)
         #expect(large.trainingActivationBytes > 4 * small.trainingActivationBytes)
