@@ -26,7 +26,8 @@ public final class ParallelText {
 
     /// The pairs.
     public let pairs: [SentencePair]
-    private let tokens: Int
+    /// The most tokens of a batch on either side.
+    public let tokensPerBatch: Int
     private let seed: UInt64
     private let order: Order
     /// Batches before each epoch that was looked at: `before[e]`.
@@ -47,7 +48,7 @@ public final class ParallelText {
                 got: "\(pair.source.count) and \(pair.target.count)", advice: "Raise --batch-tokens or drop long pairs")
         }
         self.pairs = pairs
-        tokens = tokensPerBatch
+        self.tokensPerBatch = tokensPerBatch
         self.order = order
         self.seed = seed
     }
@@ -120,7 +121,7 @@ public final class ParallelText {
         for index in indices {
             let pair = pairs[index]
             let larger = max(sides.source + pair.source.count, sides.target + pair.target.count)
-            if !open.isEmpty, larger > tokens {
+            if !open.isEmpty, larger > tokensPerBatch {
                 batches.append(open)
                 open = []
                 sides = (0, 0)

@@ -29,6 +29,36 @@ public struct StepOptions: Sendable, Equatable {
 public protocol BatchSource {
     /// Clears `batch` and fills it with micro-batch `part` of optimiser step `step` (from 1), targets included.
     func fill(_ batch: TokenBatch, step: Int, part: Int) throws
+
+    /// The same for a model that reads a source: sequence s of `batch` belongs to sequence s of `source`.
+    func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws
+}
+
+extension BatchSource {
+    /// Data of one side only.
+    public func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws {
+        throw HeedError(
+            .usage, "these data have no source side", expected: "sentence pairs for a model that translates",
+            advice: "Give --source and --target, or rows with decoder_input_ids or labels.")
+    }
+}
+
+/// How much a micro-batch may hold.
+public struct StepCapacity: Sendable, Equatable {
+    /// Tokens whose states predict.
+    public var tokens: Int
+    /// Tokens of the source, for a model that reads one.
+    public var sourceTokens: Int
+    public var sequences: Int
+    /// The longest sequence on either side.
+    public var length: Int
+
+    public init(tokens: Int, sourceTokens: Int = 1, sequences: Int, length: Int) {
+        self.tokens = tokens
+        self.sourceTokens = sourceTokens
+        self.sequences = sequences
+        self.length = length
+    }
 }
 
 /// What a step did.
@@ -41,7 +71,7 @@ public struct StepResult: Sendable, Equatable {
     public let tokens: Int
 }
 
-/// Loss → gradients → update for a decoder, one optimiser step at a time.
+/// Loss → gradients → update, one optimiser step at a time, for any architecture.
 ///
 /// A step's bits depend on the weights, its data, the seed and its number: not on threads nor on how it is cut into
 /// micro-batches. Nothing is allocated after the first step.
@@ -52,23 +82,38 @@ public final class TrainingStep {
     public let plan: Plan
     private let options: StepOptions
     private let batch: TokenBatch
+    private let sourceBatch: TokenBatch
+    private let readsSource: Bool
     private let trace: Trace
-    private let readout: LossReadout
+    private let losses: [RecordedLoss]
+    /// Counted targets and sums by loss, of the step that runs.
+    private var counted: [Int]
+    private var sums: [Double]
     private let gradients: ParameterBuffer
 
-    /// Plans the step.
+    /// Plans the step; a micro-batch holds `options.batch` sequences of `options.context` tokens unless `capacity` says
+    /// otherwise.
     ///
     /// - Throws: `HeedError` when memory is refused.
-    public init(_ model: Model, _ options: StepOptions, runtime: Runtime) throws {
+    public init(_ model: Model, _ options: StepOptions, capacity: StepCapacity? = nil, runtime: Runtime) throws {
         self.model = model
         self.options = options
         gradients = try ParameterBuffer(model.parameters.layout)
-        batch = TokenBatch(rowCapacity: options.batch * options.context, sequenceCapacity: options.batch)
-        trace = Trace(for: .training, maximumLength: options.context, precision: options.precision)
-        let whole = try model.decoder
-        let decoder = options.dropout.map { whole.withDropout($0) } ?? whole
-        let states = decoder(batch, in: trace)
-        readout = decoder.loss(states, targets: batch, smoothing: options.labelSmoothing)
+        let tokens = options.batch * options.context
+        let capacity =
+            capacity
+            ?? StepCapacity(tokens: tokens, sourceTokens: tokens, sequences: options.batch, length: options.context)
+        batch = TokenBatch(rowCapacity: capacity.tokens, sequenceCapacity: capacity.sequences)
+        let architecture = model.architecture.withDropout(options.dropout)
+        readsSource = architecture.readsSource
+        sourceBatch =
+            readsSource
+            ? TokenBatch(rowCapacity: capacity.sourceTokens, sequenceCapacity: capacity.sequences)
+            : TokenBatch(rowCapacity: 1, sequenceCapacity: 1)
+        trace = Trace(for: .training, maximumLength: capacity.length, precision: options.precision)
+        losses = architecture.losses(batch, source: sourceBatch, in: trace, smoothing: options.labelSmoothing)
+        counted = losses.map { _ in 0 }
+        sums = losses.map { _ in 0 }
         plan = try Plan(
             trace, parameters: model.parameters, gradients: gradients, kernels: runtime.kernels, team: runtime.team)
         update = try AdamWUpdate(
@@ -80,43 +125,49 @@ public final class TrainingStep {
     /// - Throws: `HeedError` (`numeric`) when loss or gradient is not finite: the weights are as before the step, and
     ///   the message names the step and the first tensor.
     public func run(step: Int, rate: Double, from source: some BatchSource) throws -> StepResult {
-        // The normaliser must be known before the first gradient.
-        var counted = 0
+        // The normalisers must be known before the first gradient.
+        for index in losses.indices { counted[index] = 0 }
         if options.accumulate > 1 {
             for part in 0..<options.accumulate {
-                try source.fill(batch, step: step, part: part)
-                counted += countedTargets
+                try fill(from: source, step: step, part: part)
+                for (index, loss) in losses.enumerated() { counted[index] += loss.counted }
             }
         }
-        var loss = 0.0
+        for index in losses.indices { sums[index] = 0 }
         var tokens = 0
         for part in 0..<options.accumulate {
-            try source.fill(batch, step: step, part: part)
-            if options.accumulate == 1 { counted = countedTargets }
-            guard counted > 0 else {
-                throw HeedError(
-                    .badInput, "no target of step \(step) counts", advice: "Look at the labels of the data.")
+            try fill(from: source, step: step, part: part)
+            for (index, loss) in losses.enumerated() {
+                if options.accumulate == 1 { counted[index] = loss.counted }
+                guard counted[index] > 0 else {
+                    throw HeedError(
+                        .badInput, "no target of step \(step) counts", advice: "Look at the labels of the data.")
+                }
+                loss.scale.value = 1 / Float(counted[index])
             }
-            trace.lossScale.value = 1 / Float(counted)
             trace.randomState.set(seed: options.seed, step: step, rowBase: tokens)
             plan.forward()
             plan.backward()
-            readout.add(to: &loss)
+            for (index, loss) in losses.enumerated() { loss.readout.add(to: &sums[index]) }
             tokens += batch.rows.current
         }
         plan.finishGradients()
         let norm = update.gradientNorm()
+        var loss = 0.0
+        for index in losses.indices { loss += sums[index] / Double(counted[index]) }
         guard norm.isFinite, loss.isFinite else { throw diverged(step, loss) }
         let factor = options.clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
         update.apply(
             step: step, rate: rate, beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon, clip: factor)
-        return StepResult(loss: loss / Double(counted), gradientNorm: norm, tokens: tokens)
+        return StepResult(loss: loss, gradientNorm: norm, tokens: tokens)
     }
 
-    private var countedTargets: Int {
-        var count = 0
-        for row in 0..<batch.rows.current where batch.targets[row] != TokenBatch.ignored { count += 1 }
-        return count
+    private func fill(from source: some BatchSource, step: Int, part: Int) throws {
+        if readsSource {
+            try source.fill(batch, source: sourceBatch, step: step, part: part)
+        } else {
+            try source.fill(batch, step: step, part: part)
+        }
     }
 
     private func diverged(_ step: Int, _ loss: Double) -> HeedError {
@@ -128,7 +179,7 @@ public final class TrainingStep {
             .numeric,
             "step \(step) gave numbers that are not finite"
                 + (name.map { ", first in the gradient of \($0)" } ?? ""),
-            expected: "a finite loss and gradient", got: "loss \(loss / Double(max(countedTargets, 1)))",
+            expected: "a finite loss and gradient", got: "loss \(loss)",
             advice: "The weights are those of the step before. Lower --lr, raise --warmup or set --clip, and resume.")
     }
 }
