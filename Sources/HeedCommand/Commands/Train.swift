@@ -19,6 +19,7 @@ struct Train: ParsableCommand {
             """)
 
     @OptionGroup(title: "Data") var data: TrainingDataOptions
+    @OptionGroup(title: "Sentence pairs") var pairs: ParallelTextOptions
     @OptionGroup(title: "Model") var model: TrainingModelOptions
     @OptionGroup(title: "Optimisation") var optimiser: OptimiserOptions
 
@@ -62,8 +63,15 @@ struct Train: ParsableCommand {
         options.step.precision = dtype.precision
         if let context = data.context { options.step.context = context }
         try options.validate()
-        if patience != nil, data.validation == nil {
+        if patience != nil, data.validation == nil, pairs.validationSource == nil {
             throw ValidationError("--patience: there is nothing to measure; give --validation FILE or FRACTION.")
+        }
+        guard pairs.isGiven || !data.data.isEmpty else {
+            throw ValidationError("expected --data FILE…, or --source FILE… and --target FILE….")
+        }
+        if pairs.isGiven {
+            try translate(options)
+            return
         }
         let choice = try data.validation.map { try ValidationChoice($0) }
 
@@ -79,14 +87,48 @@ struct Train: ParsableCommand {
             vocabulary: shape.vocabulary, context: isRows ? context : options.step.context,
             givenContext: data.context, options: options.step, order: options.order)
 
+        let run = try TrainingRun(
+            start.model, opened, options, output: trainingOutput(start), runtime: try compute.runtime())
+        try TrainingSession(
+            run, options, start.model, folder: output,
+            data: "\(grouped(opened.tokens)) tokens an epoch", step: "\(opened.training.context) tokens"
+        ).perform()
+    }
+
+    /// Trains on sentence pairs.
+    private func translate(_ options: TrainingOptions) throws {
+        guard data.data.isEmpty, data.validation == nil else {
+            throw ValidationError(
+                "--data and --validation: expected --source, --target, --validation-source and --validation-target "
+                    + "alone.")
+        }
+        let start = try model.start(
+            data: pairs.source + pairs.target, translates: true, output: output, resume: resume,
+            seed: options.step.seed, dropout: optimiser.dropout)
+        let text = try TranslationData(pairs, start, seed: options.step.seed)
+        let runtime = try compute.runtime()
+        let run = try TrainingRun(
+            start.model,
+            RunData(text.training, validation: text.validation, start.model, options.step, runtime: runtime), options,
+            output: trainingOutput(start), runtime: runtime)
+        var description = "\(grouped(text.training.pairs.count)) pairs"
+        if text.leftOut > 0 { description += " (\(grouped(text.leftOut)) left out as empty or too long)" }
+        try TrainingSession(
+            run, options, start.model, folder: output,
+            data: description + " in \(grouped(text.training.batches(ofEpoch: 0).count)) batches an epoch",
+            step: "at most \(grouped(text.training.tokensPerBatch)) tokens a side"
+        ).perform()
+    }
+
+    private func trainingOutput(_ start: TrainingStart) -> TrainingOutput {
         var output = TrainingOutput(folder: output)
         output.log = log
         output.tensorboard = tensorboard
         output.resume = resume
         output.overwrite = overwrite
+        output.keep = pairs.average
         output.tokenizerFiles = start.tokenizerFiles?.write
-        let run = try TrainingRun(start.model, opened, options, output: output, runtime: try compute.runtime())
-        try TrainingSession(run, options, start.model, opened, folder: output.folder).perform()
+        return output
     }
 }
 
@@ -95,7 +137,7 @@ struct TrainingDataOptions: ParsableArguments {
     @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp("Text, JSONL, token (.bin) or row (.safetensors) files.", valueName: "file"))
-    var data: [String]
+    var data: [String] = []
 
     @Option(
         help: ArgumentHelp(

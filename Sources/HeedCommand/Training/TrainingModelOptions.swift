@@ -39,9 +39,15 @@ struct TrainingModelOptions: ParsableArguments {
     }
 
     /// Makes or loads model and tokenizer. Writes nothing.
-    func start(data: [String], output: String, resume: Bool, seed: UInt64, dropout: Double?) throws -> TrainingStart {
-        let needsText = data.contains { DataKind(path: $0).isText }
-        let (tokenizer, files) = try chosenTokenizer(data: data, output: output, resume: resume, needed: needsText)
+    ///
+    /// - Parameter translates: whether `data` are the two sides of parallel text.
+    func start(
+        data: [String], translates: Bool = false, output: String, resume: Bool, seed: UInt64, dropout: Double?
+    ) throws -> TrainingStart {
+        let needsText = translates || data.contains { DataKind(path: $0).isText }
+        let (tokenizer, files) = try chosenTokenizer(
+            data: data, specials: translates ? ["</s>", "<pad>"] : ["<|endoftext|>"], output: output, resume: resume,
+            needed: needsText)
         let end = tokenizer.flatMap { tokenizer in
             ["<|endoftext|>", "</s>", "<|end_of_text|>"].lazy.compactMap { tokenizer.id(of: $0) }.first
         }
@@ -51,19 +57,16 @@ struct TrainingModelOptions: ParsableArguments {
         } else if let config {
             model = try Model.new(configuration: config, seed: seed)
         } else {
-            let preset = try Preset.named(preset ?? "tiny")
-            var shape = preset.configuration
-            if let tokenizer { shape.vocabulary = tokenizer.vocabularySize }
-            if let dropout {
-                shape.embeddingDropout = Float(dropout)
-                shape.weightDropout = Float(dropout)
-                shape.residualDropout = Float(dropout)
-            }
+            let preset = try Preset.named(preset ?? (translates ? "translation-small" : "tiny"))
+            let padding = tokenizer.flatMap { $0.id(of: "<pad>") }.map { Int($0) }
+            let shape = preset.configuration.adapted(
+                vocabulary: tokenizer?.vocabularySize, padding: padding, dropout: dropout.map { Float($0) })
             let ends = end.map { [Int($0)] } ?? []
             model = try Model(
-                shape, family: preset.family, specials: SpecialIds(begin: ends.first, ends: ends), seed: seed)
+                shape, family: preset.family,
+                specials: SpecialIds(begin: translates ? nil : ends.first, ends: ends, padding: padding), seed: seed)
         }
-        let vocabulary = try model.decoder.configuration.vocabulary
+        let vocabulary = model.architecture.vocabulary
         if let tokenizer, tokenizer.vocabularySize > vocabulary, needsText {
             throw HeedError(
                 .usage, "the tokenizer has more tokens than the model", in: self.tokenizer ?? initial ?? config,
@@ -72,11 +75,11 @@ struct TrainingModelOptions: ParsableArguments {
         let encoding = tokenizer.map { tokenizer in
             TextEncoding(documentEnd: end) { tokenizer.ids(of: $0) }
         }
-        return TrainingStart(model: model, encoding: encoding, tokenizerFiles: files)
+        return TrainingStart(model: model, encoding: encoding, tokenizer: tokenizer, tokenizerFiles: files)
     }
 
     private func chosenTokenizer(
-        data: [String], output: String, resume: Bool, needed: Bool
+        data: [String], specials: [String], output: String, resume: Bool, needed: Bool
     ) throws -> (Tokenizer?, TokenizerFiles?) {
         if let tokenizerKind {
             // What an earlier start of this run trained is the same.
@@ -84,7 +87,7 @@ struct TrainingModelOptions: ParsableArguments {
             if resume, fileExists(joinPath(output, "training/state.safetensors")), fileExists(earlier) {
                 return (try Tokenizer.load(path: earlier), .copied(from: output))
             }
-            return try make(tokenizerKind, data)
+            return try make(tokenizerKind, data, specials)
         }
         if let tokenizer {
             return (try Tokenizer.load(path: tokenizer), .copied(from: tokenizer))
@@ -97,7 +100,9 @@ struct TrainingModelOptions: ParsableArguments {
     }
 
     /// Makes a tokenizer of the data.
-    private func make(_ kind: String, _ data: [String]) throws -> (Tokenizer, TokenizerFiles) {
+    private func make(
+        _ kind: String, _ data: [String], _ specials: [String]
+    ) throws -> (Tokenizer, TokenizerFiles) {
         let kinds = TokenizerKind.allCases.map(\.rawValue)
         guard let kind = TokenizerKind(rawValue: kind) else {
             throw HeedError(
@@ -109,6 +114,10 @@ struct TrainingModelOptions: ParsableArguments {
         }
         switch kind {
         case .characters:
+            guard !specials.contains("</s>") else {
+                throw HeedError(
+                    .usage, "--tokenizer-kind chars has no end token, which translation needs", expected: "byte-bpe")
+            }
             guard vocabSize == nil else {
                 throw ValidationError("--vocab-size: a tokenizer of characters has as many tokens as there are.")
             }
@@ -128,7 +137,7 @@ struct TrainingModelOptions: ParsableArguments {
                     expected: "text files",
                     advice: "Train a tokenizer with 'heed tokenizer train' and give it as --tokenizer.")
             }
-            let trained = try ByteLevelBPETrainer(vocabularySize: vocabSize, specialTokens: ["<|endoftext|>"])
+            let trained = try ByteLevelBPETrainer(vocabularySize: vocabSize, specialTokens: specials)
                 .train(files: data)
             return (try trained.tokenizer(), .trained(trained))
         }
@@ -153,6 +162,7 @@ private enum TokenizerKind: String, CaseIterable {
 struct TrainingStart {
     let model: Model
     let encoding: TextEncoding?
+    let tokenizer: Tokenizer?
     let tokenizerFiles: TokenizerFiles?
 }
 

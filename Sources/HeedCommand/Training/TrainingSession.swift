@@ -6,15 +6,20 @@ struct TrainingSession {
     private let run: TrainingRun
     private let options: TrainingOptions
     private let model: Model
-    private let opened: OpenedData
     private let folder: String
+    private let data: String
+    private let step: String
 
-    init(_ run: TrainingRun, _ options: TrainingOptions, _ model: Model, _ opened: OpenedData, folder: String) {
+    /// `data` and `step` say in words what an epoch and a sequence or micro-batch hold.
+    init(
+        _ run: TrainingRun, _ options: TrainingOptions, _ model: Model, folder: String, data: String, step: String
+    ) {
         self.run = run
         self.options = options
         self.model = model
-        self.opened = opened
         self.folder = folder
+        self.data = data
+        self.step = step
     }
 
     /// Runs to the end, with progress on standard error and the outcome on standard output.
@@ -47,11 +52,11 @@ struct TrainingSession {
     }
 
     private var opening: String {
-        let step = options.step
-        let cut = step.accumulate > 1 ? "\(step.accumulate) × \(step.batch)" : "\(step.batch)"
+        let parts = options.step.accumulate > 1 ? "\(options.step.accumulate) × " : ""
+        let sequences = model.architecture.readsSource ? "" : "\(options.step.batch) × "
         return
-            "\(model.family.rawValue) with \(grouped(model.parameters.layout.learnedCount)) parameters, \(grouped(opened.tokens)) "
-            + "tokens an epoch, \(grouped(options.schedule.steps)) steps of \(cut) × \(opened.training.context) tokens"
+            "\(model.family.rawValue) with \(grouped(model.parameters.layout.learnedCount)) parameters, \(data), "
+            + "\(grouped(options.schedule.steps)) steps of \(parts)\(sequences)\(step)"
     }
 
     private func outcome(_ summary: TrainingSummary) -> String {

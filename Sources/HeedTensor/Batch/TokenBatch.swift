@@ -45,6 +45,8 @@ public final class TokenBatch: @unchecked Sendable {
     public let types: UnsafeMutablePointer<Int32>
     /// Target ids [rows or outputs]; `ignored` counts nowhere.
     public let targets: UnsafeMutablePointer<Int32>
+    /// Target classes of sequences [sequences], `ignored` unless set.
+    public let sequenceTargets: UnsafeMutablePointer<Int32>
     /// Where each sequence begins [sequences + 1].
     public let offsets: UnsafeMutablePointer<Int32>
     /// The cache slot of each sequence.
@@ -76,13 +78,16 @@ public final class TokenBatch: @unchecked Sendable {
         targets = zeros(rowCapacity)
         outputRows = zeros(rowCapacity)
         offsets = zeros(sequenceCapacity + 1)
+        sequenceTargets = zeros(sequenceCapacity)
         slots = zeros(sequenceCapacity)
         past = zeros(sequenceCapacity)
         lengths = zeros(sequenceCapacity)
     }
 
     deinit {
-        for pointer in [ids, positions, types, targets, outputRows, offsets, slots, past, lengths] {
+        for pointer in [
+            ids, positions, types, targets, sequenceTargets, outputRows, offsets, slots, past, lengths,
+        ] {
             pointer.deallocate()
         }
     }
@@ -130,6 +135,7 @@ public final class TokenBatch: @unchecked Sendable {
         rows.current = first + tokens.count
         sequences.current = sequence + 1
         offsets[sequence + 1] = Int32(rows.current)
+        sequenceTargets[sequence] = TokenBatch.ignored
         slots[sequence] = Int32(slot)
         past[sequence] = Int32(cached)
         lengths[sequence] = Int32(cached + tokens.count)

@@ -32,6 +32,7 @@ struct CrossEntropyOperation: LossOperation {
     let trainsBias: Bool
     let targets: UnsafeMutablePointer<Int32>
     let smoothing: Float
+    let scale: RuntimeScalar
     let readout: LossReadout
 
     private static let blockRows = 256
@@ -80,7 +81,7 @@ struct CrossEntropyOperation: LossOperation {
                 binder.kernels.cross_entropy,
                 heed_cross_entropy(
                     window: window, logits: logits, stride: Int64(stride), targets: targets, columns: Int32(classes),
-                    ignore: TokenBatch.ignored, smoothing: smoothing, scale: binder.trace.lossScale.pointer,
+                    ignore: TokenBatch.ignored, smoothing: smoothing, scale: scale.pointer,
                     gradient: gradient ? 1 : 0, loss: readout.losses),
                 rows: binder.rows, cost: Cost(operations: 30 * Double(classes)))
             guard gradient else { continue }
@@ -110,18 +111,18 @@ struct CrossEntropyOperation: LossOperation {
 extension Tensor {
     /// Records the cross-entropy of `h · Wᵀ + b` against `targets` (one id per row; `TokenBatch.ignored` counts nowhere).
     ///
-    /// `self [rows, C]`, `weight [V, C]`. The gradient is scaled by the trace's `lossScale`. Peak memory: 256 rows of
+    /// `self [rows, C]`, `weight [V, C]`. The gradient is scaled by `scale`, unless given the trace's `lossScale`. Peak memory: 256 rows of
     /// logits. A bias that is not trained keeps a gradient of 0.
     /// Cost: 2 · rows · V · C operations, three times that with gradients.
     public func crossEntropy(
         _ weight: Parameter, _ bias: Parameter? = nil, trainsBias: Bool = true,
-        targets: UnsafeMutablePointer<Int32>, smoothing: Float = 0
+        targets: UnsafeMutablePointer<Int32>, smoothing: Float = 0, scale: RuntimeScalar? = nil
     ) -> LossReadout {
         let readout = LossReadout(rows: rows)
         _ = trace.record(
             CrossEntropyOperation(
                 weight: weight, bias: bias, trainsBias: trainsBias, targets: targets, smoothing: smoothing,
-                readout: readout), [self],
+                scale: scale ?? trace.lossScale, readout: readout), [self],
             rows: rows, columns: 1)
         return readout
     }

@@ -41,4 +41,11 @@ extension Tensor {
             GatherOperation(index: batch.outputRows, picked: batch.outputs, source: rows, width: columns), [self],
             rows: batch.outputs, columns: columns)
     }
+
+    /// Returns the first row of each sequence of `batch`: `[rows, C] → [sequences, C]`.
+    public func firsts(of batch: TokenBatch) -> Tensor {
+        trace.record(
+            GatherOperation(index: batch.offsets, picked: batch.sequences, source: rows, width: columns), [self],
+            rows: batch.sequences, columns: columns)
+    }
 }

@@ -5,7 +5,8 @@ public final class RuntimeScalar: @unchecked Sendable {
     // Sendable: an address; written between passes by the owner of the plan.
     let pointer: UnsafeMutablePointer<Float>
 
-    init() {
+    /// The number 1.
+    public init() {
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: 1)
     }

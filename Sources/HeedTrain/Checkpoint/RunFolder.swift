@@ -24,7 +24,7 @@ final class RunFolder {
     let path: String
     /// Called before each file operation with its name; tests throw here what a kill would do.
     var beforeOperation: ((String) throws -> Void)?
-    private let tokenizerFiles: ((String) throws -> Void)?
+    let tokenizerFiles: ((String) throws -> Void)?
     private var lock: Int32 = -1
     private var madeFolder = false
     private var wroteDescription = false

@@ -21,6 +21,8 @@ public struct TrainingOutput {
     public var resume = false
     /// Whether a run that `folder` holds may be thrown away.
     public var overwrite = false
+    /// How many of the last saves are kept as models of their own, and averaged at the end when more than one.
+    public var keep = 0
     /// Writes the tokenizer's files into a folder.
     public var tokenizerFiles: ((String) throws -> Void)?
 
@@ -68,30 +70,38 @@ public final class TrainingRun {
     public var plan: Plan { stepper.plan }
 
     private let model: Model
-    private let data: TrainingData
-    private let validation: ValidationData?
+    private let data: RunData
     private let options: TrainingOptions
     private let output: TrainingOutput
     private let identity: JSONObject
     private let stepper: TrainingStep
-    private let meter: StreamLoss?
     private let folder: RunFolder
 
     /// Plans a run; nothing is written yet.
     ///
     /// - Throws: `HeedError` naming the option that cannot be used, or when memory is refused.
-    public init(
+    public convenience init(
         _ model: Model, _ opened: OpenedData, _ options: TrainingOptions, output: TrainingOutput, runtime: Runtime
     ) throws {
         try options.validate()
+        try self.init(
+            model, RunData(opened, model, options.step, runtime: runtime), options, output: output, runtime: runtime)
+    }
+
+    /// Plans a run over data of any kind; nothing is written yet.
+    ///
+    /// - Throws: `HeedError` naming the option that cannot be used, or when memory is refused.
+    public init(
+        _ model: Model, _ data: RunData, _ options: TrainingOptions, output: TrainingOutput, runtime: Runtime
+    ) throws {
+        try options.validate()
         var stepOptions = options.step
-        stepOptions.context = opened.training.context
+        stepOptions.context = data.capacity.length
         self.model = model
-        data = opened.training
-        validation = opened.validation
+        self.data = data
         self.options = options
         self.output = output
-        var identity = options.identity(data: opened.fingerprint)
+        var identity = options.identity(data: data.fingerprint)
         identity["--context"] = .integer(stepOptions.context)
         self.identity = identity
         folder = RunFolder(path: output.folder, tokenizerFiles: output.tokenizerFiles)
@@ -100,12 +110,7 @@ public final class TrainingRun {
                 .usage, "--output holds a training run already", in: output.folder,
                 advice: "Go on with --resume, start anew with --overwrite, or choose another folder.")
         }
-        stepper = try TrainingStep(model, stepOptions, runtime: runtime)
-        meter =
-            try validation == nil
-            ? nil
-            : StreamLoss(
-                model, context: stepOptions.context, precision: stepOptions.precision, runtime: runtime)
+        stepper = try TrainingStep(model, stepOptions, capacity: data.capacity, runtime: runtime)
     }
 
     /// Called before each file operation with its name; for tests.
@@ -169,7 +174,7 @@ public final class TrainingRun {
             let start = clock.now
             let result: StepResult
             do {
-                result = try stepper.run(step: number, rate: rate, from: data)
+                result = try stepper.run(step: number, rate: rate, from: data.source)
             } catch let error as HeedError where error.kind == .numeric {
                 throw diverged(error)
             }
@@ -177,12 +182,12 @@ public final class TrainingRun {
             loss = result.loss
             tokens += result.tokens
             var validationLoss: Double?
-            if let meter, let validation, number == last || isDue(number, options.evaluateEvery),
-                let value = try meter.measure(validation)
+            if let measure = data.measure, number == last || isDue(number, options.evaluateEvery),
+                let value = try measure()
             {
-                validationLoss = value.mean
-                measured = value.mean
-                stopping.observe(value.mean)
+                validationLoss = value
+                measured = value
+                stopping.observe(value)
                 isOver = stopping.isOver
             }
             let row = LogRow(
@@ -198,6 +203,7 @@ public final class TrainingRun {
                 let state = RunState(
                     step: number, isFinished: isLast, best: stopping.best, waited: stopping.waited, identity: identity)
                 try folder.save(state, model, stepper.update)
+                try folder.keep(model, step: number, atMost: output.keep)
             }
             progress(StepReport(step: number, steps: last, row: row, isSaved: saves))
             if isAskedToStop {
@@ -208,6 +214,7 @@ public final class TrainingRun {
                 )
             }
         }
+        if output.keep > 1 { try folder.average() }
         return TrainingSummary(
             ending: isOver && number < last ? .stoppedEarly : .finished, step: number, resumedFrom: resumedFrom,
             loss: loss, validationLoss: measured, seconds: (clock.now - began).inSeconds, tokens: tokens)

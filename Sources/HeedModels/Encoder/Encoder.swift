@@ -1,0 +1,159 @@
+import HeedLayers
+import HeedTensor
+
+/// A bidirectional encoder: ids → embeddings → norm → blocks → states, and heads on the states.
+///
+/// BERT and RoBERTa are configurations of it. Recording a pass computes nothing.
+public struct Encoder: Sendable {
+    public let configuration: EncoderConfiguration
+    public let embedding: Embedding
+    public let blocks: [Block]
+    public let pooler: Linear?
+    /// The masked-language head: `norm(f(W · h + b))` before the output matrix.
+    public let transform: Linear?
+    public let transformNorm: Norm?
+    /// The output matrix over ids [V, C]; the table itself when tied.
+    public let predictionTable: Parameter?
+    /// Its offset [V].
+    public let predictionBias: Parameter?
+    /// Whether the second sentence follows the first: [2, C].
+    public let nextSentence: Linear?
+    public let classifierDense: Linear?
+    public let classifier: Linear?
+
+    /// Declares every parameter in `scope`.
+    public init(_ scope: ParameterScope, _ configuration: EncoderConfiguration) {
+        let c = configuration
+        self.configuration = c
+        let initial = Initialiser.normal(c.initialDeviation)
+        let table = scope.parameter("embedding.tokens", [c.vocabulary, c.width], initial)
+        embedding = Embedding(
+            scope / "embedding", table: table, positions: .learned(context: c.context, first: c.firstPosition),
+            types: c.types > 0 ? c.types : nil, norm: (.layer, c.epsilon), padding: c.padding, dropout: c.dropout,
+            initial: initial)
+        blocks = (0..<c.layers).map { layer in
+            let scope = scope / "blocks" / layer
+            return Block(
+                placement: .after,
+                attentionNorm: Norm(scope / "attentionNorm", .layer, width: c.width, epsilon: c.epsilon),
+                attention: Attention(
+                    scope / "attention", layer: layer, width: c.width,
+                    shape: AttentionShape(heads: c.heads, width: c.width / max(c.heads, 1), causal: false),
+                    weightDropout: c.weightDropout, dropout: c.dropout, initial: initial, outputInitial: initial),
+                feedForwardNorm: Norm(scope / "feedForwardNorm", .layer, width: c.width, epsilon: c.epsilon),
+                feedForward: FeedForward(
+                    scope / "feedForward", width: c.width, inner: c.inner, activation: c.activation,
+                    dropout: c.dropout, initial: initial, outputInitial: initial))
+        }
+        func square(_ name: String) -> Linear { Linear(scope / name, in: c.width, out: c.width, initial: initial) }
+        pooler = c.hasPooler ? square("pooler") : nil
+        if c.predictsIds {
+            transform = square("transform")
+            transformNorm = Norm(scope / "transformNorm", .layer, width: c.width, epsilon: c.epsilon)
+            predictionTable = c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial)
+            predictionBias = scope.parameter("headBias", [c.vocabulary], .zeros)
+        } else {
+            transform = nil
+            transformNorm = nil
+            predictionTable = nil
+            predictionBias = nil
+        }
+        nextSentence =
+            c.head == .pretraining ? Linear(scope / "nextSentence", in: c.width, out: 2, initial: initial) : nil
+        classifierDense = c.classifierHasDense && c.labels != nil ? square("classifierDense") : nil
+        classifier = c.labels.map { Linear(scope / "classifier", in: c.width, out: $0, initial: initial) }
+    }
+
+    /// Records the way from the ids of `batch` to the states `[rows, C]`.
+    ///
+    /// With `observing`, every `hidden_states.N` and, if the trace keeps them, `attentions.N` stay readable.
+    public func callAsFunction(_ batch: TokenBatch, in trace: Trace, observing: Bool = false) -> Tensor {
+        var context = PassContext(batch)
+        if observing { context.attentionName = "attentions" }
+        var x = embedding(batch, in: trace)
+        for (layer, block) in blocks.enumerated() {
+            if observing { x.observed(as: "hidden_states.\(layer)") }
+            x = block(x, context)
+        }
+        if observing { x.observed(as: "hidden_states.\(blocks.count)") }
+        return x
+    }
+
+    /// Records `tanh(W · h + b)` of each sequence's first state: `[sequences, C]`, or nil without a pooler.
+    public func pooled(_ states: Tensor, _ batch: TokenBatch) -> Tensor? {
+        pooler.map { $0(states.firsts(of: batch), activation: .tanh) }
+    }
+
+    /// Records logits over ids `[rows, V]`, or nil without a masked-language head.
+    public func predictionLogits(_ states: Tensor) -> Tensor? {
+        guard let hidden = transformed(states), let predictionTable else { return nil }
+        return hidden.linear(predictionTable, predictionBias)
+    }
+
+    /// Records logits of the classes: `[sequences, labels]` or, for a token classifier, `[rows, labels]`; nil without a
+    /// classifier.
+    public func classLogits(_ states: Tensor, _ batch: TokenBatch) -> Tensor? {
+        guard let classifier, let hidden = beforeClasses(states, batch) else { return nil }
+        return classifier(hidden)
+    }
+
+    /// Records logits of (follows, does not follow) `[sequences, 2]`, or nil without that head.
+    public func nextSentenceLogits(_ pooled: Tensor?) -> Tensor? {
+        guard let nextSentence, let pooled else { return nil }
+        return nextSentence(pooled)
+    }
+
+    /// Records the losses of the head, in the order masked language, next sentence, classes.
+    ///
+    /// Targets of positions stand in `batch.targets`, of sequences in `batch.sequenceTargets`. The classifier's labels
+    /// are smoothed by `smoothing`, and those of the masked-language head.
+    public func losses(_ states: Tensor, _ batch: TokenBatch, smoothing: Float = 0) -> [RecordedLoss] {
+        var losses: [RecordedLoss] = []
+        func add(
+            _ hidden: Tensor, _ weight: Parameter, _ bias: Parameter?, _ targets: UnsafeMutablePointer<Int32>,
+            _ rows: RowCount
+        ) {
+            let scale = RuntimeScalar()
+            let readout = hidden.crossEntropy(weight, bias, targets: targets, smoothing: smoothing, scale: scale)
+            losses.append(RecordedLoss(readout, scale: scale, targets: targets, rows: rows))
+        }
+        if let hidden = transformed(states), let predictionTable {
+            add(hidden, predictionTable, predictionBias, batch.targets, batch.rows)
+        }
+        if let nextSentence, let pooled = pooled(states, batch) {
+            add(pooled, nextSentence.weight, nextSentence.bias, batch.sequenceTargets, batch.sequences)
+        }
+        if let classifier, let hidden = beforeClasses(states, batch) {
+            if case .tokenClassifier = configuration.head {
+                add(hidden, classifier.weight, classifier.bias, batch.targets, batch.rows)
+            } else {
+                add(hidden, classifier.weight, classifier.bias, batch.sequenceTargets, batch.sequences)
+            }
+        }
+        return losses
+    }
+
+    private func transformed(_ states: Tensor) -> Tensor? {
+        guard let transform, let transformNorm else { return nil }
+        return transformNorm(transform(states, activation: configuration.activation))
+    }
+
+    private func beforeClasses(_ states: Tensor, _ batch: TokenBatch) -> Tensor? {
+        let rate = configuration.classifierDropout
+        if case .tokenClassifier = configuration.head { return states.dropped(rate) }
+        if let classifierDense {
+            return classifierDense(states.firsts(of: batch).dropped(rate), activation: .tanh).dropped(rate)
+        }
+        return pooled(states, batch)?.dropped(rate)
+    }
+
+    /// The same parameters with one dropout rate everywhere.
+    public func withDropout(_ rate: Float) -> Encoder {
+        var changed = configuration
+        changed.dropout = rate
+        changed.weightDropout = rate
+        changed.classifierDropout = rate
+        // Declaring again in a scope of its own gives the same places, because places follow from the configuration.
+        return ParameterLayout.declare { Encoder($0, changed) }.model
+    }
+}
