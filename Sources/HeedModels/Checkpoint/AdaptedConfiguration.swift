@@ -13,6 +13,15 @@ extension Configuration {
                 configuration.residualDropout = dropout
             }
             return .decoder(configuration)
+        case .encoder(var configuration):
+            if let vocabulary { configuration.vocabulary = vocabulary }
+            if let padding, configuration.firstPosition == 0 { configuration.padding = padding }
+            if let dropout {
+                configuration.dropout = dropout
+                configuration.weightDropout = dropout
+                configuration.classifierDropout = dropout
+            }
+            return .encoder(configuration)
         case .encoderDecoder(var configuration):
             if let vocabulary {
                 configuration.vocabulary = vocabulary

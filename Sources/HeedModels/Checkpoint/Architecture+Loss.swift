@@ -38,6 +38,7 @@ extension Architecture {
         guard let rate else { return self }
         return switch self {
         case .decoder(let layers): .decoder(layers.withDropout(rate))
+        case .encoder(let layers): .encoder(layers.withDropout(rate))
         case .encoderDecoder(let layers): .encoderDecoder(layers.withDropout(rate))
         }
     }
@@ -52,6 +53,7 @@ extension Architecture {
         switch self {
         case .decoder(let layers):
             readout = layers.loss(layers(batch, in: trace), targets: batch, smoothing: smoothing)
+        case .encoder(let layers): return layers.losses(layers(batch, in: trace), batch, smoothing: smoothing)
         case .encoderDecoder(let layers):
             let memory = layers.encode(source, in: trace)
             let states = layers.decode(batch, reading: memory, of: source, in: trace)

@@ -4,12 +4,14 @@ import HeedTensor
 /// The shape of a model: what `config.json` says.
 public enum Configuration: Sendable, Equatable {
     case decoder(DecoderConfiguration)
+    case encoder(EncoderConfiguration)
     case encoderDecoder(EncoderDecoderConfiguration)
 
     /// The number of ids that the model reads and writes.
     public var vocabulary: Int {
         switch self {
         case .decoder(let configuration): configuration.vocabulary
+        case .encoder(let configuration): configuration.vocabulary
         case .encoderDecoder(let configuration): configuration.vocabulary
         }
     }
@@ -33,6 +35,7 @@ public enum Configuration: Sendable, Equatable {
     func declare(in scope: ParameterScope) -> Architecture {
         switch self {
         case .decoder(let configuration): .decoder(Decoder(scope, configuration))
+        case .encoder(let configuration): .encoder(Encoder(scope, configuration))
         case .encoderDecoder(let configuration): .encoderDecoder(EncoderDecoder(scope, configuration))
         }
     }
@@ -42,6 +45,8 @@ public enum Configuration: Sendable, Equatable {
 public enum Architecture: Sendable {
     /// Ids → logits of the next id.
     case decoder(Decoder)
+    /// Ids → states that see both sides.
+    case encoder(Encoder)
     /// Source ids and target ids → logits of the next target id.
     case encoderDecoder(EncoderDecoder)
 
@@ -49,6 +54,7 @@ public enum Architecture: Sendable {
     public var configuration: Configuration {
         switch self {
         case .decoder(let decoder): .decoder(decoder.configuration)
+        case .encoder(let encoder): .encoder(encoder.configuration)
         case .encoderDecoder(let model): .encoderDecoder(model.configuration)
         }
     }
@@ -60,6 +66,7 @@ public enum Architecture: Sendable {
     var kind: String {
         switch self {
         case .decoder: "a decoder"
+        case .encoder: "an encoder"
         case .encoderDecoder: "an encoder-decoder"
         }
     }
@@ -90,6 +97,20 @@ extension Model {
                     .unsupported, "this work wants a model that turns one text into another",
                     expected: "an encoder-decoder: marian, bart or t5",
                     got: "\(architecture.kind): \(family.rawValue)")
+            }
+            return layers
+        }
+    }
+
+    /// The layers of an encoder.
+    ///
+    /// - Throws: `HeedError` (`unsupported`) for the other kinds.
+    public var encoder: Encoder {
+        get throws {
+            guard case .encoder(let layers) = architecture else {
+                throw HeedError(
+                    .unsupported, "this work wants a model that reads a text from both sides",
+                    expected: "an encoder: bert or roberta", got: "\(architecture.kind): \(family.rawValue)")
             }
             return layers
         }

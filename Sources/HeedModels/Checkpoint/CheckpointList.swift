@@ -4,6 +4,16 @@ import HeedTensor
 /// The tensors of a checkpoint, collected under published names.
 struct CheckpointList {
     private(set) var tensors: [CheckpointTensor] = []
+    private let bodyPrefix: String
+    private let writesPrefix: Bool
+
+    /// - Parameters:
+    ///   - bodyPrefix: what names of the body begin with where heads stand on it.
+    ///   - writesPrefix: whether heads stand on it.
+    init(bodyPrefix: String = "", writesPrefix: Bool = false) {
+        self.bodyPrefix = bodyPrefix
+        self.writesPrefix = writesPrefix
+    }
 
     mutating func add(
         _ name: String, _ parameter: Parameter?, rows: Range<Int>? = nil, aliases: [String] = [],
@@ -45,5 +55,27 @@ struct CheckpointList {
             add(value, attention.projection, rows: queries + keys..<queries + 2 * keys)
         }
         add(output, attention.output)
+    }
+
+    /// A tensor of the body, which files name with and without the prefix.
+    mutating func addBody(
+        _ name: String, _ parameter: Parameter?, rows: Range<Int>? = nil, oldName: String? = nil
+    ) {
+        let (first, second) = writesPrefix ? (bodyPrefix + name, name) : (name, bodyPrefix + name)
+        var aliases = [second]
+        if let oldName { aliases += [bodyPrefix + oldName, oldName] }
+        add(first, parameter, rows: rows, aliases: aliases)
+    }
+
+    mutating func addBody(_ name: String, _ linear: Linear?, rows: Range<Int>? = nil) {
+        guard let linear else { return }
+        addBody(name + ".weight", linear.weight, rows: rows)
+        addBody(name + ".bias", linear.bias, rows: rows)
+    }
+
+    mutating func addBody(_ name: String, _ norm: Norm?) {
+        guard let norm else { return }
+        addBody(name + ".weight", norm.gain, oldName: name + ".gamma")
+        addBody(name + ".bias", norm.offset, oldName: name + ".beta")
     }
 }

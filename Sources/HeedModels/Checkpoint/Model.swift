@@ -4,16 +4,19 @@ import HeedWeights
 
 /// The published families whose folders Heed reads and writes.
 public enum Family: String, Sendable, CaseIterable {
-    case gpt2, llama, marian, bart, t5
+    case gpt2, llama, bert, roberta, marian, bart, t5
 
-    /// What `config.json` calls the class of a model with an output matrix.
-    var architecture: String {
+    /// What `config.json` calls the class of such a model.
+    func architecture(_ configuration: Configuration) -> String {
         switch self {
-        case .gpt2: "GPT2LMHeadModel"
-        case .llama: "LlamaForCausalLM"
-        case .marian: "MarianMTModel"
-        case .bart: "BartForConditionalGeneration"
-        case .t5: "T5ForConditionalGeneration"
+        case .gpt2: return "GPT2LMHeadModel"
+        case .llama: return "LlamaForCausalLM"
+        case .bert, .roberta:
+            if case .encoder(let configuration) = configuration { return configuration.architecture(self) }
+            return "BertModel"
+        case .marian: return "MarianMTModel"
+        case .bart: return "BartForConditionalGeneration"
+        case .t5: return "T5ForConditionalGeneration"
         }
     }
 }
@@ -123,13 +126,17 @@ extension Family {
     init(reading reader: ConfigurationReader) throws {
         self = try reader.choice(
             "model_type",
-            ["gpt2": Family.gpt2, "llama": .llama, "marian": .marian, "bart": .bart, "t5": .t5])
+            [
+                "gpt2": Family.gpt2, "llama": .llama, "bert": .bert, "roberta": .roberta, "marian": .marian,
+                "bart": .bart, "t5": .t5,
+            ])
     }
 
     func configuration(_ reader: ConfigurationReader) throws -> Configuration {
         switch self {
         case .gpt2: .decoder(try DecoderConfiguration(gpt2: reader))
         case .llama: .decoder(try DecoderConfiguration(llama: reader))
+        case .bert, .roberta: .encoder(try EncoderConfiguration(bertOrRoberta: reader, self))
         case .marian, .bart:
             .encoderDecoder(try EncoderDecoderConfiguration(marianOrBart: reader, self))
         case .t5: .encoderDecoder(try EncoderDecoderConfiguration(t5: reader))
@@ -141,6 +148,9 @@ extension Family {
         switch (self, configuration) {
         case (.gpt2, .decoder(let configuration)): document = configuration.gpt2Document()
         case (.llama, .decoder(let configuration)): document = configuration.llamaDocument()
+        case (.bert, .encoder(let configuration)), (.roberta, .encoder(let configuration)):
+            if let objection = configuration.objection(asBertOrRoberta: self) { throw unsayable(objection) }
+            document = configuration.bertOrRobertaDocument()
         case (.marian, .encoderDecoder(let configuration)), (.bart, .encoderDecoder(let configuration)):
             if let objection = configuration.objection(asMarianOrBart: self) { throw unsayable(objection) }
             document = configuration.marianOrBartDocument(self)
@@ -149,7 +159,7 @@ extension Family {
             document = configuration.t5Document()
         default: throw unsayable("its kind of transformer")
         }
-        document["architectures"] = [.string(architecture)]
+        document["architectures"] = [.string(architecture(configuration))]
         document["model_type"] = .string(rawValue)
         document["dtype"] = "float32"
         document["bos_token_id"] = specials.begin.map { .integer($0) } ?? .null
@@ -162,6 +172,7 @@ extension Family {
         switch (self, architecture) {
         case (.gpt2, .decoder(let decoder)): decoder.gpt2Tensors()
         case (.llama, .decoder(let decoder)): decoder.llamaTensors()
+        case (.bert, .encoder(let model)), (.roberta, .encoder(let model)): model.bertOrRobertaTensors(self)
         case (.marian, .encoderDecoder(let model)), (.bart, .encoderDecoder(let model)): model.marianOrBartTensors()
         case (.t5, .encoderDecoder(let model)): model.t5Tensors()
         default: []  // no such pair passes `document` or `configuration`

@@ -39,6 +39,10 @@ public struct Preset: Sendable {
             name: "gpt2-xl", family: .gpt2, configuration: .decoder(.gpt2(width: 1600, layers: 48, heads: 25)),
             summary: "GPT-2 XL, 1,557,611,200 parameters"),
         Preset(
+            name: "bert-base", family: .bert,
+            configuration: .encoder(.bert(width: 768, layers: 12, heads: 12)),
+            summary: "BERT as published, with both heads of its pre-training"),
+        Preset(
             name: "translation-small", family: .marian,
             configuration: .encoderDecoder(
                 .original(width: 256, layers: 3, heads: 8, inner: 512, vocabulary: 8_000, context: 256, dropout: 0.3)),

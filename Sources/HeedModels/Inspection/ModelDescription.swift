@@ -50,9 +50,11 @@ public struct ModelDescription: Sendable {
             ("position embeddings", { $0.hasSuffix("mbedding.positions") || $0.hasSuffix(".relative") }),
             ("attention", { $0.contains(".attention.") }),
             ("attention to the source", { $0.contains(".crossAttention.") }),
+            ("token types", { $0 == "embedding.types" }),
             ("feed-forward", { $0.contains(".feedForward.") }),
             ("norms", { $0.contains("Norm.") || $0.contains(".norm.") }),
             ("output matrix", { $0 == "head" || $0 == "headBias" }),
+            ("heads", { name in EncoderConfiguration.headParts.contains { name.hasPrefix($0 + ".") } }),
         ]
         var counts = [Int](repeating: 0, count: kinds.count)
         var others = 0
@@ -111,8 +113,32 @@ extension Configuration {
     public var shapeDocument: JSONObject {
         switch self {
         case .decoder(let configuration): configuration.shapeDocument
+        case .encoder(let configuration): configuration.shapeDocument
         case .encoderDecoder(let configuration): configuration.shapeDocument
         }
+    }
+}
+
+extension EncoderConfiguration {
+    /// Scopes of what stands on the states.
+    static let headParts = ["pooler", "transform", "nextSentence", "classifierDense", "classifier"]
+
+    /// The sizes and choices by name, for reports.
+    public var shapeDocument: JSONObject {
+        let head: String =
+            switch head {
+            case .none: "none"
+            case .maskedLanguage: "masked language"
+            case .pretraining: "masked language and next sentence"
+            case .sequenceClassifier(let labels): "one of \(labels) classes per sequence"
+            case .tokenClassifier(let labels): "one of \(labels) classes per token"
+            }
+        return [
+            "vocabulary": .integer(vocabulary), "context": .integer(context), "width": .integer(width),
+            "layers": .integer(layers), "heads": .integer(heads), "feed_forward_width": .integer(inner),
+            "activation": .string(activation.rawValue), "token_types": .integer(types),
+            "pooler": .bool(hasPooler), "head": .string(head),
+        ]
     }
 }
 

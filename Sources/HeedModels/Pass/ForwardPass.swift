@@ -39,6 +39,7 @@ public struct ForwardPass {
         }
         return switch model.architecture {
         case .decoder(let decoder): try run(decoder, file)
+        case .encoder(let layers): try run(layers, file)
         case .encoderDecoder(let layers): try run(layers, file)
         }
     }
@@ -88,7 +89,12 @@ public struct ForwardPass {
     }
 
     /// Appends every observation of `plan`, `logits` first; `sides` names the queries' and the keys' side of a tensor.
-    func append(_ plan: Plan, to output: inout TensorFile, _ sides: (String) -> (PassSide, PassSide)) {
+    ///
+    /// A value whose rows are `sequences` has one row per row of the input.
+    func append(
+        _ plan: Plan, to output: inout TensorFile, sequences: RowCount? = nil,
+        _ sides: (String) -> (PassSide, PassSide)
+    ) {
         for name in ["logits"] + plan.observationNames.filter({ $0 != "logits" }) {
             guard let observation = plan.observation(name) else { continue }
             let (side, keys) = sides(name)
@@ -97,6 +103,10 @@ public struct ForwardPass {
                 output.append(
                     name, shape: [side.rows, observation.columns / stride, side.columns, keys.columns],
                     side.maps(observation, over: keys, stride: stride))
+            } else if let sequences, observation.rows === sequences {
+                let values = UnsafeBufferPointer(
+                    start: observation.values, count: side.rows * observation.columns)
+                output.append(name, shape: [side.rows, observation.columns], Array(values))
             } else {
                 output.append(
                     name, shape: [side.rows, side.columns, observation.columns], side.padded(observation))

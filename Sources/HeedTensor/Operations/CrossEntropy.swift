@@ -111,8 +111,8 @@ struct CrossEntropyOperation: LossOperation {
 extension Tensor {
     /// Records the cross-entropy of `h · Wᵀ + b` against `targets` (one id per row; `TokenBatch.ignored` counts nowhere).
     ///
-    /// `self [rows, C]`, `weight [V, C]`. The gradient is scaled by `scale`, unless given the trace's `lossScale`. Peak memory: 256 rows of
-    /// logits. A bias that is not trained keeps a gradient of 0.
+    /// `self [rows, C]`, `weight [V, C]`. The gradient is scaled by `scale`, by default the trace's `lossScale`. Peak
+    /// memory: 256 rows of logits. A bias that is not trained keeps a gradient of 0.
     /// Cost: 2 · rows · V · C operations, three times that with gradients.
     public func crossEntropy(
         _ weight: Parameter, _ bias: Parameter? = nil, trainsBias: Bool = true,
