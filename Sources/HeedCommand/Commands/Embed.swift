@@ -23,7 +23,8 @@ struct Embed: ParsableCommand {
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Sentences.", valueName: "text"))
     var text: [String] = []
 
-    @Option(help: ArgumentHelp("The safetensors file to write; JSON lines on standard output if none.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The safetensors file to write; JSON lines on standard output if none.", valueName: "file"))
     var output: String?
 
     @Option(help: ArgumentHelp("Instead of the folder's: cls, max, mean.", valueName: "way"))
@@ -60,7 +61,7 @@ struct Embed: ParsableCommand {
         tokenizer.padding = nil
         let sentences = try jsonl.map(sentences) ?? text
         let ids = try sentences.map { try tokenizer.encode($0).ids.map { Int32($0) } }
-        var progress = Progress("Embedding", total: sentences.count)
+        let progress = Progress("Embedding", total: sentences.count)
         let vectors = try embedder.embed(ids) { progress.update(done: $0, []) }
         progress.finish()
         if let output {

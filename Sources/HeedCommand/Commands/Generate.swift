@@ -72,12 +72,12 @@ struct Generate: ParsableCommand {
         try checkTarget()
         let loaded = try Model.load(folder: model)
         let reader = PromptReader(
-            vocabulary: loaded.architecture.vocabulary, begin: loaded.specials.begin.map { Int32($0) },
+            vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.begin.map { Int32($0) },
             tokenizer: tokenizer())
-        let prompts = try givenPrompts(reader)
+        let prompts = try givenPrompts(reader).map { loaded.prompt($0) }
         let source = try source(loaded)
         let options = decoding.options(
-            ends: loaded.specials.ends.map { Int32($0) }, longestPrompt: prompts.map(\.ids.count).max() ?? 1,
+            ends: loaded.specials.ends.map { Int32($0) }, longestPrompt: prompts.map(\.generation.ids.count).max() ?? 1,
             context: source.contextLength)
         let generator = try Generator(source: source, options: options)
         var session = GenerationSession(
@@ -118,6 +118,6 @@ struct Generate: ParsableCommand {
         options.precision = weights == .f32 ? .float32 : .bfloat16
         options.cache = cache
         options.prefillChunk = prefillChunk
-        return try DecoderSource(model, runtime: try compute.runtime(), options: options)
+        return try model.nextTokens(runtime: try compute.runtime(), options: options)
     }
 }

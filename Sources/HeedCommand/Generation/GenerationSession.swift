@@ -34,7 +34,7 @@ struct GenerationSession {
         if let tokenizer, streams || !stops.isEmpty {
             for prompt in prompts {
                 for _ in 0..<options.copiesOfPrompt {
-                    watches.append(TextWatch(tokenizer, prompt: prompt.ids, stops: stops))
+                    watches.append(TextWatch(tokenizer, prompt: prompt.shownIds, stops: stops))
                 }
             }
             let copies = options.copiesOfPrompt
@@ -54,7 +54,7 @@ struct GenerationSession {
         }
         var distributions: [Float] = []
         if path != nil { hooks.onDistribution = { distributions.append(contentsOf: $0) } }
-        let result = try generator.generate(prompts.map { GenerationPrompt(ids: $0.ids) }, hooks: hooks)
+        let result = try generator.generate(prompts.map(\.generation), hooks: hooks)
         if streams { try endStream(&watches) }
         if let path {
             var file = TensorFile(place: path)
@@ -114,6 +114,6 @@ struct GenerationSession {
     }
 
     private func text(_ prompt: GivenPrompt, _ sequence: GeneratedSequence, _ tokenizer: Tokenizer) throws -> String {
-        try continuation(of: prompt.ids, by: sequence.ids, tokenizer)
+        try continuation(of: prompt.shownIds, by: sequence.ids, tokenizer)
     }
 }

@@ -1,10 +1,32 @@
+import HeedGenerate
 import HeedSupport
 import HeedTokenizers
 
 /// A prompt as it was given, with the place to name in messages.
 struct GivenPrompt {
-    let ids: [Int32]
+    /// The ids that are continued or, for a model that reads a source, those of the source.
+    var ids: [Int32]
     let place: String
+    /// Whether the ids came from a text.
+    var isText = false
+    /// For a model that reads a source: the first ids of the target.
+    var target: [Int32]?
+
+    /// The ids as the generator takes them.
+    var generation: GenerationPrompt {
+        target.map { GenerationPrompt(ids: $0, source: ids) } ?? GenerationPrompt(ids: ids)
+    }
+
+    /// The ids whose text precedes that of the new ids.
+    var shownIds: [Int32] { target == nil ? ids : [] }
+
+    /// The prompt as the source of a translation that starts with `start`; a text ends with `end`.
+    func asSource(start: Int, end: Int?) -> GivenPrompt {
+        var source = self
+        source.target = [Int32(start)]
+        if let end, isText, ids.last != Int32(end) { source.ids.append(Int32(end)) }
+        return source
+    }
 }
 
 /// Turns what the user gave into ids.
@@ -43,7 +65,7 @@ struct PromptReader {
             }
             return GivenPrompt(ids: [begin], place: place)
         }
-        return GivenPrompt(ids: try checked(ids, place), place: place)
+        return GivenPrompt(ids: try checked(ids, place), place: place, isText: true)
     }
 
     /// `--ids 1,2,3`

@@ -62,6 +62,12 @@ public enum Architecture: Sendable {
     /// The number of ids that its logits are over.
     public var vocabulary: Int { configuration.vocabulary }
 
+    /// The number of ids that it reads first: the source's, where it reads one.
+    public var sourceVocabulary: Int {
+        if case .encoderDecoder(let model) = self { return model.configuration.sourceVocabulary }
+        return vocabulary
+    }
+
     /// The kind in words, for messages.
     var kind: String {
         switch self {

@@ -35,7 +35,8 @@ extension EncoderConfiguration {
         }
         let vocabulary = try reader.integer("vocab_size", in: 1...1 << 26)
         let padding =
-            try reader.optionalInteger("pad_token_id", in: 0...vocabulary - 1) ?? (isRoberta ? min(1, vocabulary - 1) : 0)
+            try reader.optionalInteger("pad_token_id", in: 0...vocabulary - 1)
+            ?? (isRoberta ? min(1, vocabulary - 1) : 0)
         let rows = try reader.integer("max_position_embeddings", in: 1...1 << 24, default: 512)
         let first = isRoberta ? padding + 1 : 0
         guard rows > first else {

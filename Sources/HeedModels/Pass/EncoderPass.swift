@@ -13,7 +13,9 @@ extension ForwardPass {
                 expected: "at least one id to read")
         }
         let types = try file.optionalMatrix("token_type_ids", shape: [input.rows, input.columns])?.values
-        if let types { try PassInput.check(types, "token_type_ids", below: max(c.types, 1), "the kinds of tokens", file) }
+        if let types {
+            try PassInput.check(types, "token_type_ids", below: max(c.types, 1), "the kinds of tokens", file)
+        }
         let batch = try input.batch(types: types)
         let hasLabels = try setLabels(file, input, c, batch)
 
