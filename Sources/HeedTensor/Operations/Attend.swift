@@ -171,8 +171,7 @@ struct AttendOperation: Operation {
             weights_stride: Int64(maximumKeys), bias: binder.value(bias?.table),
             bias_buckets: Int32(bias?.table.shape.first ?? 0), bias_max_distance: Int32(bias?.maximumDistance ?? 0),
             bias_bidirectional: bias?.bidirectional == true ? 1 : 0,
-            query_positions: bias == nil ? nil : batch.positions,
-            key_positions: bias == nil ? nil : keyBatch.positions,
+            query_positions: nil, key_positions: nil,
             heads: Int32(shape.heads), kv_heads: Int32(shape.keyHeads), width: Int32(shape.width),
             causal: shape.causal ? 1 : 0, max_keys: Int32(maximumKeys), scale: shape.scale, dropout: dropout,
             purpose: dropoutPurpose, random: binder.trace.randomState.pointer, scratch: scratch(binder))

@@ -1,0 +1,234 @@
+import HeedLayers
+import HeedModels
+import HeedSupport
+import HeedTensor
+import HeedWeights
+import Testing
+
+@testable import HeedTrain
+
+/// The 2017 model as `torch.nn.Transformer` has it: one more norm behind each stack, an output offset, interleaved
+/// sinusoids, separate tables.
+struct OriginalTransformer {
+    let model: Model
+    let golden: SafetensorsFile
+    let notes: JSON
+
+    init() throws {
+        let folder = Shared.fixture("seq2seq", "vanilla_a")
+        golden = try SafetensorsFile(path: joinPath(folder, "golden.safetensors"))
+        notes = try JSON.load(path: joinPath(folder, "golden.json"))
+        let stack = StackShape(layers: 2, heads: 4, headWidth: 4, inner: 32)
+        let configuration = EncoderDecoderConfiguration(
+            sourceVocabulary: 23, vocabulary: 19, context: 64, width: 16, encoder: stack, decoder: stack,
+            activation: .relu, placement: .after, finalNorms: true,
+            positions: .sinusoidal(SinusoidalPositions(layout: .interleaved)), scalesEmbedding: true,
+            sharedTable: false, tied: false, logitsBias: .learned, start: 1, padding: 0)
+        model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 1)
+        for tensor in try tensors() {
+            let values = try golden.floats("param." + tensor.name)
+            _ = tensor.values(in: model.parameters).update(from: values)
+        }
+    }
+
+    /// PyTorch's names.
+    func tensors() throws -> [CheckpointTensor] {
+        let layers = try model.encoderDecoder
+        var list: [CheckpointTensor] = []
+        func add(_ name: String, _ parameter: Parameter?, _ rows: Range<Int>? = nil) {
+            if let parameter { list.append(CheckpointTensor(name, parameter, rows: rows)) }
+        }
+        func add(_ name: String, _ linear: Linear) {
+            add(name + ".weight", linear.weight)
+            add(name + ".bias", linear.bias)
+        }
+        func add(_ name: String, _ norm: Norm?) {
+            add(name + ".weight", norm?.gain)
+            add(name + ".bias", norm?.offset)
+        }
+        add("src_emb.weight", layers.sourceEmbedding.table)
+        add("tgt_emb.weight", layers.targetEmbedding.table)
+        add("generator.weight", layers.head)
+        add("generator.bias", layers.headBias)
+        for (side, blocks, norm) in [
+            ("encoder", layers.encoderBlocks, layers.encoderNorm), ("decoder", layers.decoderBlocks, layers.decoderNorm),
+        ] {
+            for (number, block) in blocks.enumerated() {
+                let name = "transformer.\(side).layers.\(number)."
+                add(name + "self_attn.in_proj_weight", block.attention.projection.weight)
+                add(name + "self_attn.in_proj_bias", block.attention.projection.bias)
+                add(name + "self_attn.out_proj", block.attention.output)
+                add(name + "norm1", block.attentionNorm)
+                if let cross = block.crossAttention { add(name + "multihead_attn.out_proj", cross.output) }
+                if block.crossNorm != nil { add(name + "norm2", block.crossNorm) }
+                add(name + "linear1", block.feedForward.up)
+                add(name + "linear2", block.feedForward.down)
+                add(name + (block.crossNorm == nil ? "norm2" : "norm3"), block.feedForwardNorm)
+            }
+            add("transformer.\(side).norm", norm)
+        }
+        return list
+    }
+
+    /// The one tensor of PyTorch that is two of ours: queries of the stream, keys and values of the memory.
+    func crossProjections() throws -> [(name: String, parts: [Parameter])] {
+        try model.encoderDecoder.decoderBlocks.enumerated().flatMap { number, block in
+            let name = "transformer.decoder.layers.\(number).multihead_attn.in_proj_"
+            guard let cross = block.crossAttention, let memory = cross.memoryProjection else { return [] as [(String, [Parameter])] }
+            return [
+                (name + "weight", [cross.projection.weight, memory.weight]),
+                (name + "bias", [cross.projection.bias, memory.bias].compactMap { $0 }),
+            ]
+        }
+    }
+
+    func loadCrossProjections() throws {
+        for (name, parts) in try crossProjections() {
+            let values = try golden.floats("param." + name)
+            var start = 0
+            for part in parts {
+                _ = model.parameters[part].update(from: values[start..<start + part.count])
+                start += part.count
+            }
+        }
+    }
+
+    /// A padded matrix of ids.
+    func rows(_ name: String, from: Int = 0, rows: Int) throws -> [[Int32]] {
+        let columns = golden.tensors.first { $0.name == name }?.shape.last ?? 1
+        let ids = try golden.integers(name)
+        return (from..<from + rows).map { row in (0..<columns).map { Int32(ids[row * columns + $0]) } }
+    }
+
+    /// Appends pairs whose padding (0) is left out; the state of input t predicts target t.
+    func fill(
+        _ batch: TokenBatch, _ source: TokenBatch, _ sources: [[Int32]], _ inputs: [[Int32]], _ targets: [[Int32]]
+    ) throws {
+        batch.clear()
+        source.clear()
+        for row in sources.indices {
+            try source.append(sources[row].filter { $0 != 0 })
+            let first = batch.rows.current
+            let there = inputs[row].indices.filter { inputs[row][$0] != 0 }
+            try batch.append(there.map { inputs[row][$0] })
+            for (index, column) in there.enumerated() where targets[row][column] != 0 {
+                batch.targets[first + index] = targets[row][column]
+            }
+        }
+    }
+}
+
+extension OriginalTransformer: BatchSource {
+    func fill(_ batch: TokenBatch, step: Int, part: Int) throws {
+        throw HeedError(.usage, "the original transformer reads a source")
+    }
+
+    func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws {
+        let sources = try rows("train.batches.src", from: (step - 1) * 4, rows: 4)
+        let pairs = try rows("train.batches.tgt", from: (step - 1) * 4, rows: 4)
+        try fill(batch, source, sources, pairs.map { Array($0.dropLast()) }, pairs.map { Array($0.dropFirst()) })
+    }
+}
+
+@Suite("The 2017 transformer against torch.nn.Transformer")
+struct OriginalTransformerTests {
+    @Test("states, logits and gradients, with and without label smoothing", .enabled(if: Shared.isThere))
+    func passes() throws {
+        let original = try OriginalTransformer()
+        try original.loadCrossProjections()
+        let layers = try original.model.encoderDecoder
+        let golden = original.golden
+        let sources = try original.rows("src", rows: 3)
+        let inputs = try original.rows("tgt_in", rows: 3)
+        let outputs = try original.rows("tgt_out", rows: 3)
+        let runtime = try Runtime(threads: 2)
+        for smoothing in ["0.0", "0.1"] {
+            let batch = TokenBatch(rowCapacity: 18, sequenceCapacity: 3)
+            let source = TokenBatch(rowCapacity: 21, sequenceCapacity: 3)
+            try original.fill(batch, source, sources, inputs, outputs)
+            let trace = Trace(for: .training, maximumLength: 8)
+            let memory = layers.encode(source, in: trace, observing: true)
+            let states = layers.decode(batch, reading: memory, of: source, in: trace, observing: true)
+            layers.logits(states).observed(as: "logits")
+            let readout = layers.loss(states, targets: batch, smoothing: Float(smoothing) ?? 0)
+            let gradients = try ParameterBuffer(original.model.parameters.layout)
+            var counted = 0
+            for row in 0..<batch.rows.current where batch.targets[row] != TokenBatch.ignored { counted += 1 }
+            trace.lossScale.value = 1 / Float(counted)
+            let plan = try Plan(
+                trace, parameters: original.model.parameters, gradients: gradients, kernels: runtime.kernels,
+                team: runtime.team)
+            plan.forward()
+            plan.backward()
+            plan.finishGradients()
+            var loss = 0.0
+            readout.add(to: &loss)
+            let expected = original.notes["loss_ls\(smoothing).f64"]?.doubleValue ?? 0
+            #expect(abs(loss / Double(counted) - expected) < 2e-6)
+
+            for (name, reference, ids) in [
+                ("encoder_hidden_states.1", "encoder_layer.0.f64", sources),
+                ("encoder_hidden_states.2", "memory.f64", sources),
+                ("decoder_hidden_states.1", "decoder_layer.0.f64", inputs),
+                ("decoder_hidden_states.2", "decoder_out.f64", inputs), ("logits", "logits.f64", inputs),
+            ] {
+                let observation = try #require(plan.observation(name))
+                let wanted = try golden.doubles(reference)
+                let width = observation.columns
+                var packed = 0
+                var worst = 0.0
+                for (row, ids) in ids.enumerated() {
+                    for (column, id) in ids.enumerated() where id != 0 {
+                        for i in 0..<width {
+                            let value = Double(observation.values[packed * width + i])
+                            worst = max(worst, abs(value - wanted[(row * ids.count + column) * width + i]))
+                        }
+                        packed += 1
+                    }
+                }
+                #expect(worst < 1e-5, "\(name): \(worst)")
+            }
+            var compared = 0
+            func compare(_ ours: [Float], _ name: String) throws {
+                let wanted = try golden.doubles("grad_ls\(smoothing).f64.\(name)")
+                #expect(ours.count == wanted.count)
+                let off = zip(ours, wanted).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
+                let size = wanted.reduce(0) { $0 + $1 * $1 }
+                #expect(off.squareRoot() <= 2e-5 * size.squareRoot() + 1e-6, "\(name)")
+                compared += 1
+            }
+            for tensor in try original.tensors() { try compare(tensor.stored(in: gradients), tensor.name) }
+            for (name, parts) in try original.crossProjections() {
+                try compare(parts.flatMap { Array(gradients[$0]) }, name)
+            }
+            #expect(compared == golden.tensors.count { $0.name.hasPrefix("grad_ls\(smoothing).f64.") })
+        }
+    }
+
+    @Test("twenty Adam steps under the schedule of 2017", .enabled(if: Shared.isThere))
+    func training() throws {
+        let original = try OriginalTransformer()
+        try original.loadCrossProjections()
+        var options = StepOptions()
+        options.beta2 = 0.98
+        options.epsilon = 1e-9
+        options.weightDecay = 0
+        options.clip = nil
+        options.labelSmoothing = 0.1
+        let step = try TrainingStep(
+            original.model, options,
+            capacity: StepCapacity(tokens: 28, sourceTokens: 28, sequences: 4, length: 8),
+            runtime: Runtime(threads: 2))
+        let losses = original.notes["training"]?["losses.f64"]?.arrayValue?.compactMap(\.doubleValue) ?? []
+        let rates = original.notes["training"]?["lrs"]?.arrayValue?.compactMap(\.doubleValue) ?? []
+        #expect(losses.count == 20)
+        // ½ · d^−½ · min(t^−½, t · 40^−1.5) is a peak of ½ · d^−½ · 40^−½ after a warm-up of 40.
+        let schedule = LearningRateSchedule(
+            .inverseSquareRoot, peak: 0.5 * 0.25 / (40.0).squareRoot(), warmup: 40, steps: 20)
+        for number in 1...20 {
+            #expect(abs(schedule.rate(number) - rates[number - 1]) < 1e-12)
+            let result = try step.run(step: number, rate: schedule.rate(number), from: original)
+            #expect(abs(result.loss - losses[number - 1]) < 2e-5, "step \(number): \(result.loss)")
+        }
+    }
+}
