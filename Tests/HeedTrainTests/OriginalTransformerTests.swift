@@ -51,7 +51,8 @@ struct OriginalTransformer {
         add("generator.weight", layers.head)
         add("generator.bias", layers.headBias)
         for (side, blocks, norm) in [
-            ("encoder", layers.encoderBlocks, layers.encoderNorm), ("decoder", layers.decoderBlocks, layers.decoderNorm),
+            ("encoder", layers.encoderBlocks, layers.encoderNorm),
+            ("decoder", layers.decoderBlocks, layers.decoderNorm),
         ] {
             for (number, block) in blocks.enumerated() {
                 let name = "transformer.\(side).layers.\(number)."
@@ -74,7 +75,9 @@ struct OriginalTransformer {
     func crossProjections() throws -> [(name: String, parts: [Parameter])] {
         try model.encoderDecoder.decoderBlocks.enumerated().flatMap { number, block in
             let name = "transformer.decoder.layers.\(number).multihead_attn.in_proj_"
-            guard let cross = block.crossAttention, let memory = cross.memoryProjection else { return [] as [(String, [Parameter])] }
+            guard let cross = block.crossAttention, let memory = cross.memoryProjection else {
+                return [] as [(String, [Parameter])]
+            }
             return [
                 (name + "weight", [cross.projection.weight, memory.weight]),
                 (name + "bias", [cross.projection.bias, memory.bias].compactMap { $0 }),

@@ -1,6 +1,7 @@
 import HeedModels
 import HeedSupport
 import HeedTensor
+import HeedWeights
 import Testing
 
 @testable import HeedTrain

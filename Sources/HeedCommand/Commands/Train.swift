@@ -77,6 +77,10 @@ struct Train: ParsableCommand {
 
         let start = try model.start(
             data: data.data, output: output, resume: resume, seed: options.step.seed, dropout: optimiser.dropout)
+        guard case .decoder = start.model.architecture else {
+            try learnRows(start, options, choice)
+            return
+        }
         let shape = try start.model.decoder.configuration
         let context = shape.context
         options.step.context = data.context ?? min(context, 256)
@@ -117,6 +121,23 @@ struct Train: ParsableCommand {
             run, options, start.model, folder: output,
             data: description + " in \(grouped(text.training.batches(ofEpoch: 0).count)) batches an epoch",
             step: "at most \(grouped(text.training.tokensPerBatch)) tokens a side"
+        ).perform()
+    }
+
+    /// Trains a model that is no decoder on rows.
+    private func learnRows(
+        _ start: TrainingStart, _ options: TrainingOptions, _ choice: ValidationChoice?
+    ) throws {
+        let rows = try RowTrainingData(data.data, choice, start, context: data.context)
+        let runtime = try compute.runtime()
+        let run = try TrainingRun(
+            start.model,
+            RunData(
+                rows.training, validation: rows.validation, start.model, options.step, order: options.order,
+                runtime: runtime), options, output: trainingOutput(start), runtime: runtime)
+        try TrainingSession(
+            run, options, start.model, folder: output, data: "\(grouped(rows.training.count)) rows",
+            step: "rows of at most \(grouped(rows.training.longest)) tokens"
         ).perform()
     }
 

@@ -13,6 +13,10 @@ struct TrainingModelOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A new model of the shape in this config.json.", valueName: "file"))
     var config: String?
 
+    @Option(
+        help: ArgumentHelp("Put a new classifier of so many classes on the encoder of --init.", valueName: "n"))
+    var classes: Int?
+
     @Option(help: ArgumentHelp("A tokenizer for text; the model's own where not given.", valueName: "path"))
     var tokenizer: String?
 
@@ -29,6 +33,11 @@ struct TrainingModelOptions: ParsableArguments {
         let given = [("--init", initial), ("--preset", preset), ("--config", config)].filter { $0.1 != nil }.map(\.0)
         guard given.count <= 1 else {
             throw ValidationError("\(given.joined(separator: " and ")): expected one of them.")
+        }
+        if let classes {
+            guard initial != nil, (1...1 << 20).contains(classes) else {
+                throw ValidationError("--classes: expected 1 to \(1 << 20), and --init beside it, got \(classes).")
+            }
         }
         if tokenizer != nil, tokenizerKind != nil {
             throw ValidationError("--tokenizer and --tokenizer-kind: expected one of them.")
@@ -53,7 +62,8 @@ struct TrainingModelOptions: ParsableArguments {
         }
         let model: Model
         if let initial {
-            model = try Model.load(folder: initial)
+            let loaded = try Model.load(folder: initial)
+            model = try classes.map { try loaded.classifying(labels: $0, seed: seed) } ?? loaded
         } else if let config {
             model = try Model.new(configuration: config, seed: seed)
         } else {
@@ -116,7 +126,7 @@ struct TrainingModelOptions: ParsableArguments {
         case .characters:
             guard !specials.contains("</s>") else {
                 throw HeedError(
-                    .usage, "--tokenizer-kind chars has no end token, which translation needs", expected: "byte-bpe")
+                    .usage, "--tokenizer-kind char has no end token, which translation needs", expected: "byte-bpe")
             }
             guard vocabSize == nil else {
                 throw ValidationError("--vocab-size: a tokenizer of characters has as many tokens as there are.")

@@ -5,6 +5,8 @@ import HeedWeights
 /// The published families whose folders Heed reads and writes.
 public enum Family: String, Sendable, CaseIterable {
     case gpt2, llama, bert, roberta, marian, bart, t5
+    /// Shapes that no published family has words for: they compute and train, but no folder is written or read.
+    case unpublished
 
     /// What `config.json` calls the class of such a model.
     func architecture(_ configuration: Configuration) -> String {
@@ -17,6 +19,7 @@ public enum Family: String, Sendable, CaseIterable {
         case .marian: return "MarianMTModel"
         case .bart: return "BartForConditionalGeneration"
         case .t5: return "T5ForConditionalGeneration"
+        case .unpublished: return "unpublished"
         }
     }
 }
@@ -108,9 +111,18 @@ public final class Model: Sendable {
 
     /// Writes `generation_config.json` and `config.json` alone.
     public func saveConfiguration(folder: String) throws {
+        guard family != .unpublished else {
+            throw HeedError(
+                .unsupported, "the model has a shape that no published family has words for", in: folder,
+                advice: "Choose a family that has, to save it.")
+        }
+        var generation = specials.document()
+        if case .encoderDecoder(let layers) = architecture {
+            generation["decoder_start_token_id"] = .integer(layers.configuration.start)
+        }
         try writeAtomically(
             path: joinPath(folder, "generation_config.json"),
-            text: JSON.object(specials.document()).serialised(pretty: true) + "\n")
+            text: JSON.object(generation).serialised(pretty: true) + "\n")
         try writeAtomically(
             path: joinPath(folder, "config.json"), text: JSON.object(document).serialised(pretty: true) + "\n")
     }
@@ -140,6 +152,7 @@ extension Family {
         case .marian, .bart:
             .encoderDecoder(try EncoderDecoderConfiguration(marianOrBart: reader, self))
         case .t5: .encoderDecoder(try EncoderDecoderConfiguration(t5: reader))
+        case .unpublished: throw unsayable("a family of its own")
         }
     }
 
@@ -157,6 +170,7 @@ extension Family {
         case (.t5, .encoderDecoder(let configuration)):
             if let objection = configuration.objectionAsT5 { throw unsayable(objection) }
             document = configuration.t5Document()
+        case (.unpublished, _): return JSONObject()
         default: throw unsayable("its kind of transformer")
         }
         document["architectures"] = [.string(architecture(configuration))]
@@ -175,6 +189,7 @@ extension Family {
         case (.bert, .encoder(let model)), (.roberta, .encoder(let model)): model.bertOrRobertaTensors(self)
         case (.marian, .encoderDecoder(let model)), (.bart, .encoderDecoder(let model)): model.marianOrBartTensors()
         case (.t5, .encoderDecoder(let model)): model.t5Tensors()
+        case (.unpublished, _): []
         default: []  // no such pair passes `document` or `configuration`
         }
     }

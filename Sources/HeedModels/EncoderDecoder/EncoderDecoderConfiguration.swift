@@ -93,6 +93,30 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
         case glorot
     }
 
+    /// A shape from what every shape must say; the rest has the values of a plain transformer.
+    public init(
+        sourceVocabulary: Int, vocabulary: Int, context: Int, width: Int, encoder: StackShape, decoder: StackShape,
+        activation: Activation, placement: NormPlacement, finalNorms: Bool, positions: EmbeddedPositions,
+        scalesEmbedding: Bool, sharedTable: Bool, tied: Bool, logitsBias: LogitsBias, start: Int, padding: Int
+    ) {
+        self.sourceVocabulary = sourceVocabulary
+        self.vocabulary = vocabulary
+        self.context = context
+        self.width = width
+        self.encoder = encoder
+        self.decoder = decoder
+        self.activation = activation
+        self.placement = placement
+        self.finalNorms = finalNorms
+        self.positions = positions
+        self.scalesEmbedding = scalesEmbedding
+        self.sharedTable = sharedTable
+        self.tied = tied
+        self.logitsBias = logitsBias
+        self.start = start
+        self.padding = padding
+    }
+
     /// The model of Vaswani et al. 2017 with one vocabulary for both sides, as Marian saves it: norms after each half,
     /// ReLU, sinusoids, √C on the embeddings, output matrix tied.
     public static func original(

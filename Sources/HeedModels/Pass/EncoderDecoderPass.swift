@@ -5,7 +5,39 @@ import HeedWeights
 extension ForwardPass {
     /// A pass of an encoder-decoder: `logits`, `encoder_hidden_states.N`, `decoder_attentions.N`, ….
     func run(_ model: EncoderDecoder, _ file: TensorFile) throws -> TensorFile {
-        let c = model.configuration
+        let rows = try ForwardPass.encoderDecoderRows(file, model.configuration)
+        let (source, target) = (rows.source, rows.target)
+        let trace = self.trace(length: max(source.length, target.length))
+        let layers = options.gradients ? model.withDropout(0) : model
+        let memory = layers.encode(rows.sourceBatch, in: trace, observing: options.everything)
+        let states = layers.decode(
+            rows.targetBatch, reading: memory, of: rows.sourceBatch, in: trace, observing: options.everything)
+        layers.logits(states).observed(as: "logits")
+        let loss = rows.counted.map {
+            (layers.loss(states, targets: rows.targetBatch, smoothing: options.labelSmoothing), counted: $0)
+        }
+        let (plan, gradients) = try compute(trace, counted: rows.counted ?? 1)
+        var output = TensorFile(place: "output")
+        append(plan, to: &output) { name in
+            if name.hasPrefix("encoder_") { return (source.side, source.side) }
+            return (target.side, name.hasPrefix("cross_") ? source.side : target.side)
+        }
+        if let loss { append([loss], to: &output) }
+        append(gradients, to: &output)
+        return output
+    }
+
+    /// Both sides of a file, checked and packed.
+    struct BothSides {
+        let source: PassInput
+        let target: PassInput
+        let sourceBatch: TokenBatch
+        let targetBatch: TokenBatch
+        /// Labels that count; nil without labels.
+        let counted: Int?
+    }
+
+    static func encoderDecoderRows(_ file: TensorFile, _ c: EncoderDecoderConfiguration) throws -> BothSides {
         let source = try PassInput(
             file, vocabulary: c.sourceVocabulary, context: c.context, takesPositions: false)
         let labels = try PassInput.labels(file, shape: nil, vocabulary: c.vocabulary)
@@ -15,29 +47,15 @@ extension ForwardPass {
                 .badInput, "attention_mask excludes every id of row \(row)", in: file.place,
                 expected: "at least one id to read")
         }
-        let sourceBatch = try source.batch()
         let targetBatch = try target.batch()
-        let counted = try labels.map { try target.setTargets($0.values, ahead: 0, in: targetBatch) } ?? 1
-        let trace = self.trace(length: max(source.length, target.length))
-        let layers = options.gradients ? model.withDropout(0) : model
-        let memory = layers.encode(sourceBatch, in: trace, observing: options.everything)
-        let states = layers.decode(
-            targetBatch, reading: memory, of: sourceBatch, in: trace, observing: options.everything)
-        layers.logits(states).observed(as: "logits")
-        let loss = labels.map { _ in layers.loss(states, targets: targetBatch, smoothing: options.labelSmoothing) }
-        let (plan, gradients) = try compute(trace, counted: counted)
-        var output = TensorFile(place: "output")
-        append(plan, to: &output) { name in
-            if name.hasPrefix("encoder_") { return (source.side, source.side) }
-            return (target.side, name.hasPrefix("cross_") ? source.side : target.side)
-        }
-        if let loss { append([(loss, counted)], to: &output) }
-        append(gradients, to: &output)
-        return output
+        let counted = try labels.map { try target.setTargets($0.values, ahead: 0, in: targetBatch) }
+        return BothSides(
+            source: source, target: target, sourceBatch: try source.batch(), targetBatch: targetBatch,
+            counted: counted)
     }
 
     /// What the decoder reads: `decoder_input_ids`, or the labels shifted right behind the start id.
-    private func targets(
+    private static func targets(
         _ file: TensorFile, _ source: PassInput, _ labels: (rows: Int, columns: Int, values: [Int64])?,
         _ c: EncoderDecoderConfiguration
     ) throws -> PassInput {

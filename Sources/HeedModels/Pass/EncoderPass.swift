@@ -6,19 +6,7 @@ extension ForwardPass {
     /// A pass of an encoder: `last_hidden_state`, `pooler_output` and what its head says.
     func run(_ model: Encoder, _ file: TensorFile) throws -> TensorFile {
         let c = model.configuration
-        let input = try encoderInput(file, c)
-        for row in 0..<input.rows where input.side.visible[row].isEmpty {
-            throw HeedError(
-                .badInput, "attention_mask excludes every id of row \(row)", in: file.place,
-                expected: "at least one id to read")
-        }
-        let types = try file.optionalMatrix("token_type_ids", shape: [input.rows, input.columns])?.values
-        if let types {
-            try PassInput.check(types, "token_type_ids", below: max(c.types, 1), "the kinds of tokens", file)
-        }
-        let batch = try input.batch(types: types)
-        let hasLabels = try setLabels(file, input, c, batch)
-
+        let (input, batch, hasLabels) = try ForwardPass.encoderRows(file, c, allLosses: options.gradients)
         let trace = self.trace(length: input.length)
         let layers = options.gradients ? model.withDropout(0) : model
         let states = layers(batch, in: trace, observing: options.everything)
@@ -41,8 +29,28 @@ extension ForwardPass {
         return output
     }
 
+    /// The rows of a file with their positions, types and targets; without labels nothing is a target.
+    ///
+    /// - Parameter allLosses: whether every loss of the head needs its labels.
+    static func encoderRows(
+        _ file: TensorFile, _ c: EncoderConfiguration, allLosses: Bool
+    ) throws -> (input: PassInput, batch: TokenBatch, hasLabels: Bool) {
+        let input = try encoderInput(file, c)
+        for row in 0..<input.rows where input.side.visible[row].isEmpty {
+            throw HeedError(
+                .badInput, "attention_mask excludes every id of row \(row)", in: file.place,
+                expected: "at least one id to read")
+        }
+        let types = try file.optionalMatrix("token_type_ids", shape: [input.rows, input.columns])?.values
+        if let types {
+            try PassInput.check(types, "token_type_ids", below: max(c.types, 1), "the kinds of tokens", file)
+        }
+        let batch = try input.batch(types: types)
+        return (input, batch, try setLabels(file, input, c, batch, allLosses: allLosses))
+    }
+
     /// The ids with the positions that the family gives them.
-    private func encoderInput(_ file: TensorFile, _ c: EncoderConfiguration) throws -> PassInput {
+    private static func encoderInput(_ file: TensorFile, _ c: EncoderConfiguration) throws -> PassInput {
         var input = try PassInput(file, vocabulary: c.vocabulary, context: c.context + c.firstPosition)
         if input.hasOwnPositions {
             // Published positions name rows of the table; ours count from the first position's row.
@@ -70,8 +78,8 @@ extension ForwardPass {
     }
 
     /// Sets targets of positions and sequences; false when the file has none.
-    private func setLabels(
-        _ file: TensorFile, _ input: PassInput, _ c: EncoderConfiguration, _ batch: TokenBatch
+    private static func setLabels(
+        _ file: TensorFile, _ input: PassInput, _ c: EncoderConfiguration, _ batch: TokenBatch, allLosses: Bool
     ) throws -> Bool {
         guard file["labels"] != nil else { return false }
         switch c.head {
@@ -86,7 +94,7 @@ extension ForwardPass {
             if c.head == .pretraining {
                 if let follows = try sequenceLabels(file, "next_sentence_label", input.rows, below: 2) {
                     for row in 0..<input.rows { batch.sequenceTargets[row] = follows[row] }
-                } else if options.gradients {
+                } else if allLosses {
                     throw HeedError(
                         .missing, "the tensor next_sentence_label is missing", in: file.place,
                         expected: "I64 [\(input.rows)], because the model's loss has two parts")
@@ -106,7 +114,9 @@ extension ForwardPass {
     }
 
     /// One label per sequence, [B] or [B, 1].
-    private func sequenceLabels(_ file: TensorFile, _ name: String, _ rows: Int, below limit: Int) throws -> [Int32]? {
+    private static func sequenceLabels(_ file: TensorFile, _ name: String, _ rows: Int, below limit: Int) throws
+        -> [Int32]?
+    {
         guard let entry = file[name] else { return nil }
         guard case .integers(let values) = entry.values, values.count == rows else {
             throw HeedError(

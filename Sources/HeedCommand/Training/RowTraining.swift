@@ -1,0 +1,67 @@
+import ArgumentParser
+import Heed
+import HeedSupport
+
+/// Rows of ids, or texts with a class each, for models that are no decoders.
+struct RowTrainingData {
+    let training: TrainingRows
+    let validation: TrainingRows?
+
+    init(_ paths: [String], _ choice: ValidationChoice?, _ start: TrainingStart, context: Int?) throws {
+        guard paths.count == 1, let path = paths.first else {
+            throw HeedError(
+                .usage, "--data takes one file for this model", in: start.model.family.rawValue,
+                expected: "rows of ids (.safetensors) or texts with classes (.jsonl)", got: "\(paths.count) files")
+        }
+        let all = try RowTrainingData.rows(path, start, context)
+        switch choice {
+        case nil:
+            training = all
+            validation = nil
+        case .fraction(let fraction):
+            let kept = Int(Double(all.count) * (1 - fraction))
+            guard kept >= 1, kept < all.count else {
+                throw HeedError(
+                    .badInput, "--validation leaves nothing to train on or to measure", in: path,
+                    got: "\(all.count) rows")
+            }
+            training = all.part(0..<kept)
+            validation = all.part(kept..<all.count)
+        case .file(let other):
+            training = all
+            validation = try RowTrainingData.rows(other, start, context)
+        }
+    }
+
+    private static func rows(_ path: String, _ start: TrainingStart, _ context: Int?) throws -> TrainingRows {
+        switch DataKind(path: path) {
+        case .rows: return try TrainingRows(TensorFile(path: path), start.model.architecture)
+        case .jsonLines:
+            guard case .encoder(let encoder) = start.model.architecture else { throw wrong(path, start) }
+            guard var tokenizer = start.tokenizer else {
+                throw HeedError(
+                    .usage, "there is nothing that makes ids of text", in: path,
+                    expected: "--tokenizer, or a tokenizer beside --init")
+            }
+            let longest = min(context ?? encoder.configuration.context, encoder.configuration.context)
+            tokenizer.truncation = Truncation(maximumLength: longest)
+            tokenizer.padding = nil
+            let file = try LabelledTexts.read(path) { text, pair in
+                let encoding = try pair.map { try tokenizer.encode(text, pair: $0) } ?? tokenizer.encode(text)
+                return LabelledTexts.Encoded(
+                    ids: encoding.ids.map { Int32($0) },
+                    types: encoding.typeIDs.map { min($0, Int32(encoder.configuration.types - 1)) })
+            }
+            return try TrainingRows(file, start.model.architecture)
+        default: throw wrong(path, start)
+        }
+    }
+
+    private static func wrong(_ path: String, _ start: TrainingStart) -> HeedError {
+        HeedError(
+            .usage, "a \(start.model.family.rawValue) model does not learn from such a file", in: path,
+            expected: "rows of ids (.safetensors)"
+                + (start.model.architecture.readsSource
+                    ? ", or --source and --target" : ", or texts with classes (.jsonl)"))
+    }
+}

@@ -1,0 +1,148 @@
+import HeedLayers
+import HeedModels
+import HeedSupport
+import HeedTensor
+import HeedWeights
+import Testing
+
+@testable import HeedGenerate
+
+/// A trained model from Arabic to Latin letters in OpenNMT's form: norms before the halves and behind the stacks,
+/// positions from 1.
+struct Transliteration {
+    let model: Model
+    let golden: SafetensorsFile
+    let runs: [JSON]
+    let letters: [String]
+
+    init() throws {
+        let folder = joinPath(Fixtures.folder ?? "", "models/aren-transliteration")
+        let notes = try JSON.load(path: joinPath(folder, "config.json"))
+        golden = try SafetensorsFile(path: Fixtures.path("aren/golden.safetensors"))
+        runs = try JSON.load(path: Fixtures.path("aren/golden.json"))["runs"]?.arrayValue ?? []
+        letters = notes["target_vocabulary"]?.arrayValue?.compactMap(\.stringValue) ?? []
+        let sources = notes["source_vocabulary"]?.arrayValue?.count ?? 0
+        let stack = StackShape(layers: 6, heads: 8, headWidth: 4, inner: 128)
+        let configuration = EncoderDecoderConfiguration(
+            sourceVocabulary: sources, vocabulary: letters.count, context: 128, width: 32, encoder: stack,
+            decoder: stack, activation: .relu, placement: .before, finalNorms: true,
+            positions: .sinusoidal(SinusoidalPositions(layout: .halves, steps: .halfLessOne, first: 1)),
+            scalesEmbedding: true, sharedTable: false, tied: false, logitsBias: .learned, start: 1, padding: 0)
+        model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 1)
+        let file = try SafetensorsFile(path: joinPath(folder, "model.safetensors"))
+        var read = 0
+        func load(_ name: String, _ parameter: Parameter?) throws {
+            guard let parameter else { return }
+            let values = try file.floats(name)
+            guard values.count == parameter.count else {
+                throw HeedError(.badInput, "\(name) has \(values.count) numbers, not \(parameter.count)")
+            }
+            _ = model.parameters[parameter].update(from: values)
+            read += 1
+        }
+        func load(_ name: String, _ linear: Linear?) throws {
+            try load(name + ".weight", linear?.weight)
+            try load(name + ".bias", linear?.bias)
+        }
+        func load(_ name: String, _ norm: Norm?) throws {
+            try load(name + ".gamma", norm?.gain)
+            try load(name + ".beta", norm?.offset)
+        }
+        let layers = try model.encoderDecoder
+        try load("encoder.embeddings.weight", layers.sourceEmbedding.table)
+        try load("decoder.embeddings.weight", layers.targetEmbedding.table)
+        try load("decoder.projection.weight", layers.head)
+        try load("decoder.projection.bias", layers.headBias)
+        for (side, blocks, norm) in [
+            ("encoder", layers.encoderBlocks, layers.encoderNorm),
+            ("decoder", layers.decoderBlocks, layers.decoderNorm),
+        ] {
+            for (number, block) in blocks.enumerated() {
+                let name = "\(side).layer_\(number)."
+                try load(name + "self_attention.layer_norm", block.attentionNorm)
+                try load(name + "self_attention.linear_0", block.attention.projection)
+                try load(name + "self_attention.linear_1", block.attention.output)
+                try load(name + "attention.layer_norm", block.crossNorm)
+                try load(name + "attention.linear_0", block.crossAttention?.projection)
+                try load(name + "attention.linear_1", block.crossAttention?.memoryProjection)
+                try load(name + "attention.linear_2", block.crossAttention?.output)
+                try load(name + "ffn.layer_norm", block.feedForwardNorm)
+                try load(name + "ffn.linear_0", block.feedForward.up)
+                try load(name + "ffn.linear_1", block.feedForward.down)
+            }
+            try load("\(side).layer_norm", norm)
+        }
+        guard read == file.tensors.count else {
+            throw HeedError(.badInput, "\(file.tensors.count - read) tensors were not read", in: folder)
+        }
+    }
+
+    func ids(_ run: JSON, _ name: String) -> [Int32] {
+        run[name]?.arrayValue?.compactMap { $0.intValue.map { Int32($0) } } ?? []
+    }
+}
+
+@Suite("A trained transliteration model")
+struct TransliterationTests {
+    @Test("memory, logits, attention to the source", .enabled(if: Fixtures.areThere))
+    func passes() throws {
+        let transliteration = try Transliteration()
+        var options = PassOptions()
+        options.everything = true
+        let runtime = try Runtime(threads: 2)
+        for (number, run) in transliteration.runs.enumerated() {
+            let source = transliteration.ids(run, "source_ids")
+            let target = [1] + transliteration.ids(run, "greedy_ids")
+            var file = TensorFile()
+            file.append("input_ids", shape: [1, source.count], integers: source.map { Int64($0) })
+            file.append("decoder_input_ids", shape: [1, target.count], integers: target.map { Int64($0) })
+            let output = try ForwardPass(transliteration.model, options: options, runtime: runtime).run(file)
+            for (name, reference) in [
+                ("encoder_hidden_states.6", "\(number).encoder.f64"), ("logits", "\(number).logits.f64"),
+                ("cross_attentions.5", "\(number).cross_attention_last_layer.f64"),
+            ] {
+                guard case .floats(let ours)? = output[name]?.values else {
+                    Issue.record("\(name) is missing")
+                    continue
+                }
+                let wanted = try transliteration.golden.doubles(reference)
+                #expect(ours.count == wanted.count)
+                let off = zip(ours, wanted).map { abs(Double($0) - $1) }.max() ?? .infinity
+                #expect(off <= 2e-5 * max(1, wanted.map(abs).max() ?? 1), "\(number) \(name): \(off)")
+            }
+        }
+    }
+
+    @Test("greedy letters and the best of beams, all words as one batch", .enabled(if: Fixtures.areThere))
+    func decoding() throws {
+        let transliteration = try Transliteration()
+        let prompts = transliteration.runs.map {
+            GenerationPrompt(ids: [1], source: transliteration.ids($0, "source_ids"))
+        }
+        for cache in [CacheKind.float32, .none] {
+            var sourceOptions = SourceOptions()
+            sourceOptions.cache = cache
+            let source = try EncoderDecoderSource(
+                transliteration.model, runtime: Runtime(threads: 2), options: sourceOptions)
+            for (beams, penalty) in [(1, 0.0), (2, 0.0), (2, 0.6), (2, 1.0), (5, 0.0), (5, 0.6), (5, 1.0)] {
+                var options = GenerationOptions()
+                options.maxNewTokens = 24
+                options.endTokens = [2]
+                options.numBeams = beams
+                options.numReturnSequences = 1
+                options.lengthPenalty = penalty
+                let result = try Generator(source: source, options: options).generate(prompts)
+                for (run, sequences) in zip(transliteration.runs, result.sequences) {
+                    let best = run["beam\(beams)_lp\(penalty)"]?.arrayValue?.first
+                    let text = (sequences.first?.ids ?? []).filter { $0 != 2 }.map { transliteration.letters[Int($0)] }
+                        .joined()
+                    #expect(text == best?["text"]?.stringValue, "beams \(beams), penalty \(penalty)")
+                    if beams > 1 {
+                        let score = sequences.first?.score ?? 0
+                        #expect(abs(score - (best?["score"]?.doubleValue ?? 0)) < 1e-4)
+                    }
+                }
+            }
+        }
+    }
+}

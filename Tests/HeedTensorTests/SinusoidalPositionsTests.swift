@@ -1,0 +1,77 @@
+import HeedSupport
+import HeedTensor
+import Testing
+
+@Suite("Sinusoidal positions")
+struct SinusoidalPositionsTests {
+    @Test("the paper's layout: sine and cosine of a pair side by side")
+    func interleaved() {
+        let row = SinusoidalPositions(layout: .interleaved).row(1, width: 8)
+        let wanted: [Float] = [0.84147, 0.54030, 0.09983, 0.99500, 0.01000, 0.99995, 0.00100, 1.00000]
+        for (a, b) in zip(row, wanted) { #expect(abs(a - b) < 1e-5) }
+    }
+
+    @Test("all sines, then all cosines: the same numbers in another order")
+    func halves() {
+        for width in [6, 7, 16] {
+            let pairs = SinusoidalPositions(layout: .interleaved).row(13, width: width)
+            let halves = SinusoidalPositions(layout: .halves).row(13, width: width)
+            let sines = stride(from: 0, to: width, by: 2).map { pairs[$0] }
+            let cosines = stride(from: 1, to: width, by: 2).map { pairs[$0] }
+            #expect(halves == sines + cosines)
+        }
+    }
+
+    @Test("positions that start at 1, and a last frequency of 1/10000")
+    func openNMT() {
+        let positions = SinusoidalPositions(layout: .halves, steps: .halfLessOne, first: 1)
+        let row = positions.row(0, width: 8)
+        #expect(abs(row[0] - 0.84147) < 1e-5)
+        #expect(abs(row[3] - 1e-4) < 1e-8)
+        #expect(row == SinusoidalPositions(layout: .halves, steps: .halfLessOne).row(1, width: 8))
+    }
+
+    @Test("learned rows begin where they are told; a padding id gets no gradient")
+    func embedding() throws {
+        struct Tables {
+            let ids: Parameter
+            let positions: Parameter
+        }
+        let (tables, layout) = ParameterLayout.declare { scope in
+            Tables(
+                ids: scope.parameter("ids", [4, 5], .normal(1)),
+                positions: scope.parameter("positions", [6, 5], .normal(1)))
+        }
+        let parameters = try ParameterBuffer(layout)
+        parameters.initialise(seed: 4)
+        let gradients = try ParameterBuffer(layout)
+        let batch = TokenBatch(rowCapacity: 3, sequenceCapacity: 1)
+        try batch.append([1, 0, 3])
+        let head = ParameterLayout.declare { $0.parameter("unused", [1], .zeros) }.model
+        #expect(head.count == 1)
+        for row in 0..<3 { batch.targets[row] = Int32(row) }
+        let trace = Trace(for: .training, maximumLength: 3)
+        let rows = trace.embed(
+            batch, table: tables.ids, positions: .learned(tables.positions, first: 2), scale: 3, padding: 0)
+        rows.observed(as: "rows")
+        // The positions' own table as the output matrix gives the rows a gradient.
+        _ = rows.crossEntropy(tables.positions, targets: batch.targets)
+        let runtime = try Runtime(threads: 1)
+        let plan = try Plan(
+            trace, parameters: parameters, gradients: gradients, kernels: runtime.kernels, team: runtime.team)
+        plan.forward()
+        plan.backward()
+        plan.finishGradients()
+        let observed = try #require(plan.observation("rows"))
+        let gradient = try #require(observed.gradient)
+        for (row, id) in [1, 0, 3].enumerated() {
+            for column in 0..<5 {
+                let wanted =
+                    3 * parameters[tables.ids][id * 5 + column] + parameters[tables.positions][(row + 2) * 5 + column]
+                #expect(observed.values[row * 5 + column] == wanted)
+                let flowed = gradients[tables.ids][id * 5 + column]
+                #expect(flowed == (id == 0 ? 0 : 3 * gradient[row * 5 + column]))
+            }
+        }
+    }
+}
