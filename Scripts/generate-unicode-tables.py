@@ -23,9 +23,12 @@ VERSION = "16.0.0"
 CATEGORIES = ("Cn Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co").split()
 SCALARS = [value for value in range(0x110000) if not 0xD800 <= value < 0xE000]
 
-# Lower-case pairs that Unicode 16.0 added; Python's own str.lower may be older.
+# Lower-case pairs that Unicode 16.0 and 17.0 added: Python's own str.lower may be older, and the Hugging Face library
+# maps by Rust's tables, which are newer.
 NEW_LOWER = {0x1C89: 0x1C8A, 0xA7CB: 0x264, 0xA7CC: 0xA7CD, 0xA7DA: 0xA7DB, 0xA7DC: 0x19B}
 NEW_LOWER.update({0x10D50 + i: 0x10D70 + i for i in range(22)})
+NEW_LOWER.update({0xA7CE: 0xA7CF, 0xA7D2: 0xA7D3, 0xA7D4: 0xA7D5})
+NEW_LOWER.update({0x16EA0 + i: 0x16EBB + i for i in range(25)})
 
 
 def varint(number):
@@ -63,7 +66,7 @@ def lower():
     for code in SCALARS:
         text = chr(code).lower()
         mapped = [ord(c) for c in text]
-        if unicode.category(chr(code)) == "Cn":
+        if unicode.category(chr(code)) == "Cn" and code not in NEW_LOWER:
             continue
         mapped = [NEW_LOWER[code]] if code in NEW_LOWER else mapped
         if mapped == [code]:

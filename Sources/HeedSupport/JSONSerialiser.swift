@@ -58,12 +58,29 @@ extension JSON {
         bytes.append(UInt8(ascii: close))
     }
 
-    /// Appends a string in quotes, with the escapes that RFC 8259 asks for and no others.
+    /// Appends a string in quotes, with the escapes that RFC 8259 asks for.
+    ///
+    /// U+0085, U+2028 and U+2029 are escaped too: many readers of one value per line take them for line ends.
     public static func write(string: String, to bytes: inout [UInt8]) {
         let hex = Array("0123456789abcdef".utf8)
         bytes.append(UInt8(ascii: "\""))
+        var before: UInt8 = 0
+        var second: UInt8 = 0
         for byte in string.utf8 {
+            defer {
+                second = before
+                before = byte
+            }
             switch byte {
+            case 0x85 where before == 0xC2:
+                bytes.removeLast()
+                bytes.append(contentsOf: "\\u0085".utf8)
+            case 0xA8 where second == 0xE2 && before == 0x80:
+                bytes.removeLast(2)
+                bytes.append(contentsOf: "\\u2028".utf8)
+            case 0xA9 where second == 0xE2 && before == 0x80:
+                bytes.removeLast(2)
+                bytes.append(contentsOf: "\\u2029".utf8)
             case UInt8(ascii: "\""): bytes.append(contentsOf: "\\\"".utf8)
             case UInt8(ascii: "\\"): bytes.append(contentsOf: "\\\\".utf8)
             case 0x0A: bytes.append(contentsOf: "\\n".utf8)

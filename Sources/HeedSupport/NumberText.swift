@@ -51,6 +51,46 @@ enum NumberText {
         return Double(String(decoding: text, as: UTF8.self)) ?? .infinity
     }
 
+    /// The number as `serde_json` reads it without its `float_roundtrip` feature: digits as one integer, rounded, divided
+    /// by a power of ten, rounded again. It can be one unit in the last place off; files of programs in Rust were
+    /// written and compared under this reading.
+    static func twiceRounded(_ text: UnsafeBufferPointer<UInt8>) -> Double {
+        var mantissa: UInt64 = 0
+        var exponent = 0
+        var at = 0
+        var afterPoint = false
+        var isFull = false
+        let negative = !text.isEmpty && text[0] == UInt8(ascii: "-")
+        if negative { at = 1 }
+        while at < text.count {
+            let byte = text[at]
+            if byte == UInt8(ascii: ".") {
+                afterPoint = true
+            } else if byte &- 0x30 < 10 {
+                if isFull {
+                    at += 1
+                    continue
+                }
+                let (product, overflow) = mantissa.multipliedReportingOverflow(by: 10)
+                let (sum, overflowed) = product.addingReportingOverflow(UInt64(byte &- 0x30))
+                if overflow || overflowed {
+                    // Digits that do not fit are dropped after the point; before it they are rare enough to be exact.
+                    if !afterPoint { return double(text) }
+                    isFull = true
+                } else {
+                    mantissa = sum
+                    if afterPoint { exponent -= 1 }
+                }
+            } else {
+                return double(text)
+            }
+            at += 1
+        }
+        guard exponent >= -22 else { return double(text) }
+        let value = Double(mantissa) / powers[-exponent]
+        return negative ? -value : value
+    }
+
     /// Whether the text is too short, or its exponent too small, for the number to overflow.
     static func isSurelyFinite(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         guard text.count < 200 else { return false }

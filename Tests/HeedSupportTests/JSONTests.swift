@@ -112,6 +112,10 @@ struct JSONTests {
         #expect(value.serialised().contains("\n") == false)
         #expect((["a": [1, "b"]] as JSON).serialised(pretty: true) == "{\n  \"a\": [\n    1,\n    \"b\"\n  ]\n}")
         #expect(JSON.number(.nan).serialised() == "null")
+        // What readers of lines take for line ends is escaped; its neighbours are not.
+        let separators: JSON = "a\u{85}b\u{2028}c\u{2029}d\u{2027}\u{A8}\u{C5}"
+        #expect(separators.serialised() == #""a\u0085b\u2028c\u2029d"# + "\u{2027}\u{A8}\u{C5}\"")
+        #expect(try JSON.parse(separators.serialised()) == separators)
     }
 
     @Test("objects keep order and find members when they are large")

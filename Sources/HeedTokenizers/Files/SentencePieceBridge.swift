@@ -20,12 +20,14 @@ extension ModelReader {
         guard let vocab = view["vocab"], vocab.kind == .array, vocab.count > 0 else {
             throw HeedError(.badInput, "the model has no vocabulary", in: place, expected: "an array of [text, score]")
         }
+        // Scores tie in long runs of one character, and the last bit decides: they are read as the library reads them.
         var tokens: [(text: String, score: Double)] = []
         tokens.reserveCapacity(vocab.count)
         try vocab.forEachElement { entry in
             var parts: [JSONView] = []
             entry.forEachElement { parts.append($0) }
-            guard parts.count == 2, let text = parts[0].string, let score = parts[1].double else {
+            guard parts.count == 2, let text = parts[0].string, let score = parts[1].twiceRoundedDouble
+            else {
                 throw HeedError(
                     .badInput, "entry \(grouped(tokens.count + 1)) of the vocabulary is broken", in: place,
                     expected: "[text, score]")

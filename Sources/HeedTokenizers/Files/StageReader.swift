@@ -216,7 +216,7 @@ struct StageReader {
         case "BertProcessing", "RobertaProcessing":
             return BracketPostProcessor(
                 style: type == "BertProcessing" ? .bert : .roberta, separator: try textAndID(json, "sep"),
-                start: try textAndID(json, "cls"), trimsOffsets: try bool(json, "trim_offsets", default: true),
+                start: try textAndID(json, "cls"), trimsTokens: try bool(json, "trim_offsets", default: true),
                 addsPrefixSpace: try bool(json, "add_prefix_space", default: true), trim: trim)
         case "TemplateProcessing": return try template(json)
         default:

@@ -48,12 +48,15 @@ struct FastPath: Sendable {
         }
         let pieces = pieces(of: UnsafeBufferPointer(rebasing: bytes[..<bad]))
         var tail = pieces.last?.lowerBound ?? 0
+        // The pieces are those of the text as a whole: white space before the tail is not at the end of a text.
         var kept = IDBuffer(capacity: bad / 3 + 16)
-        encode(UnsafeBufferPointer(rebasing: bytes[..<tail]), with: encoder, into: &kept)
+        for piece in pieces.dropLast() {
+            encoder.encodePiece(UnsafeBufferPointer(rebasing: bytes[piece]), into: &kept)
+        }
         var head = kept.array()
         // White space before the last piece joins it, if that piece starts with white space.
         var last = IDBuffer(capacity: 16)
-        encode(UnsafeBufferPointer(rebasing: bytes[tail..<bad]), with: encoder, into: &last)
+        encoder.encodePiece(UnsafeBufferPointer(rebasing: bytes[tail..<bad]), into: &last)
         if let first = last.array().first, isSpace(first) {
             while let before = head.last, isSpace(before) {
                 tail -= model.vocabulary.bytes(of: before)?.count ?? 0

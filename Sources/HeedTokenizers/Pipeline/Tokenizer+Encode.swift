@@ -47,6 +47,8 @@ extension Tokenizer {
         }
     }
 
+    private var trimsOffsets: Bool { postProcessor?.trimsOffsets ?? false }
+
     /// The segments of a text without a normaliser: both searches look at the source.
     private func allSegments(of bytes: UnsafeBufferPointer<UInt8>) -> [AddedTokens.Segment] {
         let first = addedTokens.segments(of: bytes, by: addedTokens.source, ignoresSpecial: !recognisesSpecialTokens)
@@ -58,7 +60,10 @@ extension Tokenizer {
                 ignoresSpecial: !recognisesSpecialTokens
             ).map { inner in
                 let start = inner.range.lowerBound + segment.range.lowerBound
-                return AddedTokens.Segment(range: start..<start + inner.range.count, token: inner.token)
+                let core = inner.core.lowerBound + segment.range.lowerBound
+                return AddedTokens.Segment(
+                    range: start..<start + inner.range.count, token: inner.token,
+                    core: core..<core + inner.core.count)
             }
         }
     }
@@ -76,7 +81,8 @@ extension Tokenizer {
             broken == nil ? allSegments(of: bytes) : [AddedTokens.Segment(range: 0..<bytes.count, token: nil)]
         for segment in segments {
             if let token = segment.token {
-                result.append(token, from: segment.range.lowerBound, to: segment.range.upperBound)
+                let range = trimsOffsets ? segment.core : segment.range
+                result.append(token, from: range.lowerBound, to: range.upperBound)
                 continue
             }
             buffer.removeAll()
@@ -104,7 +110,8 @@ extension Tokenizer {
             of: bytes, by: addedTokens.source, ignoresSpecial: !recognisesSpecialTokens)
         {
             if let token = segment.token {
-                result.append(token, from: segment.range.lowerBound, to: segment.range.upperBound)
+                let range = trimsOffsets ? segment.core : segment.range
+                result.append(token, from: range.lowerBound, to: range.upperBound)
                 continue
             }
             var text = NormalizedText(
@@ -120,7 +127,7 @@ extension Tokenizer {
             }
             for part in parts {
                 if let token = part.token {
-                    let source = text.source(of: part.range)
+                    let source = text.source(of: trimsOffsets ? part.core : part.range)
                     result.append(token, from: Int(source.start), to: Int(source.end))
                 } else {
                     append(

@@ -88,6 +88,14 @@ public struct AddedTokens: Sendable {
     struct Segment {
         var range: Range<Int>
         var token: TokenID?
+        /// For a token: its text without the white space that it took along.
+        var core: Range<Int>
+
+        init(range: Range<Int>, token: TokenID?, core: Range<Int>? = nil) {
+            self.range = range
+            self.token = token
+            self.core = core ?? range
+        }
     }
 
     /// Cuts text at the tokens of one search.
@@ -112,7 +120,7 @@ public struct AddedTokens: Sendable {
             // A token that took white space along may have swallowed the start of this one.
             if range.lowerBound < start { continue }
             if start < range.lowerBound { segments.append(Segment(range: start..<range.lowerBound, token: nil)) }
-            segments.append(Segment(range: range, token: token.id))
+            segments.append(Segment(range: range, token: token.id, core: match.range))
             start = range.upperBound
             at = max(at, start)
         }

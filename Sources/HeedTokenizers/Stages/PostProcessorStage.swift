@@ -4,15 +4,21 @@ import HeedSupport
 public protocol PostProcessorStage: Sendable {
     /// How many tokens it adds to one text or to a pair.
     func addedCount(isPair: Bool) -> Int
+    /// Whether offsets leave out white space at the ends of tokens.
+    var trimsOffsets: Bool { get }
     /// Rewrites the list of encodings; what comes out is joined in order.
     func process(_ encodings: [Encoding], addingSpecialTokens: Bool) -> [Encoding]
     /// The step as a member of a `tokenizer.json`.
     func json() -> JSON?
 }
 
+extension PostProcessorStage {
+    public var trimsOffsets: Bool { false }
+}
+
 /// Takes white space at the ends of byte-level tokens out of their offsets.
 public struct ByteLevelPostProcessor: PostProcessorStage {
-    let trimsOffsets: Bool
+    public let trimsOffsets: Bool
     let addsPrefixSpace: Bool
     let usesPattern: Bool
     let trim: @Sendable (TokenID) -> (leading: Int, trailing: Int)
@@ -61,9 +67,11 @@ public struct BracketPostProcessor: PostProcessorStage {
     let style: Style
     let separator: (text: String, id: TokenID)
     let start: (text: String, id: TokenID)
-    let trimsOffsets: Bool
+    let trimsTokens: Bool
     let addsPrefixSpace: Bool
     let trim: @Sendable (TokenID) -> (leading: Int, trailing: Int)
+
+    public var trimsOffsets: Bool { style == .roberta && trimsTokens }
 
     public func addedCount(isPair: Bool) -> Int { isPair ? (style == .bert ? 3 : 4) : 2 }
 
@@ -103,7 +111,7 @@ public struct BracketPostProcessor: PostProcessorStage {
         let cls: JSON = [.string(start.text), .integer(Int(start.id))]
         if style == .bert { return ["type": "BertProcessing", "sep": sep, "cls": cls] }
         return [
-            "type": "RobertaProcessing", "sep": sep, "cls": cls, "trim_offsets": .bool(trimsOffsets),
+            "type": "RobertaProcessing", "sep": sep, "cls": cls, "trim_offsets": .bool(trimsTokens),
             "add_prefix_space": .bool(addsPrefixSpace),
         ]
     }
@@ -143,8 +151,9 @@ public struct TemplatePostProcessor: PostProcessorStage {
             switch piece {
             case .text(let position, let typeID):
                 guard position < encodings.count else { return nil }
+                // The windows of the overflow keep their types, as in the Hugging Face library.
                 var result = encodings[position]
-                result.setTypeIDs(typeID)
+                result.typeIDs = [Int32](repeating: typeID, count: result.count)
                 return result
             case .special(let name, let typeID):
                 guard addingSpecialTokens else { return nil }
@@ -185,6 +194,8 @@ public struct TemplatePostProcessor: PostProcessorStage {
 /// Several post-processors, one after another.
 public struct SequencePostProcessor: PostProcessorStage {
     let stages: [any PostProcessorStage]
+
+    public var trimsOffsets: Bool { stages.contains { $0.trimsOffsets } }
 
     public func addedCount(isPair: Bool) -> Int { stages.reduce(0) { $0 + $1.addedCount(isPair: isPair) } }
 
