@@ -4,15 +4,17 @@
 /// walking a hundred thousand members allocates nothing.
 public struct JSONDocument: Sendable {
     /// One value: its kind and where it lies.
+    @usableFromInline
     struct Node: Sendable {
-        enum Kind: UInt32 { case null, yes, no, integer, number, string, escapedString, array, object }
-        var kind: Kind
+        @usableFromInline
+        enum Kind: UInt32, Sendable { case null, yes, no, integer, number, string, escapedString, array, object }
+        @usableFromInline var kind: Kind
         /// Bytes of a scalar's text, or the number of elements or members.
-        var length: UInt32
+        @usableFromInline var length: UInt32
         /// Offset of a scalar's text in the source, or in `unescaped`.
-        var offset: UInt32
+        @usableFromInline var offset: UInt32
         /// Index of the node after this value and all that it holds.
-        var end: UInt32
+        @usableFromInline var end: UInt32
     }
 
     let bytes: [UInt8]
@@ -66,18 +68,38 @@ public struct JSONView {
     /// The kinds of JSON value.
     public enum Kind: Sendable { case null, bool, integer, number, string, array, object }
 
-    let bytes: UnsafeBufferPointer<UInt8>
-    let unescaped: UnsafeBufferPointer<UInt8>
-    let nodes: UnsafeBufferPointer<JSONDocument.Node>
-    let index: Int
+    @usableFromInline let bytes: UnsafeBufferPointer<UInt8>
+    @usableFromInline let unescaped: UnsafeBufferPointer<UInt8>
+    @usableFromInline let nodes: UnsafeBufferPointer<JSONDocument.Node>
+    @usableFromInline let index: Int
 
-    private var node: JSONDocument.Node { nodes[index] }
+    @usableFromInline
+    init(
+        bytes: UnsafeBufferPointer<UInt8>, unescaped: UnsafeBufferPointer<UInt8>,
+        nodes: UnsafeBufferPointer<JSONDocument.Node>, index: Int
+    ) {
+        self.bytes = bytes
+        self.unescaped = unescaped
+        self.nodes = nodes
+        self.index = index
+    }
 
-    private func at(_ index: Int) -> JSONView {
+    @inlinable var node: JSONDocument.Node { nodes[index] }
+
+    @inlinable
+    func at(_ index: Int) -> JSONView {
         JSONView(bytes: bytes, unescaped: unescaped, nodes: nodes, index: index)
     }
 
+    /// The two elements of an array of two, or nil.
+    @inlinable
+    public var pair: (JSONView, JSONView)? {
+        guard node.kind == .array, node.length == 2 else { return nil }
+        return (at(index + 1), at(Int(nodes[index + 1].end)))
+    }
+
     /// The kind of this value.
+    @inlinable
     public var kind: Kind {
         switch node.kind {
         case .null: .null
@@ -91,6 +113,7 @@ public struct JSONView {
     }
 
     /// The number of elements or members; 0 for scalars.
+    @inlinable
     public var count: Int {
         switch node.kind {
         case .array, .object: Int(node.length)
@@ -99,6 +122,7 @@ public struct JSONView {
     }
 
     /// The UTF-8 bytes of a string (or the digits of a number), without a copy.
+    @inlinable
     public var text: UnsafeBufferPointer<UInt8> {
         let node = node
         let start = Int(node.offset)
@@ -154,6 +178,7 @@ public struct JSONView {
     }
 
     /// Walks the members of an object in order; does nothing for other kinds.
+    @inlinable
     public func forEachMember(_ body: (_ key: JSONView, _ value: JSONView) throws -> Void) rethrows {
         guard node.kind == .object else { return }
         var position = index + 1
@@ -166,6 +191,7 @@ public struct JSONView {
     }
 
     /// Walks the elements of an array in order; does nothing for other kinds.
+    @inlinable
     public func forEachElement(_ body: (JSONView) throws -> Void) rethrows {
         guard node.kind == .array else { return }
         var position = index + 1

@@ -155,6 +155,8 @@ struct JSONParser {
     private mutating func string(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int) throws -> Int {
         var at = start + 1
         while at < bytes.count {
+            at = JSONParser.plainEnd(bytes, at)
+            if at == bytes.count { break }
             let byte = bytes[at]
             if byte == UInt8(ascii: "\"") {
                 append(.string, offset: start + 1, length: at - start - 1)
@@ -169,6 +171,28 @@ struct JSONParser {
             }
         }
         throw failure("a string is not closed", bytes, bytes.count)
+    }
+
+    /// The first place from `start` that is not plain ASCII inside a string, or one up to 7 bytes before it: eight bytes
+    /// at a time while all of them are neither quote nor backslash nor control nor beyond ASCII.
+    @inline(__always)
+    private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+        guard let base = UnsafeRawPointer(bytes.baseAddress) else { return start }
+        var at = start
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        while at + 8 <= bytes.count {
+            let word = base.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+            let quote = word ^ (ones &* 0x22)
+            let backslash = word ^ (ones &* 0x5C)
+            // Each term has the high bit of a byte set where the byte is zero, or below 0x20; the lowest such is right.
+            let found =
+                ((quote &- ones) & ~quote | (backslash &- ones) & ~backslash | (word &- ones &* 0x20) & ~word | word)
+                & highs
+            if found != 0 { return at + found.trailingZeroBitCount / 8 }
+            at += 8
+        }
+        return at
     }
 
     /// Continues a string whose first escape is at `escape`, writing its bytes to `unescaped`.

@@ -78,13 +78,10 @@ struct ModelReader {
                     try merges.add(line: entry.text)
                     return
                 }
-                guard entry.kind == .array, entry.count == 2 else { throw merges.broken("an entry of another kind") }
-                var sides: [JSONView] = []
-                entry.forEachElement { sides.append($0) }
-                guard sides[0].kind == .string, sides[1].kind == .string else {
+                guard let (left, right) = entry.pair, left.kind == .string, right.kind == .string else {
                     throw merges.broken("an entry that is no pair of strings")
                 }
-                try merges.add(sides[0].text, sides[1].text)
+                try merges.add(left.text, right.text)
             }
         }
         return try BPEModel(
@@ -132,18 +129,32 @@ struct MergeCollector {
             }
             return id
         }
-        joined.removeAll(keepingCapacity: true)
-        joined.append(contentsOf: left)
         let drop = !prefix.isEmpty && right.starts(with: prefix) ? prefix.count : 0
-        joined.append(contentsOf: right[drop...])
+        let tail = UnsafeBufferPointer(rebasing: right[drop...])
         // Files list merges in the order of the tokens they make, so the next id is the likely one.
         let guess = merges.last.map { $0.result + 1 } ?? 0
         let result: TokenID
-        if let text = vocabulary.bytes(of: guess), text.count == joined.count, text.elementsEqual(joined) {
+        if let text = vocabulary.bytes(of: guess), text.count == left.count + tail.count,
+            isEqual(text, 0, left), isEqual(text, left.count, tail)
+        {
             result = guess
         } else {
+            joined.removeAll(keepingCapacity: true)
+            joined.append(contentsOf: left)
+            joined.append(contentsOf: tail)
             result = try joined.withUnsafeBufferPointer { try id($0) }
         }
         merges.append((try id(left), try id(right), result))
+    }
+
+    /// Whether `part` lies in `text` from `start` on.
+    @inline(__always)
+    private func isEqual(_ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ part: UnsafeBufferPointer<UInt8>) -> Bool {
+        var index = 0
+        while index < part.count {
+            if text[start + index] != part[index] { return false }
+            index += 1
+        }
+        return true
     }
 }

@@ -24,9 +24,7 @@ extension ModelReader {
         var tokens: [(text: String, score: Double)] = []
         tokens.reserveCapacity(vocab.count)
         try vocab.forEachElement { entry in
-            var parts: [JSONView] = []
-            entry.forEachElement { parts.append($0) }
-            guard parts.count == 2, let text = parts[0].string, let score = parts[1].twiceRoundedDouble
+            guard let (piece, number) = entry.pair, let text = piece.string, let score = number.twiceRoundedDouble
             else {
                 throw HeedError(
                     .badInput, "entry \(grouped(tokens.count + 1)) of the vocabulary is broken", in: place,

@@ -10,8 +10,8 @@ public struct Vocabulary: Sendable {
     private let texts: FrozenBuffer<UInt8>
     /// Where the text of an id starts and ends in `texts`; an absent id has start −1.
     private let places: FrozenBuffer<ByteSpan>
-    /// Open addressing: the id plus one, or 0 for an empty slot.
-    private let slots: FrozenBuffer<Int32>
+    /// Open addressing by hash.
+    private let slots: FrozenBuffer<Slot>
     private let mask: Int
     /// The number of tokens.
     public let count: Int
@@ -19,10 +19,10 @@ public struct Vocabulary: Sendable {
     public var idLimit: Int { places.count }
 
     /// Collects the tokens of a vocabulary.
-    public struct Builder {
+    public struct Builder: ~Copyable {
         private var texts: [UInt8] = []
         private var places: [ByteSpan] = []
-        private var slots: [Int32]
+        private var slots: [Slot]
         private var mask: Int
         /// The number of tokens so far.
         public private(set) var count = 0
@@ -35,7 +35,7 @@ public struct Vocabulary: Sendable {
             places.reserveCapacity(capacity)
             var size = 16
             while size < capacity * 2 { size *= 2 }
-            slots = [Int32](repeating: 0, count: size)
+            slots = [Slot](repeating: Slot(), count: size)
             mask = size - 1
             self.place = place
         }
@@ -50,7 +50,7 @@ public struct Vocabulary: Sendable {
                     expected: "an id from 0 to \(grouped(Vocabulary.largestID - 1))")
             }
             if id >= places.count {
-                places.append(contentsOf: repeatElement(ByteSpan(-1, -1), count: id + 1 - places.count))
+                for _ in places.count...id { places.append(ByteSpan(-1, -1)) }
             } else if places[id].start >= 0 {
                 let other = String(decoding: texts[places[id].range], as: UTF8.self)
                 throw HeedError(
@@ -62,19 +62,38 @@ public struct Vocabulary: Sendable {
                 throw HeedError(.unsupported, "the vocabulary holds more than 2 GiB of text", in: place)
             }
             if 2 * (count + 1) > slots.count { grow() }
-            var slot = Int(truncatingIfNeeded: Vocabulary.hash(text)) & mask
-            while slots[slot] != 0 {
-                if texts[places[Int(slots[slot] - 1)].range].elementsEqual(text) {
-                    throw HeedError(
-                        .badInput, "token \(quoted(String(decoding: text, as: UTF8.self))) occurs twice", in: place,
-                        got: "ids \(slots[slot] - 1) and \(id)")
-                }
-                slot = (slot + 1) & mask
+            let hash = Vocabulary.hash(text)
+            if let other = insert(hash, text, id) {
+                throw HeedError(
+                    .badInput, "token \(quoted(String(decoding: text, as: UTF8.self))) occurs twice", in: place,
+                    got: "ids \(other) and \(id)")
             }
-            slots[slot] = Int32(id + 1)
             places[id] = ByteSpan(texts.count, texts.count + text.count)
             texts.append(contentsOf: text)
             count += 1
+        }
+
+        /// Puts an id into its slot; returns the id that has the text already, if one does.
+        private mutating func insert(_ hash: UInt64, _ text: UnsafeBufferPointer<UInt8>, _ id: Int) -> Int? {
+            let mask = mask
+            return slots.withUnsafeMutableBufferPointer { slots in
+                texts.withUnsafeBufferPointer { texts in
+                    places.withUnsafeBufferPointer { places in
+                        var slot = Int(truncatingIfNeeded: hash) & mask
+                        let tag = UInt32(truncatingIfNeeded: hash >> 32)
+                        while slots[slot].number != 0 {
+                            if slots[slot].tag == tag {
+                                let other = Int(slots[slot].number) - 1
+                                let bytes = UnsafeBufferPointer(rebasing: texts[places[other].range])
+                                if bytes.count == text.count, bytes.elementsEqual(text) { return other }
+                            }
+                            slot = (slot + 1) & mask
+                        }
+                        slots[slot] = Slot(tag: tag, number: Int32(id + 1))
+                        return nil
+                    }
+                }
+            }
         }
 
         /// Adds a token.
@@ -83,27 +102,14 @@ public struct Vocabulary: Sendable {
             try text.withUTF8 { try add($0, id: id) }
         }
 
-        /// Whether a text is there already.
-        public func contains(_ text: String) -> Bool {
-            var text = text
-            return text.withUTF8 { bytes in
-                var slot = Int(truncatingIfNeeded: Vocabulary.hash(bytes)) & mask
-                while slots[slot] != 0 {
-                    if texts[places[Int(slots[slot] - 1)].range].elementsEqual(bytes) { return true }
-                    slot = (slot + 1) & mask
-                }
-                return false
-            }
-        }
-
         private mutating func grow() {
-            slots = [Int32](repeating: 0, count: slots.count * 2)
+            slots = [Slot](repeating: Slot(), count: slots.count * 2)
             mask = slots.count - 1
             for id in places.indices where places[id].start >= 0 {
                 let hash = texts[places[id].range].withUnsafeBufferPointer { Vocabulary.hash($0) }
                 var slot = Int(truncatingIfNeeded: hash) & mask
-                while slots[slot] != 0 { slot = (slot + 1) & mask }
-                slots[slot] = Int32(id + 1)
+                while slots[slot].number != 0 { slot = (slot + 1) & mask }
+                slots[slot] = Slot(tag: UInt32(truncatingIfNeeded: hash >> 32), number: Int32(id + 1))
             }
         }
 
@@ -115,8 +121,14 @@ public struct Vocabulary: Sendable {
         }
     }
 
+    /// A place of the hash table: a part of the hash, and the id plus one or 0 for nothing.
+    fileprivate struct Slot: Sendable {
+        var tag: UInt32 = 0
+        var number: Int32 = 0
+    }
+
     private init(
-        texts: FrozenBuffer<UInt8>, places: FrozenBuffer<ByteSpan>, slots: FrozenBuffer<Int32>, mask: Int, count: Int
+        texts: FrozenBuffer<UInt8>, places: FrozenBuffer<ByteSpan>, slots: FrozenBuffer<Slot>, mask: Int, count: Int
     ) {
         self.texts = texts
         self.places = places
@@ -140,19 +152,23 @@ public struct Vocabulary: Sendable {
 
     /// The id of a text, or nil.
     public func id(of text: UnsafeBufferPointer<UInt8>) -> TokenID? {
-        var slot = Int(truncatingIfNeeded: Vocabulary.hash(text)) & mask
-        while slots.pointer[slot] != 0 {
-            let id = slots.pointer[slot] - 1
-            let span = places.pointer[Int(id)]
-            if Int(span.end - span.start) == text.count {
-                var index = 0
-                let start = texts.pointer + Int(span.start)
-                while index < text.count, start[index] == text[index] { index += 1 }
-                if index == text.count { return id }
+        let hash = Vocabulary.hash(text)
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        let tag = UInt32(truncatingIfNeeded: hash >> 32)
+        while true {
+            let found = slots.pointer[slot]
+            if found.number == 0 { return nil }
+            if found.tag == tag {
+                let span = places.pointer[Int(found.number) - 1]
+                if Int(span.end - span.start) == text.count {
+                    var index = 0
+                    let start = texts.pointer + Int(span.start)
+                    while index < text.count, start[index] == text[index] { index += 1 }
+                    if index == text.count { return found.number - 1 }
+                }
             }
             slot = (slot + 1) & mask
         }
-        return nil
     }
 
     /// The id of a text, or nil.

@@ -4,16 +4,20 @@
 final class ByteEncoder {
     private let model: BPEModel
     private let cache: PieceCache
-    private var scratch = MergeScratch()
+    private let longCache: LongPieceCache
+    private let joiner: ByteJoiner
 
-    init(model: BPEModel, cacheBits: Int = 15) {
+    /// Caches of 2 MiB for short pieces and 1 MiB for longer ones.
+    init(model: BPEModel, cacheBits: Int = 16, longCacheBits: Int = 14) {
         self.model = model
         cache = PieceCache(bits: cacheBits)
+        longCache = LongPieceCache(bits: longCacheBits)
+        joiner = ByteJoiner(model)
     }
 
     /// Appends the ids of a text.
     ///
-    /// Cost: one look-up per piece that was met before; a few hundred nanoseconds for a new one.
+    /// Cost: one look-up per piece that was met before; some hundred nanoseconds for a new one.
     @inline(__always)
     func encode(_ text: UnsafeBufferPointer<UInt8>, by scanner: some PatternScanner, into ids: inout IDBuffer) {
         guard let base = text.baseAddress else { return }
@@ -28,28 +32,49 @@ final class ByteEncoder {
                 if let entry = cache.find(key.low, key.high) {
                     ids.appendUpTo3(entry.pointee.ids, Int(entry.pointee.count))
                 } else {
-                    merge(base + at, length)
-                    cache.insert(key.low, key.high, scratch.symbols)
-                    ids.append(scratch.symbols)
+                    encodeNew(base + at, length, key.low, key.high, into: &ids)
                 }
             } else {
-                merge(base + at, length)
-                ids.append(scratch.symbols)
+                encodeLong(base + at, length, into: &ids)
             }
             at = end
         }
     }
 
-    /// Appends the ids of a text that is one piece.
-    func encodePiece(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout IDBuffer) {
-        model.join(piece, &scratch)
-        ids.append(scratch.symbols)
+    /// Appends the ids of a short piece that the cache does not hold.
+    @inline(never)
+    private func encodeNew(
+        _ start: UnsafePointer<UInt8>, _ count: Int, _ low: UInt64, _ high: UInt64, into ids: inout IDBuffer
+    ) {
+        // A short piece of many tokens is kept with the long ones.
+        if let found = longCache.find(start, count) {
+            ids.append(found.ids, found.count)
+            return
+        }
+        let joined = joiner.join(UnsafeBufferPointer(start: start, count: count))
+        if joined.count <= PieceCache.mostTokens {
+            cache.insert(low, high, joined)
+        } else {
+            longCache.insert(start, count, joined)
+        }
+        ids.append(joined)
     }
 
-    /// Leaves the symbols of a piece in `scratch`.
+    /// Appends the ids of a piece that is too long for the first cache.
     @inline(never)
-    private func merge(_ start: UnsafePointer<UInt8>, _ count: Int) {
-        model.join(UnsafeBufferPointer(start: start, count: count), &scratch)
+    private func encodeLong(_ start: UnsafePointer<UInt8>, _ count: Int, into ids: inout IDBuffer) {
+        if let found = longCache.find(start, count) {
+            ids.append(found.ids, found.count)
+            return
+        }
+        let joined = joiner.join(UnsafeBufferPointer(start: start, count: count))
+        longCache.insert(start, count, joined)
+        ids.append(joined)
+    }
+
+    /// Appends the ids of a text that is one piece.
+    func encodePiece(_ piece: UnsafeBufferPointer<UInt8>, into ids: inout IDBuffer) {
+        ids.append(joiner.join(piece))
     }
 }
 
@@ -93,13 +118,19 @@ struct IDBuffer: ~Copyable {
         count += number
     }
 
-    /// Appends the ids of symbols.
-    mutating func append(_ symbols: [MergeSymbol]) {
-        reserve(symbols.count + 4)
-        for symbol in symbols {
-            start[count] = symbol.id
-            count += 1
-        }
+    /// Appends ids.
+    @inline(__always)
+    mutating func append(_ ids: UnsafeBufferPointer<TokenID>) {
+        guard let source = ids.baseAddress else { return }
+        append(source, ids.count)
+    }
+
+    /// Appends ids.
+    @inline(__always)
+    mutating func append(_ source: UnsafePointer<TokenID>, _ number: Int) {
+        reserve(number + 4)
+        (start + count).update(from: source, count: number)
+        count += number
     }
 
     /// Appends one id.

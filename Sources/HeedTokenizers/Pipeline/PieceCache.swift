@@ -68,15 +68,67 @@ struct PieceCache: ~Copyable {
         return nil
     }
 
-    /// Remembers the tokens of a piece, if they are few enough.
-    func insert(_ low: UInt64, _ high: UInt64, _ symbols: [MergeSymbol]) {
-        guard symbols.count <= PieceCache.mostTokens, !symbols.isEmpty else { return }
+    /// Remembers the tokens of a piece, at most `mostTokens` and at least one.
+    func insert(_ low: UInt64, _ high: UInt64, _ ids: UnsafeBufferPointer<TokenID>) {
+        guard ids.count <= PieceCache.mostTokens, !ids.isEmpty else { return }
         let line = line(low, high)
         let place = line[0].high == 0 ? 0 : 1
         line[place] = Entry(
-            low: low, high: high,
-            ids: (
-                symbols[0].id, symbols.count > 1 ? symbols[1].id : 0, symbols.count > 2 ? symbols[2].id : 0
-            ), count: Int32(symbols.count))
+            low: low, high: high, ids: (ids[0], ids.count > 1 ? ids[1] : 0, ids.count > 2 ? ids[2] : 0),
+            count: Int32(ids.count))
+    }
+}
+
+/// Remembers the tokens of pieces of up to 31 bytes and 7 tokens: long words, runs of spaces, lines of dashes.
+///
+/// One place for each hash; a new piece pushes out the one that is there.
+struct LongPieceCache: ~Copyable {
+    private static let longestPiece = 31
+    private static let mostTokens = 7
+    private static let entrySize = 64
+
+    /// Per entry: 31 bytes, their number, then the ids and their number, in one cache line.
+    private let entries: UnsafeMutableRawPointer
+    private let mask: Int
+
+    /// A table of `2^bits` entries of 64 bytes.
+    init(bits: Int) {
+        let size = LongPieceCache.entrySize << bits
+        entries = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        entries.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        mask = (1 << bits) - 1
+    }
+
+    deinit { entries.deallocate() }
+
+    @inline(__always)
+    private func entry(_ start: UnsafePointer<UInt8>, _ count: Int) -> UnsafeMutableRawPointer {
+        entries + LongPieceCache.entrySize * (Int(truncatingIfNeeded: hashBytes(start, count)) & mask)
+    }
+
+    /// The ids of a piece, or nil; they are valid until the next `insert`.
+    @inline(__always)
+    func find(_ start: UnsafePointer<UInt8>, _ count: Int) -> (ids: UnsafePointer<TokenID>, count: Int)? {
+        guard count <= LongPieceCache.longestPiece else { return nil }
+        let entry = entry(start, count)
+        let bytes = entry.assumingMemoryBound(to: UInt8.self)
+        guard Int(bytes[31]) == count else { return nil }
+        var at = 0
+        while at < count, bytes[at] == start[at] { at += 1 }
+        if at < count { return nil }
+        let ids = (entry + 32).assumingMemoryBound(to: TokenID.self)
+        return (UnsafePointer(ids), Int(ids[7]))
+    }
+
+    /// Remembers the ids of a piece, if it is short enough and they are few enough.
+    func insert(_ start: UnsafePointer<UInt8>, _ count: Int, _ joined: UnsafeBufferPointer<TokenID>) {
+        guard count <= LongPieceCache.longestPiece, joined.count <= LongPieceCache.mostTokens else { return }
+        let entry = entry(start, count)
+        let bytes = entry.assumingMemoryBound(to: UInt8.self)
+        bytes.update(from: start, count: count)
+        bytes[31] = UInt8(count)
+        let ids = (entry + 32).assumingMemoryBound(to: TokenID.self)
+        for (index, id) in joined.enumerated() { ids[index] = id }
+        ids[7] = TokenID(joined.count)
     }
 }
