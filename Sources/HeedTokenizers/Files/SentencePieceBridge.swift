@@ -21,20 +21,22 @@ extension ModelReader {
             throw HeedError(.badInput, "the model has no vocabulary", in: place, expected: "an array of [text, score]")
         }
         // Scores tie in long runs of one character, and the last bit decides: they are read as the library reads them.
-        var tokens: [(text: String, score: Double)] = []
-        tokens.reserveCapacity(vocab.count)
+        var builder = Vocabulary.Builder(capacity: vocab.count, in: place)
+        var scores: [Double] = []
+        scores.reserveCapacity(vocab.count)
         try vocab.forEachElement { entry in
-            guard let (piece, number) = entry.pair, let text = piece.string, let score = number.twiceRoundedDouble
+            guard let (piece, number) = entry.pair, piece.kind == .string, let score = number.twiceRoundedDouble
             else {
                 throw HeedError(
-                    .badInput, "entry \(grouped(tokens.count + 1)) of the vocabulary is broken", in: place,
+                    .badInput, "entry \(grouped(scores.count + 1)) of the vocabulary is broken", in: place,
                     expected: "[text, score]")
             }
-            tokens.append((text, score))
+            try builder.add(piece.text, id: scores.count)
+            scores.append(score)
         }
         return try UnigramModel(
-            tokens: tokens, unknownID: view["unk_id"]?.integer, byteFallback: view["byte_fallback"]?.bool ?? false,
-            in: place)
+            vocabulary: builder.build(), scores: scores, unknownID: view["unk_id"]?.integer,
+            byteFallback: view["byte_fallback"]?.bool ?? false, in: place)
     }
 }
 

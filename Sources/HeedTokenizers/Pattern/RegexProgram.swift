@@ -2,8 +2,8 @@ import HeedSupport
 
 /// A compiled regular expression: backtracking over UTF-8 with bounded work.
 ///
-/// Matches as Oniguruma and PCRE do: leftmost, alternatives in order. An attempt that takes more than `stepLimit`
-/// steps gives no match at its place, so that no pattern can hold up the tokenizer.
+/// Matches as Oniguruma and PCRE do: leftmost, alternatives in order. A text gets a number of steps that grows with its
+/// length; where a pattern runs out of them, the rest of the text has no match, so that none can hold up the tokenizer.
 struct RegexProgram: Sendable {
     private enum Instruction: Sendable {
         case set(Int)
@@ -24,7 +24,8 @@ struct RegexProgram: Sendable {
     private var sets: [ScalarSet] = []
     private var slotCount = 0
     private static let codeLimit = 20_000
-    private static let stepLimit = 4_000_000
+    private static let baseSteps = 1_000_000
+    private static let stepsPerByte = 1000
 
     /// Compiles a pattern.
     ///
@@ -125,7 +126,7 @@ struct RegexProgram: Sendable {
         var machine = Machine(program: self, text: text)
         var at = 0
         while at <= text.count {
-            machine.steps = 0
+            if machine.steps >= machine.limit { break }
             if let end = machine.run(from: 0, at: at) {
                 if end > at {
                     result.append(at..<end)
@@ -145,6 +146,7 @@ struct RegexProgram: Sendable {
         let program: RegexProgram
         let text: UnsafeBufferPointer<UInt8>
         var steps = 0
+        let limit: Int
         var slots: [Int]
         var stack: [Frame] = []
 
@@ -162,6 +164,7 @@ struct RegexProgram: Sendable {
         init(program: RegexProgram, text: UnsafeBufferPointer<UInt8>) {
             self.program = program
             self.text = text
+            limit = RegexProgram.baseSteps + RegexProgram.stepsPerByte * text.count
             slots = [Int](repeating: -1, count: program.slotCount)
         }
 
@@ -173,7 +176,7 @@ struct RegexProgram: Sendable {
             var at = start
             while true {
                 steps += 1
-                if steps > RegexProgram.stepLimit { return nil }
+                if steps > limit { return nil }
                 var isAlive = true
                 switch program.code[address] {
                 case .set(let index):

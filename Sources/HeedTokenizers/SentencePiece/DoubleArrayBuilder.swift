@@ -24,22 +24,42 @@ extension DoubleArray {
             storage += key
         }
         self = storage.withUnsafeBufferPointer { bytes in
-            let views = places.enumerated().map { index, place in
-                (key: UnsafeBufferPointer(rebasing: bytes[place.start..<place.end]), value: place.value, index: index)
-            }
-            let ordered = views.sorted { left, right in
-                if left.key.lexicographicallyPrecedes(right.key) { return true }
-                if right.key.lexicographicallyPrecedes(left.key) { return false }
-                return left.index < right.index
-            }
-            var unique: [(key: UnsafeBufferPointer<UInt8>, value: Int)] = []
-            unique.reserveCapacity(ordered.count)
-            for view in ordered {
-                if let last = unique.last, last.key.elementsEqual(view.key) { continue }
-                unique.append((view.key, view.value))
-            }
-            return DoubleArray(sortedKeys: unique, sharing: sharing)
+            DoubleArray(
+                views: places.map { (UnsafeBufferPointer(rebasing: bytes[$0.start..<$0.end]), $0.value) }, sharing: sharing)
         }
+    }
+
+    /// Builds the trie of keys in any order that lie in memory; of equal keys the first counts.
+    init(views: [(key: UnsafeBufferPointer<UInt8>, value: Int)], sharing: Bool = false) {
+        // The first eight bytes as a number decide nearly every comparison.
+        var order: [(prefix: UInt64, index: Int32)] = []
+        order.reserveCapacity(views.count)
+        for (index, view) in views.enumerated() {
+            var prefix: UInt64 = 0
+            let count = min(view.key.count, 8)
+            for place in 0..<count { prefix |= UInt64(view.key[place]) << UInt64(56 - 8 * place) }
+            order.append((prefix, Int32(truncatingIfNeeded: index)))
+        }
+        order.sort { left, right in
+            if left.prefix != right.prefix { return left.prefix < right.prefix }
+            let first = views[Int(left.index)].key
+            let second = views[Int(right.index)].key
+            if first.count > 8 || second.count > 8 {
+                if first.lexicographicallyPrecedes(second) { return true }
+                if second.lexicographicallyPrecedes(first) { return false }
+            } else if first.count != second.count {
+                return first.count < second.count
+            }
+            return left.index < right.index
+        }
+        var unique: [(key: UnsafeBufferPointer<UInt8>, value: Int)] = []
+        unique.reserveCapacity(order.count)
+        for entry in order {
+            let view = views[Int(entry.index)]
+            if let last = unique.last, last.key.count == view.key.count, last.key.elementsEqual(view.key) { continue }
+            unique.append(view)
+        }
+        self.init(sortedKeys: unique, sharing: sharing)
     }
 }
 

@@ -59,29 +59,37 @@ public struct UnigramModel: Sendable {
     ///
     /// - Throws: `HeedError` naming `place` when the unknown id is outside, a token occurs twice or a score is NaN.
     public init(tokens: [(text: String, score: Double)], unknownID: Int?, byteFallback: Bool, in place: String) throws {
-        if let unknownID, !tokens.indices.contains(unknownID) {
+        var builder = Vocabulary.Builder(capacity: tokens.count, in: place)
+        for (id, token) in tokens.enumerated() { try builder.add(token.text, id: id) }
+        try self.init(
+            vocabulary: builder.build(), scores: tokens.map(\.score), unknownID: unknownID,
+            byteFallback: byteFallback, in: place)
+    }
+
+    /// The model of a `tokenizer.json`: a vocabulary without gaps, with the score of each id.
+    ///
+    /// - Throws: `HeedError` naming `place` when the unknown id is outside or a score is NaN.
+    init(vocabulary: Vocabulary, scores: [Double], unknownID: Int?, byteFallback: Bool, in place: String) throws {
+        if let unknownID, !scores.indices.contains(unknownID) {
             throw HeedError(
                 .badInput, "the unknown id is outside the vocabulary", in: place,
-                expected: "0 to \(tokens.count - 1)", got: "\(unknownID)")
+                expected: "0 to \(scores.count - 1)", got: "\(unknownID)")
         }
-        var builder = Vocabulary.Builder(capacity: tokens.count, in: place)
-        var keys: [(key: [UInt8], value: Int)] = []
-        keys.reserveCapacity(tokens.count)
+        var views: [(key: UnsafeBufferPointer<UInt8>, value: Int)] = []
+        views.reserveCapacity(scores.count)
         var lowest = Double.infinity
-        for (id, token) in tokens.enumerated() {
-            guard !token.score.isNaN else {
+        for (id, score) in scores.enumerated() {
+            guard !score.isNaN else {
                 throw HeedError(.badInput, "the score of token \(id) is not a number", in: place)
             }
-            try builder.add(token.text, id: id)
-            keys.append((Array(token.text.utf8), id))
-            lowest = min(lowest, token.score)
+            if let text = vocabulary.bytes(of: TokenID(id)) { views.append((text, id)) }
+            lowest = min(lowest, score)
         }
         pieces = UnigramPieces(
-            trie: DoubleArray(keys: keys), scores: FrozenBuffer(tokens.map(\.score)), isUserDefined: nil,
+            trie: DoubleArray(views: views), scores: FrozenBuffer(scores), isUserDefined: nil,
             unknownScore: lowest - UnigramPieces.unknownPenalty, unknownID: TokenID(unknownID ?? -1),
             usesSinglePrecision: false)
         style = .huggingFace
-        let vocabulary = builder.build()
         self.vocabulary = vocabulary
         let ids = (UInt8.min...UInt8.max).map { vocabulary.id(of: SentencePieceFile.spelling(of: $0)) ?? -1 }
         byteIDs = byteFallback ? ids : nil
