@@ -222,7 +222,9 @@ struct FuzzTests {
     }
 
     /// What holds for every tokenizer and text; returns the first thing that does not.
-    static func problem(_ tokenizer: Tokenizer, _ bytes: [UInt8], isByteLevel: Bool) throws -> String? {
+    static func problem(
+        _ tokenizer: Tokenizer, _ bytes: [UInt8], isByteLevel: Bool, isStreamed: Bool
+    ) throws -> String? {
         let ids = tokenizer.ids(of: bytes)
         for id in ids where !tokenizer.contains(id) { return "id \(id) is not in the vocabulary" }
         let encoding = try tokenizer.encode(bytes, addingSpecialTokens: false)
@@ -232,6 +234,8 @@ struct FuzzTests {
         }
         let decoded = try tokenizer.decodeBytes(ids, skippingSpecialTokens: false)
         if isByteLevel, decoded != bytes { return "decoded to \(decoded)" }
+        // Streaming decodes again and again, so only some texts go that way.
+        if !isStreamed { return nil }
         var stream = StreamDecoder(tokenizer, skippingSpecialTokens: false)
         var parts = ""
         for id in ids { parts += try stream.append(id) }
@@ -248,10 +252,12 @@ struct FuzzTests {
         let isByteLevel = [.byteLevel, .ranks, .spelled, .cl100k].contains(kind)
         var source = TextSource(random: SplitMix(state: 7))
         var found: [String] = []
-        for _ in 0..<FuzzTests.count where found.count < 3 {
+        for round in 0..<FuzzTests.count where found.count < 3 {
             // The spelled kind reads text by scalars, which broken bytes are not.
             let bytes = isByteLevel && kind != .spelled ? source.bytes() : Array(source.text().utf8)
-            if let problem = try FuzzTests.problem(tokenizer, bytes, isByteLevel: isByteLevel) {
+            if let problem = try FuzzTests.problem(
+                tokenizer, bytes, isByteLevel: isByteLevel, isStreamed: round % 16 == 0)
+            {
                 found.append("\(bytes): \(problem)")
             }
         }
@@ -273,10 +279,12 @@ struct FuzzTests {
         tokenizer.recognisesSpecialTokens = false
         var source = TextSource(random: SplitMix(state: 11))
         var found: [String] = []
-        for _ in 0..<FuzzTests.count where found.count < 3 {
+        for round in 0..<FuzzTests.count where found.count < 3 {
             let bytes = isByteLevel && !path.contains("roberta") ? source.bytes() : Array(source.text().utf8)
             // RoBERTa's <mask> takes white space along.
-            if let problem = try FuzzTests.problem(tokenizer, bytes, isByteLevel: isByteLevel) {
+            if let problem = try FuzzTests.problem(
+                tokenizer, bytes, isByteLevel: isByteLevel, isStreamed: round % 16 == 0)
+            {
                 found.append("\(bytes): \(problem)")
             }
         }
