@@ -25,7 +25,8 @@ extension DoubleArray {
         }
         self = storage.withUnsafeBufferPointer { bytes in
             DoubleArray(
-                views: places.map { (UnsafeBufferPointer(rebasing: bytes[$0.start..<$0.end]), $0.value) }, sharing: sharing)
+                views: places.map { (UnsafeBufferPointer(rebasing: bytes[$0.start..<$0.end]), $0.value) },
+                sharing: sharing)
         }
     }
 
