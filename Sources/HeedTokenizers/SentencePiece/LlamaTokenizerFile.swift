@@ -33,7 +33,8 @@ extension SentencePieceFile {
             position += 8
             guard length > 0, length <= bytes.count - position else {
                 throw broken(
-                    "token \(id) claims \(length) bytes", expected: "1 to \(grouped(bytes.count - position))")
+                    "token \(id) claims \(length) bytes",
+                    expected: "at least 1 and no more than the \(grouped(bytes.count - position)) that are left")
             }
             let text = Array(bytes[position..<position + length])
             position += length

@@ -52,7 +52,9 @@ public struct SentencePieceTrainer: Sendable {
     ///   no text.
     public func train(files: [String], progress: TrainingProgressHandler? = nil) throws -> TrainedTokenizer {
         var file = frame()
-        guard vocabularySize > file.pieces.count else { throw tooSmall(file.pieces.count, "its special tokens") }
+        guard vocabularySize > file.pieces.count else {
+            throw tooSmall(file.pieces.count + 1, "anything beside its special tokens")
+        }
         try validateSpecialTokens(specialTokens)
         let marks = file.pieces.filter { $0.role != .byte }.map { ($0.text, 0) }
         let scanner = SentencePieceScanner(
@@ -129,7 +131,7 @@ public struct SentencePieceTrainer: Sendable {
     private func tooSmall(_ needed: Int, _ why: String) -> HeedError {
         HeedError(
             .usage, "the vocabulary is too small for \(why)", in: "--vocab-size",
-            expected: "at least \(grouped(needed + (algorithm == .bpe || algorithm == .unigram ? 0 : 1)))",
+            expected: "at least \(grouped(needed))",
             got: "\(vocabularySize)", advice: "Ask for a larger vocabulary or cover fewer characters")
     }
 }

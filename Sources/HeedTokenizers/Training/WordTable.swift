@@ -57,11 +57,28 @@ struct WordTable: ~Copyable {
         return UnsafeBufferPointer(start: arena + entry.offset, count: Int(entry.length))
     }
 
+    /// Words longer than this are counted in parts: their lengths must fit 32 bits, and no text has such words.
+    private static let longestWord = 1 << 30
+
     /// Adds `times` occurrences of a word.
     @inline(__always)
     mutating func add(_ word: UnsafeRawPointer, _ length: Int, times: Int64) {
+        if length > Self.longestWord {
+            addParts(word, length, times: times)
+            return
+        }
         let prefix = Self.prefix(word, length)
         add(word, length, prefix: prefix, hash: Self.hash(word, length, prefix), times: times)
+    }
+
+    @inline(never)
+    private mutating func addParts(_ word: UnsafeRawPointer, _ length: Int, times: Int64) {
+        var at = 0
+        while at < length {
+            let part = min(Self.longestWord, length - at)
+            add(word + at, part, times: times)
+            at += part
+        }
     }
 
     /// Adds all the words of another table.
