@@ -6,6 +6,8 @@ import HeedSupport
 final class Progress {
     private let title: String
     private var total: Int
+    /// Units that were done before: the time left is judged by those since.
+    var origin = 0
     private let terminal: Terminal
     private let clock = ContinuousClock()
     private let began: ContinuousClock.Instant
@@ -69,8 +71,8 @@ final class Progress {
     private func timeLeft(_ done: Int, _ now: ContinuousClock.Instant) -> String {
         let seconds = (now - began).seconds
         if done >= total { return "in \(Progress.duration(seconds))" }
-        guard done > 0, seconds > 0.5 else { return "" }
-        return Progress.duration(seconds * Double(total - done) / Double(done)) + " left"
+        guard done > origin, seconds > 0.5 else { return "" }
+        return Progress.duration(seconds * Double(total - done) / Double(done - origin)) + " left"
     }
 
     /// `Training ███████▍      52 %, loss 1.93, 3 min 20 s left`

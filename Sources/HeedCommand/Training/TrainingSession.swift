@@ -34,6 +34,7 @@ struct TrainingSession {
         do {
             summary = try run.run(shouldStop: { Signals.isStopRequested }) { report in
                 validation = report.row.validationLoss ?? validation
+                progress.origin = run.resumedFrom
                 progress.update(done: report.step, TrainingSession.details(report, validation))
             }
         } catch {

@@ -28,21 +28,11 @@ public enum TextFiles {
     }
 
     /// The texts of a JSONL file.
-    public static func documents(_ path: String, textField: String = "text") throws -> [String] {
+    public static func documents(_ path: String) throws -> [String] {
+        let file = try MappedFile(path: path)
         var texts: [String] = []
-        for (number, line) in try lines(path).enumerated() where !line.allSatisfy(\.isWhitespace) {
-            let place = "\(path), line \(number + 1)"
-            let value = try JSON.parse(line, in: place)
-            if let text = value.stringValue {
-                texts.append(text)
-            } else if let text = value[textField]?.stringValue {
-                texts.append(text)
-            } else {
-                throw HeedError(
-                    .badInput, "the line has no text", in: place,
-                    expected: "an object with \(quoted(textField)), or a string", got: value.kindName)
-            }
-        }
+        try forEachDocument(file.bytes.assumingMemoryBound(to: UInt8.self), path: path) { texts.append($0) }
+        withExtendedLifetime(file) {}
         return texts
     }
 }

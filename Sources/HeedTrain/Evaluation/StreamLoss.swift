@@ -34,13 +34,14 @@ public final class StreamLoss {
 
     /// - Parameters:
     ///   - context: T, at most the model's.
-    ///   - batch: windows computed together; changes no bit.
+    ///   - batch: windows computed together, by default as many as make some 4,096 tokens; changes no bit.
     ///   - isFixed: whether the weights stay as they are, so that they may be packed once.
     /// - Throws: `HeedError` when memory is refused.
     public init(
-        _ model: Model, context: Int, batch sequences: Int = 16, precision: Precision = .float32,
+        _ model: Model, context: Int, batch given: Int? = nil, precision: Precision = .float32,
         isFixed: Bool = false, runtime: Runtime
     ) throws {
+        let sequences = given ?? max(1, min(16, 4096 / max(context, 1)))
         self.context = context
         self.sequences = sequences
         batch = TokenBatch(rowCapacity: sequences * context, sequenceCapacity: sequences)
