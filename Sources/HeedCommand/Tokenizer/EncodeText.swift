@@ -143,6 +143,7 @@ struct EncodeText: ParsableCommand {
         }
     }
 
+    /// Ids are cut and filled up as the options say; what a file says of batches for training counts for nothing here.
     private func configure(_ tokenizer: inout Tokenizer) throws {
         if let maxLength {
             let choice = truncation ?? (padding == .maximumLength ? .none : .longestFirst)
@@ -150,11 +151,13 @@ struct EncodeText: ParsableCommand {
                 Truncation(
                     maximumLength: maxLength, strategy: $0, stride: stride ?? 0, fromLeft: truncationSide == .left)
             }
-        } else if truncation == TruncationChoice.none {
+        } else {
             tokenizer.truncation = nil
         }
-        if padding == PaddingChoice.none { tokenizer.padding = nil }
-        guard let padding, padding != .none else { return }
+        guard let padding, padding != .none else {
+            tokenizer.padding = nil
+            return
+        }
         let target = padding == .longest ? Padding.Target.longest : .fixed(maxLength ?? 0)
         let (id, token) = try padID(tokenizer)
         tokenizer.padding = Padding(
