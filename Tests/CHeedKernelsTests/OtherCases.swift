@@ -52,15 +52,19 @@ private func dropoutCase(rows: Int, columns: Int, residual: Bool) -> OperationCa
         })
 }
 
-let embeddingCases: [OperationCase] = [embeddingCase(columns: 5), embeddingCase(columns: 36)]
+let embeddingCases: [OperationCase] = [
+    embeddingCase(columns: 5), embeddingCase(columns: 36), embeddingCase(columns: 20, skip: 4),
+]
 
-private func embeddingCase(columns: Int) -> OperationCase {
+/// `skip`: the id whose row gets no gradient, or −1.
+private func embeddingCase(columns: Int, skip: Int32 = -1) -> OperationCase {
     var numbers = Numbers(columns)
     let ids = [4, 1, 4, 0, 1, 4, 6]
     let positions = [0, 1, 2, 0, 1, 2, 3]
     let types = [0, 0, 1, 1, 0, 1, 0]
     let rows = ids.count
     let scale: Float = 1.5
+    let table = numbers.array(8 * columns)
     @Sendable func scatter(
         _ machine: Machine, _ memory: Memory, _ index: [Int], _ seeds: [Float], rows: Int
     ) -> [Float] {
@@ -74,8 +78,8 @@ private func embeddingCase(columns: Int) -> OperationCase {
         return call.gradient.array(rows * columns)
     }
     return OperationCase(
-        name: "embedding x\(columns)",
-        inputs: [numbers.array(8 * columns), numbers.array(4 * columns), numbers.array(2 * columns)],
+        name: "embedding x\(columns)\(skip < 0 ? "" : ", skipping \(skip)")",
+        inputs: [table, numbers.array(4 * columns), numbers.array(2 * columns)],
         forward: { machine, memory, inputs in
             var call = heed_embedding()
             call.window = memory.window(rows)
@@ -95,7 +99,9 @@ private func embeddingCase(columns: Int) -> OperationCase {
             [
                 (0..<(rows * columns)).map { i in
                     let (r, c) = (i / columns, i % columns)
-                    return Double(scale) * inputs[0][ids[r] * columns + c]
+                    let at = ids[r] * columns + c
+                    // A skipped row is a constant.
+                    return Double(scale) * (ids[r] == Int(skip) ? Double(table[at]) : inputs[0][at])
                         + inputs[1][positions[r] * columns + c] + inputs[2][types[r] * columns + c]
                 }
             ]
@@ -112,6 +118,7 @@ private func embeddingCase(columns: Int) -> OperationCase {
             call.sums = memory.nan(8 * columns)
             call.gradient = memory.zeros(8 * columns)
             call.columns = Int32(columns)
+            call.skip = skip
             call.scale = scale
             for window in [memory.window(rows, limit: 3), memory.window(rows, first: 3)] {
                 call.window = window
