@@ -46,12 +46,14 @@ let package = Package(
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
         .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers"]),
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport"]),
-        .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedWeights"]),
+        .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedSupport", "CHeedKernels"]),
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
         .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels"]),
-        .testTarget(name: "HeedGenerateTests", dependencies: ["HeedGenerate", "HeedSupport", "HeedWeights"]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .testTarget(
+            name: "HeedGenerateTests",
+            dependencies: ["HeedGenerate", "HeedSupport", "HeedWeights", "CAllocationCounter"]),
         .testTarget(
             name: "HeedTrainTests", dependencies: ["HeedTrain", "HeedSupport", "HeedWeights", "CAllocationCounter"]),
         .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain"]),

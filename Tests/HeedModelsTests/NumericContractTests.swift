@@ -1,8 +1,8 @@
 import HeedSupport
-import HeedTensor
 import Testing
 
 @testable import HeedModels
+@testable import HeedTensor
 
 /// Logits of the same tokens by every way that generation and scoring can take must be the same bits.
 @Suite("The numeric contract")
@@ -115,6 +115,45 @@ struct NumericContractTests {
             let values = try logits(model, way, length: length)
             #expect(NumericContractTests.hash(values) == expected, "\(name): \(way)")
         }
+    }
+
+    /// Gradients of a step whose buffers share what they may, or, `watched`, whose every value stays readable, which
+    /// forbids sharing, working in place and recomputing.
+    private func gradients(_ model: Model, watched: Bool) throws -> [Float] {
+        let runtime = try Runtime(threads: 2)
+        let decoder = try model.decoder
+        let batch = TokenBatch(rowCapacity: 64, sequenceCapacity: 3)
+        for (salt, length) in [30, 1, 33].enumerated() {
+            try batch.append(NumericContractTests.tokens(length, salt, decoder.configuration.vocabulary))
+        }
+        for row in 0..<64 { batch.targets[row] = Int32(row * 5 % decoder.configuration.vocabulary) }
+        let trace = Trace(for: .training, maximumLength: 40)
+        let states = decoder(batch, in: trace)
+        _ = decoder.loss(states, targets: batch)
+        if watched {
+            for value in trace.values.indices {
+                let shape = trace.values[value]
+                Tensor(trace: trace, id: value, rows: shape.rows, columns: shape.columns)
+                    .observed(as: "value \(value)")
+            }
+        }
+        let sums = try ParameterBuffer(model.parameters.layout)
+        let plan = try Plan(
+            trace, parameters: model.parameters, gradients: sums, kernels: runtime.kernels, team: runtime.team)
+        trace.lossScale.value = 1 / 64
+        plan.forward()
+        plan.backward()
+        plan.finishGradients()
+        return Array(UnsafeBufferPointer(start: sums.base, count: model.parameters.layout.count))
+    }
+
+    @Test("how buffers are shared changes no bit of a gradient", arguments: 0..<2)
+    func sharing(shape: Int) throws {
+        let (name, configuration) = NumericContractTests.shapes[shape]
+        let model = try Model(configuration, family: name == "gpt2" ? .gpt2 : .llama, seed: 5)
+        let alone = try gradients(model, watched: true)
+        #expect(Set(alone).count > 1_000 && !alone.contains { !$0.isFinite })
+        #expect(NumericContractTests.hash(try gradients(model, watched: false)) == NumericContractTests.hash(alone))
     }
 
     @Test("the portable path keeps its own bits", arguments: 0..<2)

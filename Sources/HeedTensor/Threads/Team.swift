@@ -32,7 +32,8 @@ struct Step {
 /// barriers (a fraction of a microsecond each). Between passes the workers spin for a moment and then sleep. Parts
 /// divide outputs only, so the number of threads changes no bit of any result.
 public final class Team: @unchecked Sendable {
-    // Sendable: `job` is written by the caller before the generation is published and read by workers after it.
+    // Sendable: `job` is written by the caller, which holds `turn`, before the generation is published, and read by
+    // workers after it.
 
     /// The number of threads, the caller's included.
     public let count: Int
@@ -44,6 +45,8 @@ public final class Team: @unchecked Sendable {
     private let sleepers = Atomic<Int>(0)
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    /// Held by the caller whose steps are run.
+    private let turn = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private var threads: [pthread_t] = []
 
     /// How many pauses a worker spins before it sleeps; some 100 microseconds.
@@ -61,6 +64,7 @@ public final class Team: @unchecked Sendable {
         self.count = count
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(wake, nil)
+        pthread_mutex_init(turn, nil)
         for index in 1..<max(count, 1) {
             let start = Unmanaged.passRetained(WorkerStart(team: self, index: Int32(index)))
             #if canImport(Darwin)
@@ -97,13 +101,15 @@ public final class Team: @unchecked Sendable {
         stop()
         pthread_mutex_destroy(mutex)
         pthread_cond_destroy(wake)
+        pthread_mutex_destroy(turn)
         mutex.deallocate()
         wake.deallocate()
+        turn.deallocate()
     }
 
     /// Runs the steps one after the other, each by the whole team, and returns when all are done.
     ///
-    /// One caller at a time. Cost beside the kernels: about half a microsecond per shared step.
+    /// Callers that come at once wait for each other. Cost beside the kernels: about half a microsecond per shared step.
     func run(_ steps: UnsafeBufferPointer<Step>) {
         if count == 1 {
             for step in steps { step.kernel(step.arguments, 0, 1) }
@@ -114,6 +120,8 @@ public final class Team: @unchecked Sendable {
             for step in steps { step.kernel(step.arguments, 0, 1) }
             return
         }
+        pthread_mutex_lock(turn)
+        defer { pthread_mutex_unlock(turn) }
         job = steps
         generation.add(1, ordering: .sequentiallyConsistent)
         if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
