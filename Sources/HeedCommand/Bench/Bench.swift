@@ -12,20 +12,37 @@ struct Bench: ParsableCommand {
 
     /// What is measured.
     enum Workload: String, ExpressibleByArgument, CaseIterable {
-        case machine, gemm, train, decode, prefill
+        case machine, gemm, train, decode, prefill, translate
     }
 
     @Argument(help: "What to measure: \(Workload.allCases.map(\.rawValue).joined(separator: ", ")).")
     var workload: Workload = .machine
 
-    @Option(help: ArgumentHelp("The shape of the model.", valueName: "name"))
-    var preset = "gpt2"
+    @Option(help: ArgumentHelp("The shape of the model: gpt2, or transformer-base for translate.", valueName: "name"))
+    var preset: String?
 
-    @Option(help: ArgumentHelp("Sequences at once: 4, or 1 for decode and prefill.", valueName: "n"))
+    @Option(help: ArgumentHelp("Tokens of the vocabulary; the preset's where not given.", valueName: "n"))
+    var vocabSize: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Sequences at once: 4, 32 for encoder-decoders, or 1 for decode and prefill.", valueName: "n"))
     var batch: Int?
 
-    @Option(help: ArgumentHelp("Tokens of a sequence: 64, or 512 for prefill.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Tokens of a sequence: 64, 32 on each side for encoder-decoders, or 512 for prefill.", valueName: "n"))
     var context: Int?
+
+    @Option(help: ArgumentHelp("Dropout everywhere while training; the preset's rates if none.", valueName: "p"))
+    var dropout: Double?
+
+    @Option(help: ArgumentHelp("Label smoothing while training.", valueName: "x"))
+    var labelSmoothing = 0.0
+
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("Beams while translating, one run for each.", valueName: "n"))
+    var beams: [Int] = [1, 4]
 
     @Option(help: ArgumentHelp("The operands of matrix products.", valueName: "f32|bf16"))
     var dtype = ComputeType.f32
@@ -42,6 +59,10 @@ struct Bench: ParsableCommand {
     func validate() throws {
         if let batch { try check("--batch", batch, in: 1...65_536) }
         if let context { try check("--context", context, in: 1...1_048_576) }
+        if let vocabSize { try check("--vocab-size", vocabSize, in: 2...1 << 24) }
+        if let dropout { try check("--dropout", dropout, in: 0...0.999) }
+        try check("--label-smoothing", labelSmoothing, in: 0...0.999)
+        for count in beams { try check("--beams", count, in: 1...1_024) }
         try check("--seconds", seconds, in: 0.1...3_600)
     }
 
@@ -58,14 +79,22 @@ struct Bench: ParsableCommand {
         case .machine: break
         case .gemm: report["products"] = .array(try ProductBench(runtime, dtype.precision).run(seconds: seconds))
         case .train:
-            try TrainingBench(
-                runtime, preset: preset, batch: batch ?? 4, context: context ?? 64, precision: dtype.precision
-            ).run(seconds: seconds, profile: profile, into: &report)
+            var options = StepOptions()
+            options.precision = dtype.precision
+            options.dropout = dropout.map { Float($0) }
+            options.labelSmoothing = Float(labelSmoothing)
+            try TrainingBench(runtime, shape, batch: batch, context: context, options: options)
+                .run(seconds: seconds, profile: profile, into: &report)
+        case .translate:
+            try TranslationBench(runtime, shape, precision: dtype.precision)
+                .run(
+                    batch: batch ?? 32, context: context ?? 32, beams: beams, seconds: seconds, profile: profile,
+                    into: &report)
         case .decode:
-            try DecodingBench(runtime, preset: preset, precision: dtype.precision)
+            try DecodingBench(runtime, shape, precision: dtype.precision)
                 .decode(batch: batch ?? 1, seconds: seconds, into: &report)
         case .prefill:
-            try DecodingBench(runtime, preset: preset, precision: dtype.precision)
+            try DecodingBench(runtime, shape, precision: dtype.precision)
                 .prefill(batch: batch ?? 1, context: context ?? 512, seconds: seconds, into: &report)
         }
         if output.json {
@@ -73,6 +102,10 @@ struct Bench: ParsableCommand {
         } else {
             for (key, value) in report { try Bench.printLine(key, value) }
         }
+    }
+
+    private var shape: BenchShape {
+        BenchShape(preset: preset ?? (workload == .translate ? "transformer-base" : "gpt2"), vocabulary: vocabSize)
     }
 
     private static func printLine(_ key: String, _ value: JSON) throws {
@@ -87,6 +120,13 @@ struct Bench: ParsableCommand {
             try StandardOutput.writeLine(name + padding + (value.stringValue ?? value.serialised()))
         }
     }
+}
+
+/// A kind of step with what it took, for reports.
+func profileRow(_ row: (name: String, seconds: Double, calls: Int)) -> JSON {
+    [
+        "step": .string(row.name), "calls": .integer(row.calls), "milliseconds": .number(rounded(row.seconds * 1e3)),
+    ]
 }
 
 /// Four significant digits: more would claim a repeatability that no machine has.

@@ -7,13 +7,14 @@ struct DecodingBench {
     private let model: Model
     private let options: SourceOptions
 
-    init(_ runtime: Runtime, preset: String, precision: Precision) throws {
+    init(_ runtime: Runtime, _ shape: BenchShape, precision: Precision) throws {
         self.runtime = runtime
-        self.preset = preset
+        preset = shape.preset
         var options = SourceOptions()
         options.precision = precision
         self.options = options
-        model = try Model(try Preset.named(preset).configuration, family: .gpt2, seed: 1)
+        let known = try shape.known
+        model = try Model(shape.adapted(known.configuration), family: known.family, seed: 1)
     }
 
     /// Tokens a second of `batch` sequences of 32 prompt ids and up to 128 new ones.

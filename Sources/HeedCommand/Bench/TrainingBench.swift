@@ -8,36 +8,50 @@ import Heed
     import Darwin
 #endif
 
-/// Whole optimiser steps of a model with random weights on random ids.
+/// Whole optimiser steps of a model with random weights on random ids; of an encoder-decoder, on pairs as long on both
+/// sides, whose target tokens are counted.
 struct TrainingBench {
     private let runtime: Runtime
-    private let configuration: DecoderConfiguration
+    private let family: Family
+    private let configuration: Configuration
     private let preset: String
     private let options: StepOptions
 
-    init(_ runtime: Runtime, preset: String, batch: Int, context: Int, precision: Precision) throws {
+    init(_ runtime: Runtime, _ shape: BenchShape, batch: Int?, context: Int?, options given: StepOptions) throws {
         self.runtime = runtime
-        self.preset = preset
-        var options = StepOptions()
-        options.batch = batch
-        options.context = context
-        options.precision = precision
-        options.dropout = nil
-        self.options = options
+        preset = shape.preset
+        var options = given
+        var configuration: Configuration
         if preset == "block" {
             // One block of 8 channels: almost pure overhead.
-            configuration = .gpt2(width: 8, layers: 1, heads: 2, vocabulary: 65, context: max(context, 5))
+            family = .gpt2
+            configuration = .decoder(.gpt2(width: 8, layers: 1, heads: 2, vocabulary: 65, context: 64))
         } else {
-            var configuration = try Preset.named(preset).decoderConfiguration
-            configuration.context = max(configuration.context, context)
-            self.configuration = configuration
+            let preset = try shape.known
+            family = preset.family
+            configuration = shape.adapted(preset.configuration)
         }
+        let translates = if case .encoderDecoder = configuration { true } else { false }
+        options.batch = batch ?? (translates ? 32 : 4)
+        options.context = context ?? (translates ? 32 : 64)
+        configuration = configuration.holding(options.context)
+        self.configuration = configuration
+        self.options = options
     }
 
     private struct RandomIds: BatchSource {
         let options: StepOptions
         let vocabulary: Int
-        func fill(_ batch: TokenBatch, step: Int, part: Int) throws {
+        let sourceVocabulary: Int
+
+        func fill(_ batch: TokenBatch, step: Int, part: Int) throws { fill(batch, vocabulary, step) }
+
+        func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws {
+            fill(source, sourceVocabulary, step &+ 1)
+            fill(batch, vocabulary, step)
+        }
+
+        private func fill(_ batch: TokenBatch, _ vocabulary: Int, _ step: Int) {
             batch.clear()
             for row in 0..<options.batch {
                 let first = row * options.context
@@ -50,6 +64,7 @@ struct TrainingBench {
                 }
                 batch.offsets[row + 1] = Int32(first + options.context)
                 batch.lengths[row] = Int32(options.context)
+                batch.sequenceTargets[row] = Int32(row & 1)
             }
             batch.rows.current = options.batch * options.context
             batch.sequences.current = options.batch
@@ -57,35 +72,31 @@ struct TrainingBench {
     }
 
     func run(seconds: Double, profile: Bool, into report: inout JSONObject) throws {
-        let model = try Model(configuration, family: .gpt2, seed: 1)
+        let model = try Model(configuration, family: family, seed: 1)
         let training = try TrainingStep(model, options, runtime: runtime)
-        let source = RandomIds(options: options, vocabulary: configuration.vocabulary)
+        let source = RandomIds(
+            options: options, vocabulary: model.architecture.vocabulary,
+            sourceVocabulary: model.architecture.sourceVocabulary)
         var number = 0
         let timings = try Timings(budget: seconds) {
             number += 1
             _ = try training.run(step: number, rate: 1e-4, from: source)
         }
         let tokens = Double(options.batch * options.context)
-        let operations = 3 * tokens * configuration.operationsPerToken(keys: Double(options.context + 1) / 2)
+        let operations = 3 * tokens * configuration.operationsPerToken(context: options.context)
         report["preset"] = .string(preset)
+        report["vocabulary"] = .integer(model.architecture.vocabulary)
         report["batch"] = .integer(options.batch)
         report["context"] = .integer(options.context)
         report["dtype"] = .string(options.precision == .float32 ? "f32" : "bf16")
+        if let dropout = options.dropout { report["dropout"] = .number(Double(dropout)) }
         report["steps"] = .integer(timings.seconds.count)
         report["milliseconds_per_step"] = .number(rounded(timings.median * 1e3))
         report["milliseconds_per_step_least"] = .number(rounded(timings.least * 1e3))
         report["milliseconds_per_step_most"] = .number(rounded(timings.most * 1e3))
         report["tokens_per_second"] = .number(rounded(tokens / timings.median))
         report["gflops"] = .number(rounded(operations / timings.median / 1e9))
-        if profile {
-            report["profile"] = .array(
-                training.plan.profile().map { row in
-                    [
-                        "step": .string(row.name), "calls": .integer(row.calls),
-                        "milliseconds": .number(rounded(row.seconds * 1e3)),
-                    ]
-                })
-        }
+        if profile { report["profile"] = .array(training.plan.profile().map(profileRow)) }
         report["peak_memory_mb"] = .number(rounded(peakMemory()))
     }
 

@@ -62,6 +62,10 @@ public final class EncoderDecoderSource: NextTokenSource {
         try prompts.compactMap(\.ids.last).withUnsafeBufferPointer { try advance($0) }
     }
 
+    /// Runs the last step of all rows once more and returns what each kind of work in it took, in seconds; for
+    /// benchmarks. Empty before the first step.
+    public func profile() -> [(name: String, seconds: Double, calls: Int)] { writer?.profile() ?? [] }
+
     private func checked(_ ids: [Int32]?, number: Int) throws -> [Int32] {
         let place = "source \(number + 1)"
         guard let ids, !ids.isEmpty else {
@@ -242,6 +246,8 @@ private final class TargetWriter {
             (logits + number * vocabulary).update(from: planLogits, count: vocabulary)
         }
     }
+
+    func profile() -> [(name: String, seconds: Double, calls: Int)] { plan.profile() }
 
     /// Copies what slot `from` holds to slot `to`.
     func copy(from: Int, to: Int, tokens: Int) {

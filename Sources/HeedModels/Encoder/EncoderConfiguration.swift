@@ -71,4 +71,11 @@ public struct EncoderConfiguration: Sendable, Equatable {
 
     /// Whether logits over ids are there.
     public var predictsIds: Bool { head == .maskedLanguage || head == .pretraining }
+
+    /// Floating-point operations of one token's way to its logits, `keys` keys being visible.
+    public func operationsPerToken(keys: Double) -> Double {
+        let c = Double(width)
+        let perLayer = 8 * c * c + 4 * c * Double(inner) + 4 * keys * c
+        return Double(layers) * perLayer + (predictsIds ? 2 * c * (c + Double(vocabulary)) : 0)
+    }
 }
