@@ -1,9 +1,16 @@
 # The few verbs of the project. Everything runs optimised: a debug build compiles the kernels without optimisation.
 
-.PHONY: build test format lint bench demo clean
+.PHONY: build install test format lint bench demo clean
 
 build:
 	swift build -c release --product heed
+
+# Where `make install` puts the program: $(PREFIX)/bin.
+PREFIX ?= /usr/local
+
+install: build
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 .build/release/heed "$(DESTDIR)$(PREFIX)/bin/heed"
 
 test:
 	swift test -c release

@@ -33,6 +33,23 @@ struct CommandLineTests {
         #expect(batch.unknownOption(in: ["--json", "--unscaled", "--help"]) == nil)
     }
 
+    @Test("the program is called as it was typed, or by the shortest path")
+    func programName() throws {
+        let folder = temporaryPath("name")
+        try createDirectory(joinPath(folder, ".build/release"))
+        defer { try? removeTree(folder) }
+        func name(_ started: String) -> String { ProgramName.name(started: started, in: folder) }
+        let built = folder + "/.build/x86_64-unknown-linux-gnu/release/heed"
+        #expect(name(built) == ".build/x86_64-unknown-linux-gnu/release/heed")
+        try writeAtomically(path: joinPath(folder, ".build/release/heed"), text: "")
+        #expect(name(built) == ".build/release/heed")
+        #expect(name("heed") == "heed")
+        #expect(name("") == "heed")
+        #expect(name(folder + "/heed") == "./heed")
+        #expect(name("/usr/local/bin/heed") == "/usr/local/bin/heed")
+        #expect(ProgramName.name(started: built, in: nil) == built)
+    }
+
     @Test("messages are one paragraph")
     func paragraphs() {
         #expect(CommandRunner.paragraph("Missing value\n  for '--x'\n") == "Missing value for '--x'.")

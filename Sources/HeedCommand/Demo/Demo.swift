@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedSupport
 
 /// `heed demo`: the whole way once, from a text to a model that continues it, in a few minutes.
 struct Demo: ParsableCommand {
@@ -32,6 +33,7 @@ struct Demo: ParsableCommand {
         let runtime = try compute.runtime()
         let clock = ContinuousClock()
         let began = clock.now
+        try refuseForeignFolder()
 
         try screen.title("1. A text")
         let text = Storyteller.text(stories: 3_000, seed: seed)
@@ -82,13 +84,23 @@ struct Demo: ParsableCommand {
         try screen.title("6. What next")
         try screen.line("All of it took \(Progress.duration((clock.now - began).seconds)). Try:")
         for command in [
-            "heed generate \(output) --prompt \"One evening Ben\" --max-new-tokens 60 --temperature 0.8 --stream",
-            "heed train --data YOUR-TEXT.txt --preset tiny --tokenizer-kind byte-bpe --vocab-size 1024 --output my-model",
-            "heed inspect \(output)",
-            "heed plan --preset gpt2 --batch 4 --context 256",
-            "heed example cat-sleeps",
-        ] { try screen.command(command) }
+            "generate \(output) --prompt \"One evening Ben\" --max-new-tokens 60 --temperature 0.8 --stream",
+            "train --data YOUR-TEXT.txt --preset tiny --tokenizer-kind byte-bpe --vocab-size 1024 --output my-model",
+            "inspect \(output)",
+            "plan --preset gpt2 --batch 4 --context 256",
+            "example cat-sleeps",
+        ] { try screen.command(ProgramName.typed + " " + command) }
         try StandardOutput.flush()
+    }
+
+    /// The demo writes over its own model, never over another.
+    private func refuseForeignFolder() throws {
+        guard fileExists(output), !fileExists(joinPath(output, "stories.txt")) else { return }
+        guard isDirectory(output), try listDirectory(output).isEmpty else {
+            throw HeedError(
+                .badInput, "it holds something that the demo did not write", in: output,
+                expected: "a new or empty folder", advice: "Name another one with --output.")
+        }
     }
 
     private func logarithm(_ count: Int) -> Double { Trigonometry.logarithm(Double(count)) }
@@ -131,6 +143,7 @@ struct Demo: ParsableCommand {
                 ["loss \(decimals(report.row.loss, 3))", "\(grouped(Int(report.row.tokensPerSecond))) tokens/s"])
         }
         progress.finish()
+        try Signals.check(saved: "What was learned so far is a model in \(self.output)")
         return (before, summary.validationLoss ?? 0)
     }
 
