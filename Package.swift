@@ -43,20 +43,23 @@ let package = Package(
             name: "HeedCommand",
             dependencies: ["Heed", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
+        // Where tests find golden files.
+        .target(name: "TestFixtures", dependencies: ["HeedSupport"], path: "Tests/TestFixtures"),
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
         .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers"]),
-        .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport"]),
+        .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
         .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedSupport", "CHeedKernels"]),
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
-        .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels"]),
+        .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels", "TestFixtures"]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(
             name: "HeedGenerateTests",
-            dependencies: ["HeedGenerate", "HeedSupport", "HeedWeights", "CAllocationCounter"]),
+            dependencies: ["HeedGenerate", "HeedSupport", "HeedWeights", "CAllocationCounter", "TestFixtures"]),
         .testTarget(
-            name: "HeedTrainTests", dependencies: ["HeedTrain", "HeedSupport", "HeedWeights", "CAllocationCounter"]),
-        .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain"]),
+            name: "HeedTrainTests",
+            dependencies: ["HeedTrain", "HeedSupport", "HeedWeights", "CAllocationCounter", "TestFixtures"]),
+        .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain", "TestFixtures"]),
         .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand"]),
     ],
     swiftLanguageModes: [.v6],

@@ -1,8 +1,8 @@
-/// `exp`, `log`, `cos` and powers in double precision with the same bits on every platform.
+/// `exp`, `log`, `sin`, `cos` and powers in double precision with the same bits on every platform.
 ///
 /// The C library's functions differ in their last bits from system to system, and with them a learning rate or a
 /// sampled token would. These use additions, multiplications and divisions only, in one order. The error stays below
-/// 2 units in the last place for `exp` and `log`, and below 1e-15 for the cosine of arguments up to 10⁵.
+/// 2 units in the last place for `exp` and `log`, and below 1e-15 for sines and cosines of arguments up to 10⁶.
 public enum ExactMathematics {
     private static let ln2High = 6.93147180369123816490e-01  // the leading 33 bits of ln 2
     private static let ln2Low = 1.90821492927058770002e-10  // the rest
@@ -65,18 +65,22 @@ public enum ExactMathematics {
         return k * ln2High + (k * ln2Low + (2 * s + 2 * s * z * sum))
     }
 
-    /// Returns the cosine of `x`, |x| ≤ 10⁵.
-    public static func cos(_ x: Double) -> Double {
-        if !x.isFinite { return .nan }
+    /// Returns the cosine of `x`, |x| ≤ 10⁶.
+    public static func cos(_ x: Double) -> Double { sineAndCosine(x).cosine }
+
+    /// Returns (sin x, cos x), |x| ≤ 10⁶; NaN where `x` is not finite.
+    public static func sineAndCosine(_ x: Double) -> (sine: Double, cosine: Double) {
+        guard abs(x) < 1e15 else { return (.nan, .nan) }
         let k = (x * 0.6366197723675814).rounded(.toNearestOrEven)
         // π/2 in three parts of 33 bits and a rest, so that k times each part is exact.
         let r =
             ((x - k * 1.57079632673412561417e+00) - k * 6.07710050630396597660e-11) - k * 2.02226624879595063154e-21
+        let (sine, cosine) = (sineSeries(r), cosineSeries(r))
         switch Int(k) & 3 {
-        case 0: return cosineSeries(r)
-        case 1: return -sineSeries(r)
-        case 2: return -cosineSeries(r)
-        default: return sineSeries(r)
+        case 0: return (sine, cosine)
+        case 1: return (cosine, -sine)
+        case 2: return (-sine, -cosine)
+        default: return (-cosine, sine)
         }
     }
 

@@ -1,27 +1,9 @@
 import HeedSupport
+import TestFixtures
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
-/// The shared fixtures: in `HEED_SHARED`, or in a folder `shared` beside the repository or above it.
-enum Shared {
-    static let root: String? = {
-        if let given = getenv("HEED_SHARED") { return String(cString: given) }
-        var folder = parentPath(#filePath)
-        while folder.count > 1 {
-            if isDirectory(joinPath(folder, "shared/fixtures")) { return joinPath(folder, "shared") }
-            folder = parentPath(folder)
-        }
-        return nil
-    }()
-    static let operations: String? = root.map { joinPath($0, "fixtures/given/ops") }.flatMap {
-        isDirectory($0) ? $0 : nil
-    }
+extension Shared {
+    /// The golden files of single operations.
+    static let operations: String? = given("ops")
 }
 
 /// One golden case: tensors of a safetensors file as doubles, and the figures of the JSON beside it.

@@ -1,4 +1,5 @@
 import CHeedKernels
+import TestFixtures
 import Testing
 
 /// Attention against PyTorch. The goldens also seed the weights and have a free bias, which the kernel has not; both

@@ -1,5 +1,6 @@
 import CHeedKernels
 import HeedSupport
+import TestFixtures
 import Testing
 
 /// The kernels against numbers from PyTorch in double precision, by the rules of the fixtures.

@@ -1,5 +1,6 @@
 import CHeedKernels
 import HeedSupport
+import TestFixtures
 import Testing
 
 /// Adam in its decoupled form and clipping against PyTorch, step by step.

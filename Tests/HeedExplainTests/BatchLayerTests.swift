@@ -1,6 +1,7 @@
 import HeedExplain
 import HeedSupport
 import HeedWeights
+import TestFixtures
 import Testing
 
 @Suite("a batch through one layer")
@@ -38,11 +39,11 @@ struct BatchLayerTests {
     }
 
     @Test(
-        "goldens", .enabled(if: Fixtures.given("seeds/seed000_scaled_relu.safetensors") != nil),
+        "goldens", .enabled(if: Shared.given("seeds/seed000_scaled_relu.safetensors") != nil),
         arguments: ["seed000_scaled_relu", "seed000_literal_unscaled_relu"])
     func goldens(name: String) throws {
-        let golden = try SafetensorsFile(path: #require(Fixtures.given("seeds/\(name).safetensors")))
-        let notes = try JSON.load(path: #require(Fixtures.given("seeds/\(name).json")))
+        let golden = try SafetensorsFile(path: #require(Shared.given("seeds/\(name).safetensors")))
+        let notes = try JSON.load(path: #require(Shared.given("seeds/\(name).json")))
         func rows(_ name: String) throws -> [[Int]] {
             let values = try golden.integers(name)
             return [Array(values[..<5]), Array(values[5...])]

@@ -1,6 +1,7 @@
 import HeedExplain
 import HeedSupport
 import HeedWeights
+import TestFixtures
 import Testing
 
 @Suite("the cat sleeps")
@@ -88,15 +89,15 @@ struct CatSleepsTests {
 }
 
 @Suite(
-    "the cat sleeps, against goldens", .enabled(if: Fixtures.given("seeds/seed001_the_cat_sleeps.safetensors") != nil))
+    "the cat sleeps, against goldens", .enabled(if: Shared.given("seeds/seed001_the_cat_sleeps.safetensors") != nil))
 struct CatSleepsGoldenTests {
     private let golden: SafetensorsFile
     private let notes: JSON
     private let example: CatSleeps
 
     init() throws {
-        golden = try SafetensorsFile(path: #require(Fixtures.given("seeds/seed001_the_cat_sleeps.safetensors")))
-        notes = try JSON.load(path: #require(Fixtures.given("seeds/seed001_the_cat_sleeps.json")))
+        golden = try SafetensorsFile(path: #require(Shared.given("seeds/seed001_the_cat_sleeps.safetensors")))
+        notes = try JSON.load(path: #require(Shared.given("seeds/seed001_the_cat_sleeps.json")))
         example = .document
     }
 

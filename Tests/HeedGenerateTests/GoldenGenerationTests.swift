@@ -2,6 +2,7 @@ import HeedGenerate
 import HeedModels
 import HeedSupport
 import HeedTensor
+import TestFixtures
 import Testing
 
 /// One golden generation: options, prompts without padding, and the new ids up to the first end id.
@@ -17,7 +18,7 @@ struct GenerationGolden: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(model) \(name)" }
 
     static let all: [GenerationGolden] = ["gpt2", "llama"].flatMap { family -> [GenerationGolden] in
-        guard let folder = try? Fixtures.path(family) else { return [] }
+        guard let folder = Shared.given(family) else { return [] }
         return ((try? listDirectory(folder)) ?? []).flatMap { name -> [GenerationGolden] in
             guard let json = try? JSON.load(path: joinPath(folder, "\(name)/golden.json")) else { return [] }
             return (json["generation"]?.arrayValue ?? []).compactMap { GenerationGolden("\(family)/\(name)", $0) }
@@ -71,12 +72,12 @@ struct GenerationGolden: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite("Generation with real models", .enabled(if: Fixtures.areThere))
+@Suite("Generation with real models", .enabled(if: Shared.isThere))
 struct GoldenGenerationTests {
     private func generate(
         _ golden: GenerationGolden, _ change: (inout SourceOptions) -> Void = { _ in }, threads: Int = 1
     ) throws -> [[GeneratedSequence]] {
-        let model = try Model.load(folder: try Fixtures.path("\(golden.model)/hf"))
+        let model = try Model.load(folder: Shared.fixture("\(golden.model)/hf"))
         var options = SourceOptions()
         change(&options)
         let source = try DecoderSource(model, runtime: try Runtime(threads: threads), options: options)
@@ -115,7 +116,7 @@ struct GoldenGenerationTests {
     @Test("sliding is a full pass over the last ids that fit")
     func sliding() throws {
         let golden = try #require(GenerationGolden.all.first { $0.name == "greedy" })
-        let model = try Model.load(folder: try Fixtures.path("\(golden.model)/hf"))
+        let model = try Model.load(folder: Shared.fixture("\(golden.model)/hf"))
         let runtime = try Runtime(threads: 1)
         let source = try DecoderSource(model, runtime: runtime)
         let context = source.contextLength

@@ -1,6 +1,7 @@
 import HeedGenerate
 import HeedSupport
 import HeedWeights
+import TestFixtures
 import Testing
 
 /// One golden of `fixtures/given/sampling`: processors by name, applied left to right.
@@ -14,7 +15,7 @@ struct SamplingCase: Sendable, CustomTestStringConvertible {
     var testDescription: String { key }
 
     static let all: [SamplingCase] = {
-        guard let path = try? Fixtures.path("sampling/warpers.json"), let notes = try? JSON.load(path: path) else {
+        guard let path = Shared.given("sampling/warpers.json"), let notes = try? JSON.load(path: path) else {
             return []
         }
         return (notes["cases"]?.arrayValue ?? []).compactMap(SamplingCase.init)
@@ -50,7 +51,7 @@ struct SamplingCase: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite("Sampling goldens", .enabled(if: Fixtures.areThere))
+@Suite("Sampling goldens", .enabled(if: Shared.isThere))
 struct SamplingGoldenTests {
     @Test("all 192 goldens are read")
     func count() {
@@ -59,7 +60,7 @@ struct SamplingGoldenTests {
 
     @Test("the distribution is that of Hugging Face's processors", arguments: SamplingCase.all)
     func golden(_ item: SamplingCase) throws {
-        let file = try SafetensorsFile(path: Fixtures.path("sampling/warpers.safetensors"))
+        let file = try SafetensorsFile(path: Shared.fixture("sampling/warpers.safetensors"))
         let logits = try file.floats("\(item.vector).logits")
         let history = try file.integers("\(item.vector).history").map(Int32.init)
         let expected = try file.doubles("\(item.key).probs")

@@ -3,6 +3,7 @@ import HeedModels
 import HeedSupport
 import HeedTensor
 import HeedWeights
+import TestFixtures
 import Testing
 
 @testable import HeedGenerate
@@ -16,10 +17,10 @@ struct Transliteration {
     let letters: [String]
 
     init() throws {
-        let folder = joinPath(Fixtures.folder ?? "", "models/aren-transliteration")
+        let folder = joinPath(Shared.folder ?? "", "models/aren-transliteration")
         let notes = try JSON.load(path: joinPath(folder, "config.json"))
-        golden = try SafetensorsFile(path: Fixtures.path("aren/golden.safetensors"))
-        runs = try JSON.load(path: Fixtures.path("aren/golden.json"))["runs"]?.arrayValue ?? []
+        golden = try SafetensorsFile(path: Shared.fixture("aren/golden.safetensors"))
+        runs = try JSON.load(path: Shared.fixture("aren/golden.json"))["runs"]?.arrayValue ?? []
         // One row more than letters: the unknown one's.
         letters = (notes["target_vocabulary"]?.arrayValue?.compactMap(\.stringValue) ?? []) + ["<unk>"]
         let sources = (notes["source_vocabulary"]?.arrayValue?.count ?? 0) + 1
@@ -85,7 +86,7 @@ struct Transliteration {
 
 @Suite("A trained transliteration model")
 struct TransliterationTests {
-    @Test("memory, logits, attention to the source", .enabled(if: Fixtures.areThere))
+    @Test("memory, logits, attention to the source", .enabled(if: Shared.isThere))
     func passes() throws {
         let transliteration = try Transliteration()
         var options = PassOptions()
@@ -115,7 +116,7 @@ struct TransliterationTests {
         }
     }
 
-    @Test("greedy letters and the best of beams, all words as one batch", .enabled(if: Fixtures.areThere))
+    @Test("greedy letters and the best of beams, all words as one batch", .enabled(if: Shared.isThere))
     func decoding() throws {
         let transliteration = try Transliteration()
         let prompts = transliteration.runs.map {

@@ -1,6 +1,7 @@
 import HeedSupport
 import HeedTensor
 import HeedWeights
+import TestFixtures
 import Testing
 
 @testable import HeedModels
@@ -32,7 +33,8 @@ struct EncoderDecoderTests {
     func roundTrip(name: String) throws {
         let folder = Shared.fixture("seq2seq", name)
         let model = try Model.load(folder: joinPath(folder, "hf"))
-        let copy = joinPath(temporaryFolder(), name)
+        let copy = temporaryPath(name)
+        defer { try? removeTree(copy) }
         try model.save(folder: copy)
         let again = try Model.load(folder: copy)
         let golden = try SafetensorsFile(path: joinPath(folder, "golden.safetensors"))

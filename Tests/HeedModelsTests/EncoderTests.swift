@@ -1,6 +1,7 @@
 import HeedSupport
 import HeedTensor
 import HeedWeights
+import TestFixtures
 import Testing
 
 @testable import HeedModels
@@ -114,7 +115,8 @@ struct EncoderTests {
                 configuration.classifierHasDense = family == .roberta && isSequence
                 configuration.hasPooler = head == .none || (family == .bert && isSequence)
                 let model = try Model(.encoder(configuration), family: family, seed: 2)
-                let folder = temporaryFolder()
+                let folder = temporaryPath("encoder")
+                defer { try? removeTree(folder) }
                 try model.save(folder: folder)
                 let again = try Model.load(folder: folder)
                 #expect(again.architecture.configuration == .encoder(configuration))

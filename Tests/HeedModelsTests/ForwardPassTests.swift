@@ -1,6 +1,7 @@
 import HeedSupport
 import HeedTensor
 import HeedWeights
+import TestFixtures
 import Testing
 
 @testable import HeedModels

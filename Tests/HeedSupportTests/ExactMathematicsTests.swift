@@ -36,15 +36,17 @@ struct ExactMathematicsTests {
         #expect(ExactMathematics.log(-1).isNaN)
     }
 
-    @Test("the cosine stays within 1e-15")
-    func cosine() {
-        var x = -50.0
-        while x < 50 {
-            #expect(abs(ExactMathematics.cos(x) - cos(x)) < 1e-15, "cos(\(x))")
-            x += 0.0137
+    @Test("sine and cosine stay within 1e-15", arguments: [(0.0, 0.0137), (99_000.0, 0.917), (999_000.0, 1.313)])
+    func sineAndCosine(from: Double, step: Double) {
+        for index in 0..<4_000 {
+            let x = (index % 2 == 0 ? 1 : -1) * (from + Double(index) * step / 4)
+            let (sine, cosine) = ExactMathematics.sineAndCosine(x)
+            #expect(abs(sine - sin(x)) < 1e-15, "sin(\(x))")
+            #expect(abs(cosine - cos(x)) < 1e-15, "cos(\(x))")
         }
-        #expect(ExactMathematics.cos(0) == 1)
+        #expect(ExactMathematics.sineAndCosine(0) == (0, 1))
         #expect(ExactMathematics.cos(.pi) == -1)
+        #expect(ExactMathematics.cos(.infinity).isNaN && ExactMathematics.cos(.nan).isNaN)
     }
 
     @Test("powers: whole ones by multiplication, others within 1e-14")

@@ -3,6 +3,7 @@ import HeedModels
 import HeedSupport
 import HeedTensor
 import HeedWeights
+import TestFixtures
 import Testing
 
 @testable import HeedTrain

@@ -2,6 +2,7 @@ import HeedModels
 import HeedSupport
 import HeedTensor
 import HeedWeights
+import TestFixtures
 import Testing
 
 @testable import HeedTrain
@@ -35,7 +36,7 @@ struct ReferenceRun {
 
     static func rate(_ step: Int) -> Double {
         if step <= 100 { return 1e-3 * Double(step) / 100 }
-        let (_, cosine) = Trigonometry.sineAndCosine(Double.pi * Double(step - 1 - 100) / 1900)
+        let (_, cosine) = ExactMathematics.sineAndCosine(Double.pi * Double(step - 1 - 100) / 1900)
         return 1e-4 + 9e-4 * 0.5 * (1 + cosine)
     }
 }

@@ -1,5 +1,6 @@
 import HeedSupport
 import HeedTrain
+import TestFixtures
 import Testing
 
 @Suite("BLEU and chrF")
@@ -45,9 +46,9 @@ struct TranslationMetricTests {
         #expect(BLEU(hypotheses: ["e\u{301}"], references: [["\u{E9}"]]).score == 0)
     }
 
-    @Test("goldens", .enabled(if: Fixtures.given("metrics/translation.json") != nil))
+    @Test("goldens", .enabled(if: Shared.given("metrics/translation.json") != nil))
     func goldens() throws {
-        let golden = try JSON.load(path: #require(Fixtures.given("metrics/translation.json")))
+        let golden = try JSON.load(path: #require(Shared.given("metrics/translation.json")))
         func texts(_ json: JSON?) -> [String] { (json?.arrayValue ?? []).compactMap(\.stringValue) }
         let references = texts(golden["references"])
         let cases = try #require(golden["cases"]?.arrayValue)

@@ -103,7 +103,7 @@ struct Demo: ParsableCommand {
         }
     }
 
-    private func logarithm(_ count: Int) -> Double { Trigonometry.logarithm(Double(count)) }
+    private func logarithm(_ count: Int) -> Double { ExactMathematics.log(Double(count)) }
 
     private func train(
         _ model: Model, _ textPath: String, _ tokenizer: Tokenizer, _ runtime: Runtime, _ screen: DemoScreen

@@ -120,7 +120,7 @@ public struct PredictionStory: Sendable {
 
     static func softmax(_ logits: UnsafeBufferPointer<Float>) -> [Double] {
         let top = Double(logits.max() ?? 0)
-        let exponentials = logits.map { Trigonometry.exponential(Double($0) - top) }
+        let exponentials = logits.map { ExactMathematics.exp(Double($0) - top) }
         let sum = exponentials.reduce(0, +)
         return exponentials.map { $0 / sum }
     }

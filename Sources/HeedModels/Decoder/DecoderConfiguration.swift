@@ -1,4 +1,5 @@
 import HeedLayers
+import HeedSupport
 import HeedTensor
 
 /// How positions enter a stack.
@@ -74,7 +75,7 @@ public struct DecoderConfiguration: Sendable, Equatable {
     /// Returns θ^(−2i/width) for each pair i (Su et al. 2021, section 3.3).
     public static func rotaryFrequencies(width: Int, theta: Double) -> [Double] {
         (0..<(width / 2)).map {
-            Trigonometry.exponential(-2 * Double($0) / Double(width) * Trigonometry.logarithm(theta))
+            ExactMathematics.exp(-2 * Double($0) / Double(width) * ExactMathematics.log(theta))
         }
     }
 

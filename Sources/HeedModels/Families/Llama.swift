@@ -96,8 +96,8 @@ extension DecoderConfiguration {
         var theta = 10_000.0
         if case .rotary(let rotary) = positions, rotary.frequencies.count > 1 {
             // θ from the first step down: frequency[1] = θ^(−2/width).
-            theta = Trigonometry.exponential(
-                -Trigonometry.logarithm(rotary.frequencies[1]) * Double(headWidth) / 2
+            theta = ExactMathematics.exp(
+                -ExactMathematics.log(rotary.frequencies[1]) * Double(headWidth) / 2
             ).rounded()
         }
         return [

@@ -1,4 +1,5 @@
 import CHeedKernels
+import HeedSupport
 
 /// Turns each pair of a head's numbers by an angle that grows with the position (Su et al. 2021, "RoFormer").
 struct RotateOperation: Operation {
@@ -64,7 +65,7 @@ final class RotaryTable {
         sine = .allocate(capacity: count)
         for position in 0..<positions {
             for (index, frequency) in rotary.frequencies.enumerated() {
-                let (sineValue, cosineValue) = Trigonometry.sineAndCosine(Double(position) * frequency)
+                let (sineValue, cosineValue) = ExactMathematics.sineAndCosine(Double(position) * frequency)
                 sine[position * pairs + index] = Float(sineValue) * rotary.factor
                 cosine[position * pairs + index] = Float(cosineValue) * rotary.factor
             }

@@ -1,3 +1,5 @@
+import HeedSupport
+
 /// Positions as sines and cosines of falling frequency (Vaswani et al. 2017, section 3.5): angle of pair i at position p
 /// is `p · 10000^(−i/n)`.
 public struct SinusoidalPositions: Sendable, Equatable {
@@ -37,8 +39,8 @@ public struct SinusoidalPositions: Sendable, Equatable {
         var row = [Float](repeating: 0, count: width)
         for i in 0..<sines {
             let exponent = -Double(i) / divisor
-            let frequency = Trigonometry.exponential(exponent * Trigonometry.logarithm(10_000))
-            let (sine, cosine) = Trigonometry.sineAndCosine(Double(position + first) * frequency)
+            let frequency = ExactMathematics.exp(exponent * ExactMathematics.log(10_000))
+            let (sine, cosine) = ExactMathematics.sineAndCosine(Double(position + first) * frequency)
             switch layout {
             case .interleaved:
                 row[2 * i] = Float(sine)

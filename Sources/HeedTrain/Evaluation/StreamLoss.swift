@@ -12,10 +12,10 @@ public struct MeasuredLoss: Sendable, Equatable {
     /// Mean over the scored tokens, in nats.
     public var mean: Double { tokens > 0 ? sum / Double(tokens) : 0 }
     /// `exp(mean)`.
-    public var perplexity: Double { Trigonometry.exponential(mean) }
+    public var perplexity: Double { ExactMathematics.exp(mean) }
     /// Bits per byte of a text of `bytes` bytes.
     public func bitsPerByte(_ bytes: Int) -> Double? {
-        bytes > 0 ? sum / Trigonometry.logarithm(2) / Double(bytes) : nil
+        bytes > 0 ? sum / ExactMathematics.log(2) / Double(bytes) : nil
     }
 }
 

@@ -62,7 +62,8 @@ public struct LearningRateSchedule: Sendable, Equatable {
         case .inverseSquareRoot:
             return max(minimum, peak * (Double(max(warmup, 1)) / Double(max(step, 1))).squareRoot())
         case .cosine:
-            return minimum + (peak - minimum) * (0.5 * (1 + Trigonometry.sineAndCosine(Double.pi * way(step)).cosine))
+            return minimum + (peak - minimum)
+                * (0.5 * (1 + ExactMathematics.sineAndCosine(Double.pi * way(step)).cosine))
         case .linear:
             return minimum + (peak - minimum) * (1 - way(step))
         }
