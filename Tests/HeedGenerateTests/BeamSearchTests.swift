@@ -93,8 +93,8 @@ struct BeamSearchTests {
         options.numReturnSequences = 3
         options.endTokens = [1, 4, 6]
         options.lengthPenalty = 2
-        var scores: [EarlyStopping: Double] = [:]
-        for policy in EarlyStopping.allCases {
+        var scores: [BeamStopping: Double] = [:]
+        for policy in BeamStopping.allCases {
             options.earlyStopping = policy
             let got = try search(vocabulary: 9, options)
             #expect(got.count == 3)

@@ -88,3 +88,20 @@ struct TeamTests {
         #expect(error?.description.contains("1024") == true)
     }
 }
+
+@Suite("Shared work of the caller")
+struct TeamShareTests {
+    @Test("every part runs once", arguments: [1, 2, 5])
+    func parts(_ threads: Int) throws {
+        let team = try Team(count: threads)
+        let runs = UnsafeMutableBufferPointer<Int>.allocate(capacity: threads)
+        runs.initialize(repeating: 0)
+        defer { runs.deallocate() }
+        for _ in 0..<50 {
+            team.share { part, parts in
+                if parts == threads { runs[part] += part + 1 }
+            }
+        }
+        #expect(Array(runs) == (1...threads).map { 50 * $0 })
+    }
+}

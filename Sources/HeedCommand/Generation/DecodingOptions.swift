@@ -2,7 +2,7 @@ import ArgumentParser
 import HeedGenerate
 import HeedSupport
 
-extension EarlyStopping: ExpressibleByArgument {}
+extension BeamStopping: ExpressibleByArgument {}
 extension ContextOverflow: ExpressibleByArgument {}
 extension CacheKind: ExpressibleByArgument {}
 
@@ -81,7 +81,7 @@ struct DecodingOptions: ParsableArguments {
     var lengthPenalty: Double?
 
     @Option(help: ArgumentHelp("When a beam search ends.", valueName: "true|false|never"))
-    var earlyStopping: EarlyStopping?
+    var earlyStopping: BeamStopping?
 
     @Option(help: ArgumentHelp("How many sequences to give for each prompt.", valueName: "n"))
     var numReturnSequences = 1

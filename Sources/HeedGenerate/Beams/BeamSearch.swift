@@ -93,14 +93,27 @@ public final class BeamSearch {
             return
         }
         var bound = candidates.count == candidatesKept ? candidates[0].key : -Float.infinity
-        for id in 0..<vocabulary {
-            let score = base + logProbabilities[id]
-            // Equal scores go to the candidate that came first, so they never displace one.
-            if score > bound {
-                offer(Candidate(score: score, key: score, row: Int32(row), id: Int32(id)))
-                if candidates.count == candidatesKept { bound = candidates[0].key }
+        func look(_ ids: Range<Int>) {
+            for id in ids {
+                let score = base + logProbabilities[id]
+                // Equal scores go to the candidate that came first, so they never displace one.
+                if score > bound {
+                    offer(Candidate(score: score, key: score, row: Int32(row), id: Int32(id)))
+                    if candidates.count == candidatesKept { bound = candidates[0].key }
+                }
             }
         }
+        // After the first few ids hardly any score is above the bound: 16 are dismissed at once.
+        let whole = vocabulary & ~15
+        if let first = logProbabilities.baseAddress {
+            var id = 0
+            while id < whole {
+                let scores = UnsafeRawPointer(first + id).loadUnaligned(as: SIMD16<Float>.self) + base
+                if any(scores .> bound) { look(id..<(id + 16)) }
+                id += 16
+            }
+        }
+        look(whole..<vocabulary)
     }
 
     /// Chooses the next open beams from what was added.

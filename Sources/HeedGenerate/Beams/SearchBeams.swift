@@ -8,7 +8,7 @@ extension Generator {
                 .usage, "a beam search draws no token from a distribution", in: "--probabilities",
                 advice: "Leave out --num-beams")
         }
-        var chooser = try TokenChooser(options: options, vocabulary: source.vocabulary)
+        let workers = try (0..<source.shares).map { _ in try BeamWorker(options, vocabulary: source.vocabulary) }
         let searches = prompts.indices.map {
             BeamSearch(options: options, vocabulary: source.vocabulary, prompt: prompts[$0].ids, row: $0)
         }
@@ -23,20 +23,24 @@ extension Generator {
                 for index in live { searches[index].interrupt() }
                 break
             }
+            // Every search by itself: the results do not depend on who does which.
+            source.share { part, parts in
+                for place in stride(from: part, to: live.count, by: parts) {
+                    let index = live[place]
+                    workers[part].step(searches[index], source, firstRow: firstRow[index])
+                }
+            }
+            if let failure = workers.lazy.compactMap(\.failure).first { throw failure }
             parents.removeAll(keepingCapacity: true)
             ids.removeAll(keepingCapacity: true)
             var kept = 0
             for place in live.indices {
                 let index = live[place]
                 let search = searches[index]
-                for row in 0..<search.rows {
-                    try search.add(logits: source.logits(row: firstRow[index] + row), row: row, chooser: &chooser)
-                }
-                search.finishStep()
                 if search.isFinished { continue }
                 let base = Int32(firstRow[index])
                 firstRow[index] = parents.count
-                parents.append(contentsOf: search.parents.map { $0 + base })
+                for parent in search.parents { parents.append(parent + base) }
                 ids.append(contentsOf: search.newestIds)
                 live[kept] = index
                 kept += 1
@@ -57,5 +61,28 @@ extension Generator {
         }
         return GenerationResult(
             sequences: searches.map { $0.results() }, prefillSeconds: 0, decodeSeconds: 0, decodedTokens: steps)
+    }
+}
+
+/// What one thread needs to take searches a step further.
+private final class BeamWorker {
+    private var chooser: TokenChooser
+    /// What went wrong first.
+    private(set) var failure: (any Error)?
+
+    init(_ options: GenerationOptions, vocabulary: Int) throws {
+        chooser = try TokenChooser(options: options, vocabulary: vocabulary)
+    }
+
+    func step(_ search: BeamSearch, _ source: any NextTokenSource, firstRow: Int) {
+        guard failure == nil else { return }
+        do {
+            for row in 0..<search.rows {
+                try search.add(logits: source.logits(row: firstRow + row), row: row, chooser: &chooser)
+            }
+            search.finishStep()
+        } catch {
+            failure = error
+        }
     }
 }

@@ -41,4 +41,17 @@ public protocol NextTokenSource: AnyObject {
 
     /// Row `row` forgets its ids and reads these instead (not for an encoder-decoder's source, which stays).
     func replace(row: Int, ids: UnsafeBufferPointer<Int32>) throws
+
+    /// How many parts `share` makes.
+    var shares: Int { get }
+
+    /// Runs `body` once for each part, at the same time where the source has threads: the caller's work between steps.
+    func share(_ body: (_ part: Int, _ parts: Int) -> Void)
+}
+
+extension NextTokenSource {
+    /// One: a source without threads.
+    public var shares: Int { 1 }
+
+    public func share(_ body: (_ part: Int, _ parts: Int) -> Void) { body(0, 1) }
 }

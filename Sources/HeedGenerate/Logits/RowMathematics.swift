@@ -38,21 +38,45 @@ func laneSum(_ x: UnsafeBufferPointer<Float>) -> Double {
     return two.x + two.y
 }
 
-/// Replaces logits `[V]` by log probabilities, x − max − log Σ exp(x − max).
-///
-/// `scratch [V]` is overwritten. A row that holds only −∞ or a NaN is left as it is and gives false.
-func logSoftmax(
-    _ x: UnsafeMutableBufferPointer<Float>, scratch: UnsafeMutablePointer<Float>, exponential: ExponentialKernel
-) -> Bool {
+/// The largest of `x`, NaN left out; −∞ of nothing.
+func laneMaximum(_ x: UnsafeBufferPointer<Float>) -> Float {
+    var lanes = SIMD16<Float>(repeating: -.infinity)
+    let whole = x.count & ~15
+    if let base = x.baseAddress {
+        var index = 0
+        while index < whole {
+            let next = UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<Float>.self)
+            lanes.replace(with: next, where: next .> lanes)
+            index += 16
+        }
+    }
     var maximum = -Float.infinity
-    for value in x { maximum = max(maximum, value) }
+    for lane in 0..<16 { maximum = max(maximum, lanes[lane]) }
+    for index in whole..<x.count { maximum = max(maximum, x[index]) }
+    return maximum
+}
+
+/// Writes log probabilities of `logits [V]` into `row`: (x − max) − log Σ exp(x − max), each difference in single
+/// precision as PyTorch has it, so that sums over beams round as they do there.
+///
+/// `scratch [V]` is overwritten. False for a row that holds only −∞, +∞ or a NaN; `row` is then undefined.
+func logSoftmax(
+    _ logits: UnsafeBufferPointer<Float>, into row: UnsafeMutableBufferPointer<Float>,
+    scratch: UnsafeMutablePointer<Float>, exponential: ExponentialKernel
+) -> Bool {
+    guard let x = logits.baseAddress, let y = row.baseAddress, row.count == logits.count else { return false }
+    let count = logits.count
+    let maximum = laneMaximum(logits)
     guard maximum.isFinite else { return false }
-    for index in 0..<x.count { scratch[index] = x[index] - maximum }
-    exponential.apply(scratch, count: x.count)
-    let sum = laneSum(UnsafeBufferPointer(start: scratch, count: x.count))
+    for index in 0..<count {
+        let difference = x[index] - maximum
+        y[index] = difference
+        scratch[index] = difference
+    }
+    exponential.apply(scratch, count: count)
+    let sum = laneSum(UnsafeBufferPointer(start: scratch, count: count))
     guard sum.isFinite else { return false }
-    // One rounding only: sums over beams are compared with those of other programs in their last bits.
-    let shift = Double(maximum) + ExactMathematics.log(sum)
-    for index in 0..<x.count { x[index] = Float(Double(x[index]) - shift) }
+    let shift = Float(ExactMathematics.log(sum))
+    for index in 0..<count { y[index] -= shift }
     return true
 }

@@ -1,7 +1,7 @@
 import HeedSupport
 
 /// When a beam search ends, as Hugging Face's `early_stopping`.
-public enum EarlyStopping: String, Sendable, CaseIterable {
+public enum BeamStopping: String, Sendable, CaseIterable {
     /// As soon as there are as many finished sequences as beams.
     case yes = "true"
     /// When the best open beam, at its present length, scores below the worst finished sequence.
@@ -63,7 +63,7 @@ public struct GenerationOptions: Sendable, Equatable {
     /// Scores of beams are sums of log probabilities over lengthᵖᵉⁿᵃˡᵗʸ.
     public var lengthPenalty = 1.0
     /// When a beam search ends.
-    public var earlyStopping = EarlyStopping.no
+    public var earlyStopping = BeamStopping.no
     /// How many sequences are returned for each prompt.
     public var numReturnSequences = 1
     /// The seed of all draws.

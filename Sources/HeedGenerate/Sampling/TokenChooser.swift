@@ -61,8 +61,8 @@ public struct TokenChooser: ~Copyable {
     mutating func logProbabilities(
         logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int
     ) throws -> UnsafeBufferPointer<Float> {
-        try copy(logits)
-        guard candidates.withScratch({ logSoftmax(row, scratch: $0, exponential: exponential) }) else {
+        try check(logits)
+        guard candidates.withScratch({ logSoftmax(logits, into: row, scratch: $0, exponential: exponential) }) else {
             throw HeedError(
                 .numeric, "the logits hold NaN or infinity", in: "logits",
                 advice: "Check the weights with `heed verify`")
@@ -77,12 +77,16 @@ public struct TokenChooser: ~Copyable {
     }
 
     private func copy(_ logits: UnsafeBufferPointer<Float>) throws {
+        try check(logits)
+        _ = row.update(fromContentsOf: logits)
+    }
+
+    private func check(_ logits: UnsafeBufferPointer<Float>) throws {
         guard logits.count == row.count else {
             throw HeedError(
                 .badInput, "a row of logits has another length", in: "logits", expected: "\(row.count)",
                 got: "\(logits.count)")
         }
-        _ = row.update(fromContentsOf: logits)
     }
 
     private mutating func filter(atLeast least: Int) {

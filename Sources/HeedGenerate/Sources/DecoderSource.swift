@@ -108,6 +108,10 @@ public final class DecoderSource: NextTokenSource {
         rows = parents.count
     }
 
+    public var shares: Int { runtime.team.count }
+
+    public func share(_ body: (_ part: Int, _ parts: Int) -> Void) { runtime.team.share(body) }
+
     public func advance(_ ids: UnsafeBufferPointer<Int32>) throws {
         guard let engine, ids.count == rows else {
             throw HeedError(.usage, "one id per row is needed", expected: "\(rows)", got: "\(ids.count)")

@@ -22,6 +22,9 @@ public final class EncoderDecoderSource: NextTokenSource {
     /// Of every row: its slot, the ids it holds, and the source that it translates.
     private var slots = SlotTable()
     private var sources: [Int32] = []
+    private var spareSources: [Int32] = []
+    /// 0, 1, 2, …: all rows take part in a step.
+    private var everyRow: [Int] = []
 
     /// Prepares a model: its matrices are packed when the first prompt comes.
     ///
@@ -54,7 +57,7 @@ public final class EncoderDecoderSource: NextTokenSource {
                 layers, parameters, packed, runtime, options, memory: reader.cache, rows: rows, capacity: capacity)
         }
         self.rows = prompts.count
-        slots = SlotTable(rows: prompts.count, slots: writer?.rows ?? rows)
+        slots = SlotTable(rows: prompts.count, slots: writer?.rows ?? rows, capacity: capacity)
         sources = prompts.indices.map { Int32($0) }
         for row in prompts.indices {
             try prompts[row].ids.dropLast().withUnsafeBufferPointer { try replace(row: row, ids: $0) }
@@ -91,17 +94,33 @@ public final class EncoderDecoderSource: NextTokenSource {
 
     public func select(_ parents: UnsafeBufferPointer<Int32>) throws {
         guard let writer else { return }
-        try slots.select(parents) { writer.copy(from: $0, to: $1, tokens: $2) }
-        sources = parents.map { sources[Int($0)] }
+        try slots.select(parents)
+        // Each copy goes to a slot of its own, from slots that nobody writes now.
+        let copies = slots.copies
+        if writer.hasCache {
+            runtime.team.share { part, parts in
+                for index in stride(from: part, to: copies.count, by: parts) { writer.copy(copies[index]) }
+            }
+        } else {
+            for copy in copies { writer.copy(copy) }
+        }
+        swap(&sources, &spareSources)
+        sources.removeAll(keepingCapacity: true)
+        for parent in parents { sources.append(spareSources[Int(parent)]) }
         rows = parents.count
     }
+
+    public var shares: Int { runtime.team.count }
+
+    public func share(_ body: (_ part: Int, _ parts: Int) -> Void) { runtime.team.share(body) }
 
     public func advance(_ ids: UnsafeBufferPointer<Int32>) throws {
         guard let writer, let reader, ids.count == rows else {
             throw HeedError(.usage, "one id per row is needed", expected: "\(rows)", got: "\(ids.count)")
         }
-        try writer.step(ids, Array(0..<rows), slots, sources, reader)
-        slots.advance()
+        while everyRow.count < rows { everyRow.append(everyRow.count) }
+        try writer.step(ids, everyRow[0..<rows], slots, sources, reader)
+        for row in 0..<rows { slots.append(ids[row], row: row) }
     }
 
     public func replace(row: Int, ids: UnsafeBufferPointer<Int32>) throws {
@@ -112,7 +131,7 @@ public final class EncoderDecoderSource: NextTokenSource {
             try withUnsafePointer(to: id) {
                 try writer.step(UnsafeBufferPointer(start: $0, count: 1), [row], slots, sources, reader)
             }
-            slots.advance(row: row)
+            slots.append(id, row: row)
         }
     }
 }
@@ -171,7 +190,7 @@ private final class TargetWriter {
     private let vocabulary: Int
     private let cache: KeyValueCache?
     private let batch: TokenBatch
-    /// Which source each sequence of `batch` reads.
+    /// Which rows of `batch` read which source: neighbours that read the same one are one sequence here.
     private let view: TokenBatch
     private let plan: Plan
     private let planLogits: UnsafeMutablePointer<Float>
@@ -214,23 +233,31 @@ private final class TargetWriter {
 
     /// Adds one id to each of `numbers` among the rows.
     func step(
-        _ ids: UnsafeBufferPointer<Int32>, _ numbers: [Int], _ slots: SlotTable, _ sources: [Int32],
+        _ ids: UnsafeBufferPointer<Int32>, _ numbers: ArraySlice<Int>, _ slots: SlotTable, _ sources: [Int32],
         _ reader: SourceReader
     ) throws {
-        func look(_ sequence: Int, at source: Int32) {
-            view.slots[sequence] = source
-            view.lengths[sequence] = Int32(reader.lengths[Int(source)])
+        view.clear()
+        func look(_ rows: Int, at source: Int32) {
+            var readers = view.sequences.current
+            if readers == 0 || view.slots[readers - 1] != source {
+                view.slots[readers] = source
+                view.lengths[readers] = Int32(reader.lengths[Int(source)])
+                view.offsets[readers + 1] = view.offsets[readers]
+                readers += 1
+                view.sequences.current = readers
+            }
+            view.offsets[readers] += Int32(rows)
         }
         guard cache == nil else {
             batch.clear()
             for (sequence, number) in numbers.enumerated() {
                 let (slot, held) = slots[number]
                 try batch.append(CollectionOfOne(ids[sequence]), slot: slot, past: held)
-                look(sequence, at: sources[number])
+                look(1, at: sources[number])
             }
             plan.forward()
-            if numbers.count == 1, numbers[0] > 0 {
-                (logits + numbers[0] * vocabulary).update(from: planLogits, count: vocabulary)
+            if numbers.count == 1, let number = numbers.first, number > 0 {
+                (logits + number * vocabulary).update(from: planLogits, count: vocabulary)
             } else {
                 logits.update(from: planLogits, count: numbers.count * vocabulary)
             }
@@ -241,7 +268,8 @@ private final class TargetWriter {
             histories[slot].append(ids[sequence])
             batch.clear()
             try batch.append(histories[slot], lastOnly: true)
-            look(0, at: sources[number])
+            view.clear()
+            look(batch.rows.current, at: sources[number])
             plan.forward()
             (logits + number * vocabulary).update(from: planLogits, count: vocabulary)
         }
@@ -249,9 +277,16 @@ private final class TargetWriter {
 
     func profile() -> [(name: String, seconds: Double, calls: Int)] { plan.profile() }
 
-    /// Copies what slot `from` holds to slot `to`.
-    func copy(from: Int, to: Int, tokens: Int) {
-        if let cache { cache.copy(from: from, to: to, tokens: tokens) } else { histories[to] = histories[from] }
+    /// Whether keys and values are remembered.
+    var hasCache: Bool { cache != nil }
+
+    /// Makes a slot hold what another holds.
+    func copy(_ copy: SlotTable.Copy) {
+        guard let cache else {
+            histories[copy.to] = histories[copy.from]
+            return
+        }
+        cache.copy(from: copy.from, to: copy.to, tokens: copy.tokens, same: copy.same)
     }
 
     /// Forgets what a slot holds.

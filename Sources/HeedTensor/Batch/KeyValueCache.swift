@@ -44,19 +44,23 @@ public final class KeyValueCache: @unchecked Sendable {
             capacity: Int32(capacity))
     }
 
-    /// Copies the first `tokens` tokens of slot `from` to slot `to` in every layer.
-    public func copy(from: Int, to: Int, tokens: Int) {
-        guard from != to else { return }
-        let keyPanels = (tokens + 15) / 16 * 16
+    /// Makes the first `tokens` tokens of slot `to` those of slot `from` in every layer, where the first `same` are
+    /// already.
+    public func copy(from: Int, to: Int, tokens: Int, same: Int = 0) {
+        guard from != to, same < tokens else { return }
+        let firstPanel = same / 16 * 16
+        let endPanel = (tokens + 15) / 16 * 16
         for layer in 0..<layers {
             let layout = layout(layer: layer)
             guard let keys = layout.keys, let values = layout.values else { return }
             for head in 0..<headCount {
                 let base = head * capacity * width
-                (keys + to * slotElements + base).update(
-                    from: keys + from * slotElements + base, count: keyPanels * width)
-                (values + to * slotElements + base).update(
-                    from: values + from * slotElements + base, count: tokens * width)
+                let key = base + firstPanel * width
+                (keys + to * slotElements + key).update(
+                    from: keys + from * slotElements + key, count: (endPanel - firstPanel) * width)
+                let value = base + same * width
+                (values + to * slotElements + value).update(
+                    from: values + from * slotElements + value, count: (tokens - same) * width)
             }
         }
     }

@@ -48,7 +48,8 @@ struct AttendOperation: Operation {
         case own(layer: Int)
         /// q of one value, k | v of another with the memory's rows.
         case memory(TokenBatch)
-        /// q of one value; keys and values in a layer of the memory's cache.
+        /// q of one value; keys and values in a layer of the memory's cache. Each sequence of the batch given here is
+        /// the rows of q that read one slot.
         case cachedMemory(KeyValueCache, layer: Int, TokenBatch)
     }
 
@@ -110,11 +111,9 @@ struct AttendOperation: Operation {
                     k: binder.input(0) + queryColumns, k_stride: fused,
                     v: binder.input(0) + queryColumns + keyColumns, v_stride: fused, cache: memory),
                 rows: binder.rows, cost: Cost(bytes: 16 * Double(keyColumns)))
-            emitCached(binder, memory, stride: fused, slots: batch.slots, lengths: batch.lengths)
+            emitCached(binder, memory, stride: fused, batch)
         case .cachedMemory(let cache, let layer, let memoryBatch):
-            emitCached(
-                binder, cache.layout(layer: layer), stride: Int64(queryColumns), slots: memoryBatch.slots,
-                lengths: memoryBatch.lengths)
+            emitCached(binder, cache.layout(layer: layer), stride: Int64(queryColumns), memoryBatch)
         case .memory:
             emitWhole(binder)
         }
@@ -124,15 +123,16 @@ struct AttendOperation: Operation {
         binder.emit(binder.kernels.attention, arguments(binder), rows: binder.rows, cost: sharingCost)
     }
 
+    /// `readers` says which rows read which slot, and how much of it.
     private func emitCached(
-        _ binder: Binder, _ cache: heed_cache_layout, stride: Int64, slots: UnsafeMutablePointer<Int32>,
-        lengths: UnsafeMutablePointer<Int32>
+        _ binder: Binder, _ cache: heed_cache_layout, stride: Int64, _ readers: TokenBatch
     ) {
         binder.emit(
             binder.kernels.cached_attention,
             heed_cached_attention(
-                sequences: batch.sequences.pointer, query_offsets: batch.offsets, slots: slots, lengths: lengths,
-                q: binder.input(0), q_stride: stride, out: binder.output, out_stride: Int64(queryColumns),
+                sequences: readers.sequences.pointer, query_offsets: readers.offsets, slots: readers.slots,
+                lengths: readers.lengths, q: binder.input(0), q_stride: stride, out: binder.output,
+                out_stride: Int64(queryColumns),
                 cache: cache, bias: binder.value(bias?.table), bias_buckets: Int32(bias?.table.shape.first ?? 0),
                 bias_max_distance: Int32(bias?.maximumDistance ?? 0),
                 bias_bidirectional: bias?.bidirectional == true ? 1 : 0, heads: Int32(shape.heads),
@@ -219,6 +219,9 @@ extension Tensor {
     }
 
     /// Attention to a memory whose keys and values were put into `cache` when its source was read.
+    ///
+    /// Each sequence of `memoryBatch` is the rows of `self` (by `offsets`) that read one slot of the cache, `lengths` of
+    /// it: rows that read the same memory load it once.
     public func attending(
         toCached cache: KeyValueCache, layer: Int, _ shape: AttentionShape, batch: TokenBatch, memoryBatch: TokenBatch
     ) -> Tensor {

@@ -132,6 +132,21 @@ public final class Team: @unchecked Sendable {
         walk(steps, as: 0)
     }
 
+    /// Runs `body` once for each part on a thread of its own, and returns when all are done.
+    ///
+    /// The parts run at the same time: each must keep to what is its own. Callers that come at once wait for each other.
+    public func share(_ body: (_ part: Int, _ parts: Int) -> Void) {
+        withoutActuallyEscaping(body) { body in
+            withUnsafePointer(to: body) { work in
+                let step = Step(
+                    kernel: { raw, part, parts in
+                        raw?.assumingMemoryBound(to: SharedWork.self).pointee(Int(part), Int(parts))
+                    }, arguments: UnsafeRawPointer(work), rows: nil, shareFrom: 0)
+                withUnsafePointer(to: step) { run(UnsafeBufferPointer(start: $0, count: 1)) }
+            }
+        }
+    }
+
     private func walk(_ steps: UnsafeBufferPointer<Step>, as part: Int32) {
         let everyone = Int32(count)
         // Serial steps in a row are all the caller's: no barrier between them, and none before the first step.
@@ -195,6 +210,8 @@ public final class Team: @unchecked Sendable {
         threads = []
     }
 }
+
+private typealias SharedWork = (_ part: Int, _ parts: Int) -> Void
 
 /// What a new thread is told. Unmanaged, because the team joins its threads before it goes.
 private final class WorkerStart {
