@@ -51,8 +51,9 @@ public final class Team: @unchecked Sendable {
 
     /// How many pauses a worker spins before it sleeps; some 100 microseconds.
     private static let patience = 4_000
-    /// How many pauses at a barrier before the thread offers its core to others: helps when cores are shared.
-    private static let barrierPatience = 20_000
+    /// How many pauses at a barrier, some 15 microseconds, before the thread offers its core to others: where cores are
+    /// shared, with other programs or among the team, the one that is waited for gets it.
+    private static let barrierPatience = 1_000
 
     /// Starts `count` − 1 threads.
     ///
