@@ -12,16 +12,18 @@ struct Bench: ParsableCommand {
 
     /// What is measured.
     enum Workload: String, ExpressibleByArgument, CaseIterable {
-        case machine, gemm, train, decode, prefill, translate
+        case machine, gemm, train, decode, prefill, translate, tokenizer
     }
 
-    @Argument(help: "What to measure: \(Workload.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Argument(help: "What to measure.")
     var workload: Workload = .machine
 
     @Option(help: ArgumentHelp("The shape of the model: gpt2, or transformer-base for translate.", valueName: "name"))
     var preset: String?
 
-    @Option(help: ArgumentHelp("Tokens of the vocabulary; the preset's where not given.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Tokens of the vocabulary; the preset's where not given, 512 for tokenizer.", valueName: "n"))
     var vocabSize: Int?
 
     @Option(
@@ -90,6 +92,9 @@ struct Bench: ParsableCommand {
                 .run(
                     batch: batch ?? 32, context: context ?? 32, beams: beams, seconds: seconds, profile: profile,
                     into: &report)
+        case .tokenizer:
+            try TokenizerBench(threads: runtime.team.count)
+                .run(vocabulary: vocabSize ?? 512, seconds: seconds, into: &report)
         case .decode:
             try DecodingBench(runtime, shape, precision: dtype.precision)
                 .decode(batch: batch ?? 1, seconds: seconds, into: &report)
