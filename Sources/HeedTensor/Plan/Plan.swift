@@ -117,20 +117,29 @@ public final class Plan {
     /// Completes the gradients after the last micro-batch of an optimiser step.
     public func finishGradients() { team.run(UnsafeBufferPointer(finishSteps)) }
 
-    /// Runs one pass (and its gradients, in training) step by step and returns what each kind of step took, in seconds.
+    /// Runs passes (and their gradients, in training) step by step and returns what each kind of step takes, in seconds:
+    /// the median of `passes`.
     ///
     /// Each step is waited for by itself, so the sum is a little more than a pass takes.
-    public func profile() -> [(name: String, seconds: Double, calls: Int)] {
-        var sums: [String: (seconds: Double, calls: Int)] = [:]
+    public func profile(passes: Int = 9) -> [(name: String, seconds: Double, calls: Int)] {
         let lists = [(forwardSteps, names.forward), (backwardSteps, names.backward), (finishSteps, names.finish)]
         let clock = ContinuousClock()
-        for (steps, names) in lists {
+        var taken = lists.map { $0.0.map { _ in [Double]() } }
+        for _ in 0..<max(passes, 1) {
+            for (list, (steps, _)) in lists.enumerated() {
+                for index in steps.indices {
+                    let time = clock.measure {
+                        team.run(UnsafeBufferPointer(rebasing: steps[index...index]))
+                    }.components
+                    taken[list][index].append(Double(time.seconds) + Double(time.attoseconds) * 1e-18)
+                }
+            }
+        }
+        var sums: [String: (seconds: Double, calls: Int)] = [:]
+        for (list, (steps, names)) in lists.enumerated() {
             for index in steps.indices {
-                let taken = clock.measure {
-                    team.run(UnsafeBufferPointer(rebasing: steps[index...index]))
-                }.components
-                let seconds = Double(taken.seconds) + Double(taken.attoseconds) * 1e-18
-                sums[names[index], default: (0, 0)].seconds += seconds
+                let times = taken[list][index].sorted()
+                sums[names[index], default: (0, 0)].seconds += times[times.count / 2]
                 sums[names[index], default: (0, 0)].calls += 1
             }
         }
