@@ -34,26 +34,21 @@ import Testing
         }
     }
 
-    /// The reference's unigram trainer changes from release to release; ours must find nearly the same vocabulary and
-    /// describe the text as well.
-    @Test("unigram finds nearly the reference's pieces and as short a text", .enabled(if: TrainingFixtures.available))
+    @Test("unigram finds the reference's pieces", .enabled(if: TrainingFixtures.available))
     func unigram() throws {
         let golden = try JSON.load(
             path: TrainingFixtures.path("fixtures/given/tokenizers/training/sp_unigram_700.json"))
-        let wanted = Set(try #require(golden["pieces"]?.arrayValue).compactMap { $0[0]?.stringValue })
-        let text = try TrainingFixtures.botchan()
-        let trained = try Self.train(.unigram, 700, on: text)
-        let pieces = try Self.pieces(trained)
-        #expect(pieces.count == 700)
-        #expect(wanted.intersection(pieces.map(\.text)).count >= 680)
+        let wanted = try #require(golden["pieces"]?.arrayValue)
+        let pieces = try Self.pieces(try Self.train(.unigram, wanted.count, on: TrainingFixtures.botchan()))
+        #expect(Set(pieces.map(\.text)) == Set(wanted.map { $0[0]?.stringValue ?? "" }))
+        // Both sum in 32 bits, the reference logarithms and we probabilities: scores agree to rounding, and nearly
+        // equal ones may change places.
+        let scores = Dictionary(pieces.map { ($0.text, $0.score) }, uniquingKeysWith: { $1 })
+        for piece in wanted {
+            let score = try #require(scores[piece[0]?.stringValue ?? ""])
+            #expect(abs(score - (piece[1]?.doubleValue ?? .nan)) < 1e-4)
+        }
         for (one, next) in zip(pieces.dropFirst(3), pieces.dropFirst(4)) { #expect(one.score >= next.score) }
-        let ours = try SentencePieceTokenizer(try #require(trained.sentencePieces), in: "ours")
-        let theirs = try SentencePieceTokenizer(
-            path: TrainingFixtures.path("fixtures/given/tokenizers/training/sp_unigram_700.model"))
-        let lines = text.split(separator: 10)
-        let ourCount = lines.reduce(0) { $0 + ours.ids($1).count }
-        let theirCount = lines.reduce(0) { $0 + theirs.ids($1).count }
-        #expect(Double(ourCount) < Double(theirCount) * 1.005)
     }
 
     @Test("the number of threads does not show", arguments: SentencePieceFile.Algorithm.allCases)

@@ -54,7 +54,7 @@ public struct WordPieceDecoder: DecoderStage {
         var text = text
         for (from, to) in [
             (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),
-            (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
+            (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
         ] { text = text.replacing(from, to) }
         return text
     }

@@ -110,12 +110,18 @@ struct SentencePieceCorpus {
         var end: Int
         var count: Int64
         var following: UInt8
+        /// Whether a rare character cut it out of a longer word.
+        var isPart = false
     }
 
     /// The characters of all words, as places in `alphabet`.
     private(set) var characters: [UInt16] = []
     /// The words in order of their bytes.
     private(set) var words: [Word] = []
+    /// Words with rare characters, whole; each of those is the number `rareCharacter`.
+    private(set) var wordsWithRare: [(characters: [UInt16], count: Int64)] = []
+    /// The number after the last of the alphabet.
+    var rareCharacter: UInt16 { UInt16(alphabet.count) }
     /// The characters that the vocabulary must hold, by code point.
     private(set) var alphabet: [Unicode.Scalar] = []
     /// How often each occurs.
@@ -183,6 +189,9 @@ struct SentencePieceCorpus {
         for index in 0..<table.count {
             let bytes = table.bytes(index)
             let text = UnsafeBufferPointer(rebasing: bytes.dropLast())
+            let firstWord = words.count
+            var whole: [UInt16] = []
+            var hasRare = false
             var start = characters.count
             var at = 0
             func finish(_ following: UInt8) {
@@ -197,12 +206,19 @@ struct SentencePieceCorpus {
                 let number = numbers[Int(scalar.value)]
                 if number == UInt16.max {
                     finish(SentencePieceScanner.Following.foreign)
+                    hasRare = true
+                    whole.append(rareCharacter)
                 } else {
                     characters.append(number)
+                    whole.append(number)
                 }
                 at += length
             }
             finish(bytes[bytes.count - 1])
+            if hasRare {
+                for part in firstWord..<words.count { words[part].isPart = true }
+                wordsWithRare.append((whole, table[index].count))
+            }
         }
     }
 

@@ -20,6 +20,8 @@ struct UnigramLearner {
     private let kinds: PieceRules.CharacterKinds
     /// The words without what follows them, most frequent first; of equal counts by bytes.
     private var sentences: [Sentence] = []
+    /// The characters of the sentences.
+    private var characters: [UInt16] = []
     private var pieces: [Piece] = []
 
     struct Sentence {
@@ -87,14 +89,23 @@ struct UnigramLearner {
         for index in pieces.indices { pieces[index].score = Float(log(Double(pieces[index].score)) - Double(total)) }
     }
 
-    /// Joins words that only differ in what follows them, and sorts them.
+    /// Joins words that only differ in what follows them, and sorts them. Rare characters stay in their words: what
+    /// stands for them is the unknown piece.
     private mutating func mergeWords() {
+        characters = corpus.characters
+        var words = corpus.words.filter { !$0.isPart }.map { Sentence(start: $0.start, end: $0.end, count: $0.count) }
+        for word in corpus.wordsWithRare {
+            words.append(
+                Sentence(
+                    start: characters.count, end: characters.count + word.characters.count, count: word.count))
+            characters += word.characters
+        }
+        let all = characters
+        func text(_ sentence: Sentence) -> ArraySlice<UInt16> { all[sentence.start..<sentence.end] }
+        words.sort { text($0).lexicographicallyPrecedes(text($1)) }
         var merged: [Sentence] = []
-        func characters(_ sentence: Sentence) -> ArraySlice<UInt16> { corpus.characters[sentence.start..<sentence.end] }
-        let words = corpus.words.map { Sentence(start: $0.start, end: $0.end, count: $0.count) }
-            .sorted { characters($0).lexicographicallyPrecedes(characters($1)) }
         for word in words {
-            if let last = merged.last, characters(last) == characters(word) {
+            if let last = merged.last, text(last) == text(word) {
                 merged[merged.count - 1].count += word.count
             } else {
                 merged.append(word)
@@ -105,7 +116,7 @@ struct UnigramLearner {
     }
 
     private func lattice() -> UnigramTrainingTrie {
-        UnigramTrainingTrie(pieces, alphabetSize: corpus.alphabet.count)
+        UnigramTrainingTrie(pieces, alphabetSize: corpus.alphabet.count + 1)
     }
 
     /// The expected count of every piece under the current scores (the E step).
@@ -118,7 +129,7 @@ struct UnigramLearner {
             for index in stride(from: share, to: sentences.count, by: Self.shares) {
                 let sentence = sentences[index]
                 passes.addExpectations(
-                    corpus.characters[sentence.start..<sentence.end], Float(sentence.count), trie, &expected)
+                    characters[sentence.start..<sentence.end], Float(sentence.count), trie, &expected)
             }
             return expected
         }
@@ -201,7 +212,7 @@ struct UnigramLearner {
                 let sentence = sentences[index]
                 let count = Float(sentence.count)
                 total += count
-                for piece in passes.viterbi(corpus.characters[sentence.start..<sentence.end], trie) {
+                for piece in passes.viterbi(characters[sentence.start..<sentence.end], trie) {
                     counts[Int(piece)] += count
                 }
             }
