@@ -7,7 +7,10 @@ struct DecodeIDs: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "decode",
         abstract: "Turn ids into text: one JSON string per array of ids.",
-        discussion: "heed tokenizer decode --tokenizer gpt2 --ids 464,3797,3332,319")
+        discussion: """
+            heed tokenizer decode --tokenizer gpt2 --ids 464,3797,3332,319
+            heed tokenizer decode --tokenizer gpt2 --ids 8582,234,98 --stream
+            """)
 
     @OptionGroup var source: TokenizerOptions
 
@@ -23,7 +26,16 @@ struct DecodeIDs: ParsableCommand {
     @Flag(help: "Print the raw bytes as hexadecimal digits.")
     var hex = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Decode id by id, as a program that generates does.",
+            discussion:
+                "Prints an array of strings: what is certain after each id, and at the end the rest; never half "
+                + "a character."))
+    var stream = false
+
     func validate() throws {
+        if stream, hex { throw ValidationError("--stream gives characters, --hex bytes: give one of them.") }
         guard (jsonl == nil) != (ids == nil) else { throw ValidationError("Give either --jsonl FILE or --ids 1,2,3.") }
     }
 
@@ -62,6 +74,14 @@ struct DecodeIDs: ParsableCommand {
             return exact
         }
         do {
+            if stream {
+                var decoder = StreamDecoder(tokenizer, skippingSpecialTokens: !keepSpecialTokens)
+                var parts: [JSON] = []
+                for id in ids { parts.append(.string(try decoder.append(id))) }
+                parts.append(.string(try decoder.finish()))
+                try StandardOutput.writeLine(.array(parts))
+                return
+            }
             let bytes = try tokenizer.decodeBytes(ids, skippingSpecialTokens: !keepSpecialTokens)
             if hex {
                 let digits = Array("0123456789abcdef".utf8)

@@ -10,6 +10,10 @@ struct EncodeText: ParsableCommand {
         discussion: """
             heed tokenizer encode --tokenizer gpt2 --text "The cat sat on"
             heed tokenizer encode --tokenizer tokenizer.json --jsonl strings.jsonl --json --max-length 128
+            heed tokenizer encode --tokenizer spiece.model --text "Hello" --best 3
+
+            Special tokens that the tokenizer's template names are put around each text. A text that --max-length cuts \
+            gives its rest as "overflow" under --json, in windows that share --stride tokens.
             """)
 
     /// Which of two texts gives way.
@@ -86,6 +90,8 @@ struct EncodeText: ParsableCommand {
     @Option(help: ArgumentHelp("Round padded lengths up to a multiple.", valueName: "n"))
     var padToMultipleOf: Int?
 
+    @OptionGroup(title: "Other segmentations") var segmentation: SegmentationOptions
+
     @Option(help: ArgumentHelp("What the offsets of --json count.", valueName: "bytes|characters"))
     var offsets = OffsetUnit.bytes
 
@@ -98,6 +104,10 @@ struct EncodeText: ParsableCommand {
             throw ValidationError("Give the text in one way: --jsonl FILE, --text TEXT or plain files.")
         }
         if pair, !files.isEmpty { throw ValidationError("--pair needs --jsonl or two --text.") }
+        if segmentation.isAsked, json || pair || maxLength != nil || padding != nil {
+            throw ValidationError(
+                "--best, --sample and --dropout go with none of --json, --pair, --max-length and --padding.")
+        }
         if let maxLength { try check("--max-length", maxLength, in: 0...(1 << 30)) }
         if let stride { try check("--stride", stride, in: 0...(1 << 30)) }
         if let padToMultipleOf { try check("--pad-to-multiple-of", padToMultipleOf, in: 1...(1 << 20)) }
@@ -111,6 +121,19 @@ struct EncodeText: ParsableCommand {
 
     func run() throws {
         var tokenizer = try source.load()
+        if segmentation.isAsked {
+            var generator = SeededGenerator(seed: segmentation.seed)
+            try forEachText { text, _, place in
+                do {
+                    try StandardOutput.writeLine(
+                        segmentation.result(
+                            of: text, tokenizer, addingSpecialTokens: !noSpecialTokens, using: &generator))
+                } catch let error as HeedError {
+                    throw error.placed(in: place)
+                }
+            }
+            return
+        }
         try configure(&tokenizer)
         // A batch that is filled to its longest text has to be known as a whole.
         var waiting: [Encoding] = []

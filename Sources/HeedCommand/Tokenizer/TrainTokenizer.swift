@@ -30,6 +30,35 @@ struct TrainTokenizer: ParsableCommand {
     @Flag(help: "Keep upper case and accents (WordPiece).")
     var cased = false
 
+    @Option(
+        help: ArgumentHelp(
+            "How text is made uniform first (unigram, sentencepiece-bpe, char, word); nmt_nfkc where not given.",
+            valueName: NormalizationChoice.allCases.map(\.rawValue).joined(separator: "|")))
+    var normalization: NormalizationChoice?
+
+    @Flag(help: "Spell characters outside the vocabulary as bytes (unigram, sentencepiece-bpe).")
+    var byteFallback = false
+
+    @Flag(help: "Keep repeated spaces and those at the ends of lines (unigram, sentencepiece-bpe, char, word).")
+    var keepSpaces = false
+
+    @Option(
+        help: ArgumentHelp(
+            "The share of the text's characters that get pieces (unigram, sentencepiece-bpe, char); 0.9995 where not "
+                + "given.", valueName: "x"))
+    var characterCoverage: Float?
+
+    @Option(
+        help: ArgumentHelp(
+            "The most characters of a piece (unigram, sentencepiece-bpe); 16 where not given.", valueName: "n"))
+    var maxPieceLength: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "The most distinct words kept while counting; text with more loses its rarest.",
+            discussion: "Bounds memory: about 90 bytes a word. 8,000,000 where not given.", valueName: "n"))
+    var maxWords: Int?
+
     @Option(help: ArgumentHelp("The folder to write.", valueName: "dir"))
     var output: String
 
@@ -39,7 +68,20 @@ struct TrainTokenizer: ParsableCommand {
     @Argument(help: ArgumentHelp("Text files, read line by line.", valueName: "file"))
     var files: [String]
 
+    /// The normalisers of SentencePiece's trainer that need no file.
+    enum NormalizationChoice: String, ExpressibleByArgument, CaseIterable {
+        case nmtNFKC = "nmt_nfkc"
+        case identity
+
+        var rules: SentencePieceFile.Normalization { self == .nmtNFKC ? .nmtNFKC : SentencePieceFile.Normalization() }
+    }
+
     func validate() throws {
+        if let maxWords { try check("--max-words", maxWords, in: 1000...(1 << 31)) }
+        if let maxPieceLength { try check("--max-piece-length", maxPieceLength, in: 1...512) }
+        if let characterCoverage, !(characterCoverage > 0 && characterCoverage <= 1) {
+            throw ValidationError("--character-coverage takes a share above 0 and up to 1.")
+        }
         try check("--vocab-size", vocabSize, in: 1...4_000_000)
         try check("--min-frequency", minFrequency, in: 0...(1 << 40))
         if let threads { try check("--threads", threads, in: 1...1024) }
@@ -53,6 +95,7 @@ struct TrainTokenizer: ParsableCommand {
                 expected: "one of \(known.joined(separator: ", "))",
                 advice: nearest(kind, among: known).map { "Did you mean \($0)" })
         }
+        try checkThatOptionsApply(to: kind)
         for path in files where !fileExists(path) {
             throw HeedError(.missing, "there is no such file", in: path, advice: "Check the path")
         }
@@ -66,9 +109,33 @@ struct TrainTokenizer: ParsableCommand {
         }
         display.finish()
         let names = try trained.save(to: output)
+        if trained.forgottenWords > 0 {
+            StandardError.write(
+                "The text has more distinct words than --max-words keeps: \(grouped(trained.forgottenWords)) rare ones "
+                    + "were not counted to the end.\n")
+        }
+        // Only byte-level BPE learns merges as such; in the other kinds they follow from the pieces.
+        let merges = kind == .byteLevelBPE ? ", \(grouped(trained.merges.count)) merges" : ""
         try StandardOutput.writeLine(
-            "\(grouped(trained.tokens.count)) tokens, \(grouped(trained.merges.count)) merges: wrote "
+            "\(grouped(trained.tokens.count)) tokens\(merges): wrote "
                 + names.map { joinPath(output, $0) }.joined(separator: ", "))
+    }
+
+    /// Options of other kinds are an error rather than ignored.
+    private func checkThatOptionsApply(to kind: TrainedTokenizer.Kind) throws {
+        let pieces: [TrainedTokenizer.Kind] = [.unigram, .sentencePieceBPE, .character, .word]
+        let given: [(name: String, isGiven: Bool, kinds: [TrainedTokenizer.Kind])] = [
+            ("--normalization", normalization != nil, pieces), ("--keep-spaces", keepSpaces, pieces),
+            ("--byte-fallback", byteFallback, [.unigram, .sentencePieceBPE]),
+            ("--character-coverage", characterCoverage != nil, [.unigram, .sentencePieceBPE, .character]),
+            ("--max-piece-length", maxPieceLength != nil, [.unigram, .sentencePieceBPE]),
+            ("--cased", cased, [.wordPiece]),
+        ]
+        for option in given where option.isGiven && !option.kinds.contains(kind) {
+            throw HeedError(
+                .usage, "\(option.name) says nothing to the kind \(kind.rawValue)", in: "--kind \(kind.rawValue)",
+                expected: "\(option.name) with \(option.kinds.map(\.rawValue).joined(separator: " or "))")
+        }
     }
 
     private func train(
@@ -76,28 +143,36 @@ struct TrainTokenizer: ParsableCommand {
     ) throws -> TrainedTokenizer {
         switch kind {
         case .byteLevelBPE:
-            try ByteLevelBPETrainer(
-                vocabularySize: vocabSize, minimumFrequency: minFrequency, specialTokens: special, threads: threads
-            ).train(files: files, progress: progress)
-        case .unigram: try trainPieces(.unigram, progress)
-        case .sentencePieceBPE: try trainPieces(.bpe, progress)
-        case .character: try trainPieces(.character, progress)
-        case .word: try trainPieces(.word, progress)
+            var trainer = ByteLevelBPETrainer(
+                vocabularySize: vocabSize, minimumFrequency: minFrequency, specialTokens: special, threads: threads)
+            if let maxWords { trainer.maximumDistinctWords = maxWords }
+            return try trainer.train(files: files, progress: progress)
+        case .unigram: return try trainPieces(.unigram, progress)
+        case .sentencePieceBPE: return try trainPieces(.bpe, progress)
+        case .character: return try trainPieces(.character, progress)
+        case .word: return try trainPieces(.word, progress)
         case .wordPiece:
-            try WordPieceTrainer(
+            var trainer = WordPieceTrainer(
                 vocabularySize: vocabSize, minimumFrequency: minFrequency, specialTokens: special,
-                isLowerCase: !cased, threads: threads
-            ).train(files: files, progress: progress)
+                isLowerCase: !cased, threads: threads)
+            if let maxWords { trainer.maximumDistinctWords = maxWords }
+            return try trainer.train(files: files, progress: progress)
         }
     }
 
     private func trainPieces(
         _ algorithm: SentencePieceFile.Algorithm, _ progress: @escaping TrainingProgressHandler
     ) throws -> TrainedTokenizer {
-        try SentencePieceTrainer(
+        var rules = (normalization ?? .nmtNFKC).rules
+        rules.removesExtraWhitespaces = !keepSpaces
+        var trainer = SentencePieceTrainer(
             algorithm, vocabularySize: vocabSize, minimumFrequency: minFrequency, specialTokens: special,
-            threads: threads
-        ).train(files: files, progress: progress)
+            normalization: rules, threads: threads)
+        trainer.hasByteFallback = byteFallback
+        if let characterCoverage { trainer.characterCoverage = characterCoverage }
+        if let maxPieceLength { trainer.maximumPieceLength = maxPieceLength }
+        if let maxWords { trainer.maximumDistinctWords = maxWords }
+        return try trainer.train(files: files, progress: progress)
     }
 }
 

@@ -175,17 +175,22 @@ public struct BPEModel: TokenModel {
             scratch.symbols.append(MergeSymbol(id: id, length: Int32(piece.count)))
             return
         }
+        fillSymbols(of: piece, to: &scratch)
+        if spelling == .ranks {
+            scratch.merge(by: RankRule(vocabulary: vocabulary, piece: piece))
+        } else if !merges.isEmpty {
+            scratch.merge(by: TableRule(table: table))
+        }
+    }
+
+    /// Cuts a piece into the symbols that merging starts from.
+    func fillSymbols(of piece: UnsafeBufferPointer<UInt8>, to scratch: inout MergeScratch) {
         if isPlain {
             for byte in piece {
                 scratch.symbols.append(MergeSymbol(id: byteIDs.pointer[Int(byte)], length: 1))
             }
         } else {
             appendSymbols(of: piece, to: &scratch)
-        }
-        if spelling == .ranks {
-            scratch.merge(by: RankRule(vocabulary: vocabulary, piece: piece))
-        } else if !merges.isEmpty {
-            scratch.merge(by: TableRule(table: table))
         }
     }
 

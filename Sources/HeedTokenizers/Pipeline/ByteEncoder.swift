@@ -145,6 +145,9 @@ struct IDBuffer: ~Copyable {
         Array(UnsafeBufferPointer(start: start + first, count: count - first))
     }
 
+    /// Forgets the ids from `place` on.
+    mutating func remove(from place: Int) { count = min(count, place) }
+
     /// Forgets the ids.
     mutating func removeAll() { count = 0 }
 }

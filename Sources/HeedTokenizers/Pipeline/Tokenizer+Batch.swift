@@ -27,14 +27,9 @@ extension Tokenizer {
             withWorkspace { workspace in
                 var buffer = IDBuffer(capacity: 4096)
                 for range in ranges[limits[part]..<limits[part + 1]] {
-                    let text = UnsafeBufferPointer(rebasing: source.bytes[range])
-                    if let fastPath {
-                        buffer.removeAll()
-                        encodeFast(text, fastPath, workspace, into: &buffer)
-                        share.append(buffer.array())
-                    } else {
-                        share.append(tokens(of: text, tracksSpans: false, workspace).ids)
-                    }
+                    buffer.removeAll()
+                    appendIDs(of: UnsafeBufferPointer(rebasing: source.bytes[range]), workspace, to: &buffer)
+                    share.append(buffer.array())
                 }
             }
             results.set(share, part)

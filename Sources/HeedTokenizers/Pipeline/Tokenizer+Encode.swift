@@ -18,10 +18,22 @@ extension Tokenizer {
     /// The ids of a text given as bytes.
     public func ids(of bytes: UnsafeBufferPointer<UInt8>) -> [TokenID] {
         withWorkspace { workspace in
-            guard let fastPath else { return tokens(of: bytes, tracksSpans: false, workspace).ids }
             var buffer = IDBuffer(capacity: bytes.count / 4 + 16)
-            encodeFast(bytes, fastPath, workspace, into: &buffer)
+            appendIDs(of: bytes, workspace, to: &buffer)
             return buffer.array()
+        }
+    }
+
+    /// Appends the ids of a text, over the fastest path that the stages allow.
+    func appendIDs(of bytes: UnsafeBufferPointer<UInt8>, _ workspace: Workspace, to ids: inout IDBuffer) {
+        if let fastPath {
+            encodeFast(bytes, fastPath, workspace, into: &ids)
+        } else if let wordPath, firstBadByte(bytes) == nil {
+            encodeWords(bytes, wordPath, workspace, into: &ids)
+        } else if let piecePath {
+            encodePieces(bytes, piecePath, workspace, into: &ids)
+        } else {
+            tokens(of: bytes, tracksSpans: false, workspace).ids.withUnsafeBufferPointer { ids.append($0) }
         }
     }
 
@@ -114,30 +126,37 @@ extension Tokenizer {
                 result.append(token, from: range.lowerBound, to: range.upperBound)
                 continue
             }
-            var text = NormalizedText(
+            appendSegment(
                 UnsafeBufferPointer(rebasing: bytes[segment.range]), at: segment.range.lowerBound,
-                tracksSources: tracksSpans)
-            normalizer?.normalize(&text)
-            if addedTokens.normalized.isEmpty {
-                append(text, isAtStart: segment.range.lowerBound == 0, to: &result, workspace)
-                continue
-            }
-            let parts = text.bytes.withUnsafeBufferPointer {
-                addedTokens.segments(of: $0, by: addedTokens.normalized, ignoresSpecial: !recognisesSpecialTokens)
-            }
-            for part in parts {
-                if let token = part.token {
-                    let source = text.source(of: trimsOffsets ? part.core : part.range)
-                    result.append(token, from: Int(source.start), to: Int(source.end))
-                } else {
-                    append(
-                        parts.count == 1 ? text : text.slice(part.range),
-                        isAtStart: segment.range.lowerBound == 0 && part.range.lowerBound == 0, to: &result,
-                        workspace)
-                }
-            }
+                isAtStart: segment.range.lowerBound == 0, normalizer, to: &result, workspace)
         }
         return result
+    }
+
+    /// Appends the tokens of a stretch of source between two added tokens.
+    func appendSegment(
+        _ bytes: UnsafeBufferPointer<UInt8>, at offset: Int, isAtStart: Bool, _ normalizer: (any NormalizerStage)?,
+        to result: inout TokenList, _ workspace: Workspace
+    ) {
+        var text = NormalizedText(bytes, at: offset, tracksSources: result.tracksSpans)
+        normalizer?.normalize(&text)
+        if addedTokens.normalized.isEmpty {
+            append(text, isAtStart: isAtStart, to: &result, workspace)
+            return
+        }
+        let parts = text.bytes.withUnsafeBufferPointer {
+            addedTokens.segments(of: $0, by: addedTokens.normalized, ignoresSpecial: !recognisesSpecialTokens)
+        }
+        for part in parts {
+            if let token = part.token {
+                let source = text.source(of: trimsOffsets ? part.core : part.range)
+                result.append(token, from: Int(source.start), to: Int(source.end))
+            } else {
+                append(
+                    parts.count == 1 ? text : text.slice(part.range),
+                    isAtStart: isAtStart && part.range.lowerBound == 0, to: &result, workspace)
+            }
+        }
     }
 
     /// Cuts normalised text into pieces and appends their tokens.
@@ -150,7 +169,31 @@ extension Tokenizer {
         let bytes = list.text.bytes
         var local = TokenList(tracksSpans: result.tracksSpans)
         let bpe = model as? BPEModel
+        let memory = result.tracksSpans ? nil : workspace.pieces
         for piece in list.pieces {
+            let isKnown = bytes.withUnsafeBufferPointer { buffer -> Bool in
+                guard let memory, let base = buffer.baseAddress else { return false }
+                let readable = buffer.count - piece.lowerBound
+                guard let ids = memory.ids(of: base + piece.lowerBound, piece.count, readable: readable) else {
+                    return false
+                }
+                for id in ids { result.append(id, from: 0, to: 0) }
+                return true
+            }
+            if isKnown { continue }
+            let before = result.count
+            defer {
+                if let memory {
+                    bytes.withUnsafeBufferPointer { buffer in
+                        guard let base = buffer.baseAddress else { return }
+                        result.ids.withUnsafeBufferPointer { ids in
+                            memory.insert(
+                                base + piece.lowerBound, piece.count, readable: buffer.count - piece.lowerBound,
+                                UnsafeBufferPointer(rebasing: ids[before...]))
+                        }
+                    }
+                }
+            }
             local.removeAll()
             if list.isSpelled, let bpe, bpe.isByteLevel {
                 appendSpelled(bytes[piece], at: piece.lowerBound, bpe, list.text, to: &result, &local, workspace)

@@ -27,6 +27,8 @@ public struct Tokenizer: Sendable {
     public var kind: String
 
     let fastPath: FastPath?
+    let wordPath: WordPath?
+    let piecePath: PiecePath?
     private let workspaces: WorkspacePool
 
     /// A tokenizer of the given stages.
@@ -47,7 +49,15 @@ public struct Tokenizer: Sendable {
         self.recognisesSpecialTokens = recognisesSpecialTokens
         self.kind = kind ?? (model.isByteLevel ? "byte-level \(model.typeName)" : model.typeName)
         workspaces = WorkspacePool()
-        fastPath = FastPath(normalizer: normalizer, preTokenizer: preTokenizer, model: model)
+        let fastPath = FastPath(normalizer: normalizer, preTokenizer: preTokenizer, model: model)
+        self.fastPath = fastPath
+        wordPath =
+            fastPath != nil
+            ? nil
+            : WordPath(
+                normalizer: normalizer, preTokenizer: preTokenizer, model: model, addedTokens: self.addedTokens)
+        piecePath = PiecePath(
+            normalizer: normalizer, preTokenizer: preTokenizer, model: model, addedTokens: self.addedTokens)
     }
 
     /// The largest id plus one, added tokens included.

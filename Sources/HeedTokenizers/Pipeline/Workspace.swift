@@ -4,6 +4,19 @@ import Synchronization
 final class Workspace {
     private var byteEncoder: ByteEncoder?
     var scratch = MergeScratch()
+    var merging = PieceMerging.Workspace()
+    /// What pieces of the pre-tokenizer were last cut into.
+    private(set) lazy var pieces = WordMemory()
+    private(set) lazy var unigramMemory = UnigramMemory()
+    private var words: (recognising: WordMemory?, ignoring: WordMemory?) = (nil, nil)
+
+    /// The words met so far, kept apart by whether special tokens in them are recognised.
+    func words(_ recognisesSpecialTokens: Bool) -> WordMemory {
+        if let memory = recognisesSpecialTokens ? words.recognising : words.ignoring { return memory }
+        let memory = WordMemory()
+        if recognisesSpecialTokens { words.recognising = memory } else { words.ignoring = memory }
+        return memory
+    }
 
     /// The encoder of a byte-level model; it keeps its cache between texts.
     func byteEncoder(for model: BPEModel) -> ByteEncoder {

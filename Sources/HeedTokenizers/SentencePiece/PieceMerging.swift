@@ -14,6 +14,8 @@ struct PieceMerging: Sendable {
     }
 
     private let characters: DoubleArray
+    /// The symbols of characters of one byte.
+    private let byteSymbols: FrozenBuffer<Int32>
     private let joins: FrozenBuffer<Join>
     private let joinMask: Int
     private let scores: FrozenBuffer<Float>
@@ -22,8 +24,8 @@ struct PieceMerging: Sendable {
     private let unused: Set<Int32>
     private let userDefined: DoubleArray?
     let unknownID: TokenID
-    /// Whether a space can only begin a piece, so that the text may be cut before each.
-    private let cutsBeforeSpaces: Bool
+    /// Where the text may be cut before it is merged.
+    let borders: PieceBorders
 
     /// A symbol that stands for no piece: a character outside the vocabulary.
     private static let stranger: Int32 = -1
@@ -73,6 +75,7 @@ struct PieceMerging: Sendable {
         joinMask = mask
         self.scores = FrozenBuffer(scores)
         pieceCount = file.pieces.count
+        byteSymbols = FrozenBuffer((UInt8.min...UInt8.max).map { symbols[[$0]] ?? Self.stranger })
         characters = DoubleArray(
             keys: symbols.compactMap { text, symbol in
                 text.withUnsafeBufferPointer { bytes in
@@ -83,16 +86,7 @@ struct PieceMerging: Sendable {
         let marked = file.pieces.enumerated().filter { $0.element.role == .userDefined }
         userDefined = marked.isEmpty ? nil : DoubleArray(keys: marked.map { ($0.element.text, $0.offset) })
         unknownID = TokenID(file.pieces.firstIndex { $0.role == .unknown } ?? 0)
-        cutsBeforeSpaces = !file.pieces.contains { $0.role.isSegmentable && Self.hasInnerSpace($0.text) }
-    }
-
-    /// Whether U+2581 follows another character in a text.
-    private static func hasInnerSpace(_ text: [UInt8]) -> Bool {
-        let space = SentencePieceFile.spaceSymbol
-        for at in 1..<max(1, text.count) where text[at...].starts(with: space) {
-            if at < 3 || !text[(at - 3)...].starts(with: space) { return true }
-        }
-        return false
+        borders = PieceBorders(file.pieces.lazy.filter(\.role.isSegmentable).map(\.text))
     }
 
     @inline(__always)
@@ -111,6 +105,33 @@ struct PieceMerging: Sendable {
             if join.left == left, join.right == right { return join.merged }
             slot = (slot + 1) & joinMask
         }
+    }
+
+    /// The score and id of the piece that two symbols join to, or nil.
+    func joined(_ left: Int32, _ right: Int32) -> (score: Float, id: Int32)? {
+        guard left >= 0, right >= 0 else { return nil }
+        let merged = join(left, right)
+        return merged >= 0 && !unused.contains(merged) ? (scores.pointer[Int(merged)], merged) : nil
+    }
+
+    /// A symbol as a piece: the unknown one if it is none.
+    func known(_ symbol: Int32) -> Int32 {
+        symbol >= 0 && Int(symbol) < pieceCount && !unused.contains(symbol) ? symbol : unknownID
+    }
+
+    /// The symbols of a stretch, in runs that user-defined pieces end.
+    func symbols(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> [[PieceSpan]] {
+        var symbols = GrowingBuffer<Symbol>(minimumCapacity: 64)
+        split(text, range, &symbols)
+        var runs: [[PieceSpan]] = []
+        var isAfterFrozen = true
+        for index in 0..<symbols.count {
+            let symbol = symbols[index]
+            let span = PieceSpan(start: symbol.start, end: symbol.start + symbol.length, id: symbol.id)
+            if isAfterFrozen || symbol.isFrozen { runs.append([span]) } else { runs[runs.count - 1].append(span) }
+            isAfterFrozen = symbol.isFrozen
+        }
+        return runs
     }
 
     /// A symbol of the text while it is merged.
@@ -139,81 +160,84 @@ struct PieceMerging: Sendable {
     }
 
     /// Room for merging, reused from one stretch of text to the next.
-    struct Workspace {
-        fileprivate var symbols: [Symbol] = []
-        fileprivate var heap: [Pair] = []
+    struct Workspace: ~Copyable {
+        fileprivate var symbols = GrowingBuffer<Symbol>(minimumCapacity: 64)
+        fileprivate var heap = GrowingBuffer<Pair>(minimumCapacity: 64)
         /// How unused pieces were put together, for cutting them up again.
         fileprivate var parts: [Int32: (left: PieceSpan, right: PieceSpan)] = [:]
-        fileprivate var spans: [PieceSpan] = []
+        fileprivate var spans = GrowingBuffer<PieceSpan>(minimumCapacity: 64)
+
+        init() {}
     }
 
-    /// Appends the pieces of a text to `spans`; pieces outside the vocabulary have the unknown id.
+    /// Calls `body` with the pieces of a text; pieces outside the vocabulary have the unknown id.
     ///
-    /// Time O(n log n) in the length of the longest stretch without a space.
+    /// Time O(n log n) in the length of the longest stretch without a border.
     func segment(_ text: UnsafeBufferPointer<UInt8>, _ body: (PieceSpan) -> Void) {
         var workspace = Workspace()
         var start = 0
         while start < text.count {
-            var end = text.count
-            if cutsBeforeSpaces { end = Self.endOfStretch(text, from: start) }
-            segment(text, start..<end, &workspace)
-            for span in workspace.spans { body(span) }
+            let end = borders.end(text, from: start)
+            segment(text, start..<end, &workspace, body)
             start = end
         }
     }
 
-    /// The next place where a space follows something else.
-    private static func endOfStretch(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
-        var at = start
-        var isAfterOther = false
-        while at < text.count {
-            if text[at] == 0xE2, at + 2 < text.count, text[at + 1] == 0x96, text[at + 2] == 0x81 {
-                if isAfterOther { return at }
-                at += 3
-            } else {
-                isAfterOther = true
-                at += 1
-            }
-        }
-        return text.count
-    }
-
-    private func segment(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ workspace: inout Workspace) {
-        workspace.symbols.removeAll(keepingCapacity: true)
-        workspace.heap.removeAll(keepingCapacity: true)
-        workspace.spans.removeAll(keepingCapacity: true)
+    /// Calls `body` with the pieces of one stretch.
+    func segment(
+        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ workspace: inout Workspace,
+        _ body: (PieceSpan) -> Void
+    ) {
+        workspace.symbols.removeAll()
+        workspace.spans.removeAll()
         if !workspace.parts.isEmpty { workspace.parts.removeAll() }
         split(text, range, &workspace.symbols)
+        merge(&workspace)
+        let symbols = workspace.symbols.base
+        var index = workspace.symbols.count == 0 ? -1 : 0
+        while index >= 0 {
+            let symbol = symbols[index]
+            let span = PieceSpan(start: symbol.start, end: symbol.start + symbol.length, id: symbol.id)
+            if unused.isEmpty {
+                let isPiece = span.id >= 0 && Int(span.id) < pieceCount
+                body(PieceSpan(start: span.start, end: span.end, id: isPiece ? span.id : unknownID))
+            } else {
+                emit(span, &workspace)
+            }
+            index = Int(symbol.next)
+        }
+        for index in 0..<workspace.spans.count { body(workspace.spans[index]) }
+    }
+
+    /// Merges the symbols, best pair first.
+    private func merge(_ workspace: inout Workspace) {
+        workspace.heap.removeAll()
         for index in 1..<max(1, workspace.symbols.count) { consider(index - 1, index, &workspace) }
-        while let pair = pop(&workspace.heap) {
+        // The symbols do not grow while they merge.
+        let symbols = workspace.symbols.base
+        while let pair = Self.pop(&workspace.heap) {
             let left = Int(pair.left)
             let right = Int(pair.right)
-            let leftSymbol = workspace.symbols[left]
-            let rightSymbol = workspace.symbols[right]
-            if leftSymbol.length == 0 || rightSymbol.length == 0
-                || leftSymbol.length + rightSymbol.length != pair.length
-            {
+            let rightLength = symbols[right].length
+            if symbols[left].length == 0 || rightLength == 0 || symbols[left].length + rightLength != pair.length {
                 continue
             }
-            workspace.symbols[left].length = pair.length
-            workspace.symbols[left].id = pair.merged
-            workspace.symbols[left].next = rightSymbol.next
-            if rightSymbol.next >= 0 { workspace.symbols[Int(rightSymbol.next)].previous = pair.left }
-            workspace.symbols[right].length = 0
-            consider(Int(leftSymbol.previous), left, &workspace)
-            consider(left, Int(rightSymbol.next), &workspace)
-        }
-        var index = workspace.symbols.isEmpty ? -1 : 0
-        while index >= 0 {
-            let symbol = workspace.symbols[index]
-            emit(
-                PieceSpan(start: symbol.start, end: symbol.start + symbol.length, id: symbol.id), &workspace)
-            index = Int(symbol.next)
+            let previous = Int(symbols[left].previous)
+            let next = Int(symbols[right].next)
+            symbols[left].length = pair.length
+            symbols[left].id = pair.merged
+            symbols[left].next = Int32(next)
+            if next >= 0 { symbols[next].previous = pair.left }
+            symbols[right].length = 0
+            consider(previous, left, &workspace)
+            consider(left, next, &workspace)
         }
     }
 
     /// Cuts the text into characters and user-defined pieces.
-    private func split(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ symbols: inout [Symbol]) {
+    private func split(
+        _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ symbols: inout GrowingBuffer<Symbol>
+    ) {
         var at = range.lowerBound
         while at < range.upperBound {
             var length = min(UnigramPieces.characterLength(text, at), range.upperBound - at)
@@ -223,6 +247,8 @@ struct PieceMerging: Sendable {
                 length = found.length
                 id = Int32(found.value)
                 isFrozen = true
+            } else if length == 1 {
+                id = byteSymbols.pointer[Int(text[at])]
             } else {
                 let character = UnsafeBufferPointer(rebasing: text[at..<at + length])
                 if let symbol = characters.value(of: character) { id = Int32(symbol) }
@@ -240,12 +266,12 @@ struct PieceMerging: Sendable {
     @inline(__always)
     private func consider(_ left: Int, _ right: Int, _ workspace: inout Workspace) {
         guard left >= 0, right >= 0 else { return }
-        let leftSymbol = workspace.symbols[left]
-        let rightSymbol = workspace.symbols[right]
+        let leftSymbol = workspace.symbols.base[left]
+        let rightSymbol = workspace.symbols.base[right]
         if leftSymbol.isFrozen || rightSymbol.isFrozen || leftSymbol.id < 0 || rightSymbol.id < 0 { return }
         let merged = join(leftSymbol.id, rightSymbol.id)
         guard merged >= 0 else { return }
-        push(
+        Self.push(
             Pair(
                 score: scores.pointer[Int(merged)], left: Int32(left), right: Int32(right),
                 length: leftSymbol.length + rightSymbol.length, merged: merged), &workspace.heap)
@@ -274,31 +300,38 @@ struct PieceMerging: Sendable {
         }
     }
 
-    private func push(_ pair: Pair, _ heap: inout [Pair]) {
+    @inline(__always)
+    private static func push(_ pair: Pair, _ heap: inout GrowingBuffer<Pair>) {
         heap.append(pair)
+        let base = heap.base
         var hole = heap.count - 1
         while hole > 0 {
             let parent = (hole - 1) / 2
-            if !pair.precedes(heap[parent]) { break }
-            heap[hole] = heap[parent]
+            if !pair.precedes(base[parent]) { break }
+            base[hole] = base[parent]
             hole = parent
         }
-        heap[hole] = pair
+        base[hole] = pair
     }
 
-    private func pop(_ heap: inout [Pair]) -> Pair? {
-        guard let top = heap.first, let moved = heap.popLast() else { return nil }
-        guard !heap.isEmpty else { return top }
+    @inline(__always)
+    private static func pop(_ heap: inout GrowingBuffer<Pair>) -> Pair? {
+        guard heap.count > 0 else { return nil }
+        let base = heap.base
+        let top = base[0]
+        let moved = heap.removeLast()
+        let count = heap.count
+        guard count > 0 else { return top }
         var hole = 0
         while true {
             var child = 2 * hole + 1
-            if child >= heap.count { break }
-            if child + 1 < heap.count, heap[child + 1].precedes(heap[child]) { child += 1 }
-            if !heap[child].precedes(moved) { break }
-            heap[hole] = heap[child]
+            if child >= count { break }
+            if child + 1 < count, base[child + 1].precedes(base[child]) { child += 1 }
+            if !base[child].precedes(moved) { break }
+            base[hole] = base[child]
             hole = child
         }
-        heap[hole] = moved
+        base[hole] = moved
         return top
     }
 }

@@ -114,9 +114,26 @@ extension SentencePieceModel: TokenModel {
     public var unknownID: TokenID? { unknown }
 
     public func tokenize(_ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList) {
+        appendTokens(of: piece, to: &tokens) { segment(piece, $0) }
+    }
+
+    /// The pieces of a text under dropout, or nil for a model without merges.
+    func mergedSpans(
+        of text: UnsafeBufferPointer<UInt8>, under dropout: MergeDropout,
+        using generator: inout some RandomNumberGenerator
+    ) -> [PieceSpan]? {
+        guard case .merging(let merging) = segmenter else { return nil }
+        return merging.spans(of: text, under: dropout, using: &generator)
+    }
+
+    /// Appends the tokens of the pieces that `segment` gives: unknown ones joined, or spelled as bytes.
+    func appendTokens(
+        of piece: UnsafeBufferPointer<UInt8>, to tokens: inout TokenList,
+        _ segment: ((PieceSpan) -> Void) -> Void
+    ) {
         var unknownStart: Int32 = -1
         var unknownEnd: Int32 = 0
-        segment(piece) { span in
+        segment { span in
             if span.id == unknown {
                 if let byteIDs {
                     spell(span, piece, byteIDs, &tokens)
@@ -146,4 +163,63 @@ extension SentencePieceModel: TokenModel {
     }
 
     public func json() -> JSON? { unigram?.json() }
+}
+
+extension SentencePieceModel {
+    /// Appends the ids of normalised text, with words remembered where the model cuts them on their own.
+    func appendIDs(of text: UnsafeBufferPointer<UInt8>, _ workspace: Workspace, to ids: inout IDBuffer) {
+        switch segmenter {
+        case .merging(let merging):
+            appendMerged(text, merging, workspace, to: &ids)
+        case .unigram where unigram?.pieces.borders != nil:
+            unigram?.appendIDs(of: text, workspace.unigramMemory, to: &ids)
+        default:
+            var tokens = TokenList(tracksSpans: false)
+            tokenize(text, into: &tokens)
+            tokens.ids.withUnsafeBufferPointer { ids.append($0) }
+        }
+    }
+
+    private func appendMerged(
+        _ text: UnsafeBufferPointer<UInt8>, _ merging: PieceMerging, _ workspace: Workspace, to ids: inout IDBuffer
+    ) {
+        guard let base = text.baseAddress else { return }
+        let memory = workspace.words(true)
+        var isUnknownPending = false
+        var start = 0
+        while start < text.count {
+            let end = merging.borders.end(text, from: start)
+            defer { start = end }
+            let readable = text.count - start
+            // Unknown pieces that follow each other are one, so a stretch with any is not remembered.
+            let before = ids.count
+            if isUnknownPending { ids.append(unknown) }
+            if memory.append(base + start, end - start, readable: readable, to: &ids) {
+                isUnknownPending = false
+                continue
+            }
+            if isUnknownPending { ids.remove(from: before) }
+            var hasUnknown = false
+            var found: [TokenID] = []
+            merging.segment(text, start..<end, &workspace.merging) { span in
+                if span.id != unknown {
+                    if isUnknownPending { found.append(unknown) }
+                    isUnknownPending = false
+                    found.append(span.id)
+                } else if let byteIDs {
+                    for at in Int(span.start)..<Int(span.end) { found.append(byteIDs[Int(text[at])]) }
+                } else {
+                    isUnknownPending = true
+                    hasUnknown = true
+                }
+            }
+            found.withUnsafeBufferPointer { found in
+                ids.append(found)
+                if !hasUnknown, byteIDs != nil || !found.contains(unknown) {
+                    memory.insert(base + start, end - start, readable: readable, found)
+                }
+            }
+        }
+        if isUnknownPending { ids.append(unknown) }
+    }
 }

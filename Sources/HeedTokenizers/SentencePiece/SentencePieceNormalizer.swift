@@ -7,6 +7,8 @@ struct SentencePieceNormalizer: Sendable {
     private let map: PrecompiledCharactersMap?
     /// User-defined pieces: they pass unchanged, whatever the rules say.
     private let userDefined: DoubleArray?
+    /// The bytes that they start with.
+    private let markStarts: FrozenBuffer<Bool>
     private let settings: SentencePieceFile.Normalization
     private let treatsWhitespaceAsSuffix: Bool
 
@@ -16,6 +18,8 @@ struct SentencePieceNormalizer: Sendable {
         map = rules.isEmpty ? nil : try PrecompiledCharactersMap(rules, in: place)
         let marked = file.pieces.filter { $0.role == .userDefined }
         userDefined = marked.isEmpty ? nil : DoubleArray(keys: marked.map { ($0.text, 0) })
+        let starts = Set(marked.compactMap(\.text.first))
+        markStarts = FrozenBuffer((UInt8.min...UInt8.max).map { starts.contains($0) })
         settings = file.normalization
         treatsWhitespaceAsSuffix = file.treatsWhitespaceAsSuffix
     }
@@ -24,6 +28,7 @@ struct SentencePieceNormalizer: Sendable {
     init(rules: [UInt8], in place: String) throws {
         map = try PrecompiledCharactersMap(rules, in: place)
         userDefined = nil
+        markStarts = FrozenBuffer(repeating: false, count: 256)
         var settings = SentencePieceFile.Normalization()
         settings.addsDummyPrefix = false
         settings.removesExtraWhitespaces = false
@@ -39,7 +44,7 @@ struct SentencePieceNormalizer: Sendable {
         var places: [Int32] = []
     }
 
-    private static let replacementCharacter: [UInt8] = [0xEF, 0xBF, 0xBD]
+    private static let replacementCharacter = FrozenBuffer<UInt8>([0xEF, 0xBF, 0xBD])
     private static let plainSpace: [UInt8] = [0x20]
 
     /// Normalises a text; O(length).
@@ -49,73 +54,113 @@ struct SentencePieceNormalizer: Sendable {
         var at = 0
         if settings.removesExtraWhitespaces {
             while at < text.count {
-                let (length, isSpace) = prefix(text, at) { $0.count == 1 && $0[0] == 0x20 }
-                if !isSpace { break }
+                let (length, replacement) = prefix(text, at)
+                if replacement.count != 1 || replacement[0] != 0x20 { break }
                 at += length
             }
             if at == text.count { return output }
         }
-        output.bytes.reserveCapacity(text.count + text.count / 2 + 3)
-        if tracksPlaces { output.places.reserveCapacity(text.count + text.count / 2 + 4) }
+        var bytes: [UInt8] = []
+        var places: [Int32] = []
+        bytes.reserveCapacity(text.count + text.count / 2 + 3)
+        if tracksPlaces { places.reserveCapacity(text.count + text.count / 2 + 4) }
         let space = settings.escapesWhitespaces ? SentencePieceFile.spaceSymbol : Self.plainSpace
-        func appendSpace(_ place: Int) {
-            output.bytes += space
-            if tracksPlaces { for _ in space { output.places.append(Int32(truncatingIfNeeded: place)) } }
+        if !treatsWhitespaceAsSuffix, settings.addsDummyPrefix {
+            Self.append(space, at, tracksPlaces, &bytes, &places)
         }
-        if !treatsWhitespaceAsSuffix, settings.addsDummyPrefix { appendSpace(at) }
 
         var followsSpace = settings.removesExtraWhitespaces
         while at < text.count {
             let place = at
-            let (length, _) = prefix(text, at) { replacement in
-                var from = 0
-                if followsSpace { while from < replacement.count, replacement[from] == 0x20 { from += 1 } }
-                guard from < replacement.count else { return }
+            // Most text is ASCII that no rule touches.
+            let run = plainEnd(text, at)
+            if run > at {
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[at..<run]))
+                if tracksPlaces { for index in at..<run { places.append(Int32(truncatingIfNeeded: index)) } }
+                followsSpace = false
+                at = run
+                continue
+            }
+            if text[at] == 0x20, !startsMark(0x20), map?.isPlain(text, at) ?? true {
+                if !followsSpace { Self.append(space, at, tracksPlaces, &bytes, &places) }
+                followsSpace = settings.removesExtraWhitespaces
+                at += 1
+                continue
+            }
+            let (length, replacement) = prefix(text, at)
+            at += length
+            var from = 0
+            if followsSpace { while from < replacement.count, replacement[from] == 0x20 { from += 1 } }
+            if from < replacement.count {
                 for index in from..<replacement.count {
                     let byte = replacement[index]
                     if byte == 0x20 {
-                        appendSpace(place)
+                        Self.append(space, place, tracksPlaces, &bytes, &places)
                     } else {
-                        output.bytes.append(byte)
-                        if tracksPlaces { output.places.append(Int32(truncatingIfNeeded: place)) }
+                        bytes.append(byte)
+                        if tracksPlaces { places.append(Int32(truncatingIfNeeded: place)) }
                     }
                 }
                 followsSpace = replacement[replacement.count - 1] == 0x20
             }
-            at += length
             if !settings.removesExtraWhitespaces { followsSpace = false }
         }
         var end = at
         if settings.removesExtraWhitespaces {
-            while output.bytes.count >= space.count, output.bytes.suffix(space.count).elementsEqual(space) {
-                output.bytes.removeLast(space.count)
+            while bytes.count >= space.count, bytes.suffix(space.count).elementsEqual(space) {
+                bytes.removeLast(space.count)
                 if tracksPlaces {
-                    end = Int(output.places[output.bytes.count])
-                    output.places.removeLast(space.count)
+                    end = Int(places[bytes.count])
+                    places.removeLast(space.count)
                 }
             }
         }
-        if treatsWhitespaceAsSuffix, settings.addsDummyPrefix { appendSpace(end) }
-        if tracksPlaces { output.places.append(Int32(truncatingIfNeeded: end)) }
+        if treatsWhitespaceAsSuffix, settings.addsDummyPrefix {
+            Self.append(space, end, tracksPlaces, &bytes, &places)
+        }
+        if tracksPlaces { places.append(Int32(truncatingIfNeeded: end)) }
+        output.bytes = bytes
+        output.places = places
         return output
     }
 
-    /// Calls `body` with what the text at `at` becomes; returns how many bytes that covers and the body's result.
     @inline(__always)
-    private func prefix<Result>(
-        _ text: UnsafeBufferPointer<UInt8>, _ at: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Result
-    ) -> (Int, Result) {
-        if let found = userDefined?.longestPrefix(text, from: at) {
-            return (found.length, body(UnsafeBufferPointer(rebasing: text[at..<at + found.length])))
+    private static func append(
+        _ space: [UInt8], _ place: Int, _ tracksPlaces: Bool, _ bytes: inout [UInt8], _ places: inout [Int32]
+    ) {
+        bytes.append(contentsOf: space)
+        if tracksPlaces { for _ in space { places.append(Int32(truncatingIfNeeded: place)) } }
+    }
+
+    /// Whether a user-defined piece starts with a byte.
+    @inline(__always)
+    private func startsMark(_ byte: UInt8) -> Bool { userDefined != nil && markStarts.pointer[Int(byte)] }
+
+    /// The end of the run of visible ASCII from `start` on that stays as it is.
+    @inline(__always)
+    private func plainEnd(_ text: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+        var at = start
+        while at < text.count {
+            let byte = text[at]
+            if byte >= 0x80 || byte == 0x20 || startsMark(byte) { return at }
+            if let map, !map.isPlain(text, at) { return at }
+            at += 1
         }
-        if let map, !map.isPlain(text, at), let rule = map.longestRule(text, at) {
-            return (rule.length, body(rule.replacement))
+        return at
+    }
+
+    /// What the text at `at` becomes, and how many bytes that covers.
+    @inline(__always)
+    private func prefix(
+        _ text: UnsafeBufferPointer<UInt8>, _ at: Int
+    ) -> (length: Int, replacement: UnsafeBufferPointer<UInt8>) {
+        if startsMark(text[at]), let found = userDefined?.longestPrefix(text, from: at) {
+            return (found.length, UnsafeBufferPointer(rebasing: text[at..<at + found.length]))
         }
+        if let map, !map.isPlain(text, at), let rule = map.longestRule(text, at) { return rule }
         let length = utf8SequenceLength(text, at)
-        if length > 0 {
-            return (length, body(UnsafeBufferPointer(rebasing: text[at..<at + length])))
-        }
-        return (1, Self.replacementCharacter.withUnsafeBufferPointer(body))
+        if length > 0 { return (length, UnsafeBufferPointer(rebasing: text[at..<at + length])) }
+        return (1, Self.replacementCharacter.buffer)
     }
 }
 

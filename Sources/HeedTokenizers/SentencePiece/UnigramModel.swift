@@ -18,7 +18,7 @@ public struct UnigramModel: Sendable {
     /// Whose details are followed.
     enum Style { case sentencePiece, huggingFace }
 
-    let pieces: UnigramPieces
+    private(set) var pieces: UnigramPieces
     let style: Style
     /// The tokens by id.
     public let vocabulary: Vocabulary
@@ -50,6 +50,7 @@ public struct UnigramModel: Sendable {
             isUserDefined: hasUserDefined ? FrozenBuffer(file.pieces.map { $0.role == .userDefined }) : nil,
             unknownScore: Double(lowest - Float(UnigramPieces.unknownPenalty)),
             unknownID: TokenID(file.pieces.firstIndex { $0.role == .unknown } ?? 0), usesSinglePrecision: true)
+        pieces.remember(file.pieces.map(\.text.count), PieceBorders(keys.lazy.map(\.key)))
         style = .sentencePiece
         vocabulary = builder.build()
         byteIDs = file.byteIDs
@@ -170,7 +171,7 @@ extension UnigramModel: TokenModel {
 }
 
 /// Turns spans into tokens: neighbouring unknown characters become one unknown token, or bytes.
-private struct UnknownJoiner {
+struct UnknownJoiner {
     let model: UnigramModel
     let text: UnsafeBufferPointer<UInt8>
     private var start: Int32 = -1

@@ -12,6 +12,20 @@ struct UnigramPieces: Sendable {
     let unknownID: TokenID
     /// Sums are rounded to 32 bits, as SentencePiece does; otherwise they stay in 64 bits, as in Hugging Face's library.
     let usesSinglePrecision: Bool
+    /// Where the best segmentation falls into independent parts, where words are remembered.
+    private(set) var borders: PieceBorders?
+    /// The scores that the search adds, by id.
+    private(set) var searchScores: FrozenBuffer<Double>?
+    /// The largest of them without their signs.
+    private(set) var largestScore = 0.0
+
+    /// Prepares for remembering words.
+    mutating func remember(_ lengths: [Int], _ borders: PieceBorders) {
+        self.borders = borders
+        let scores = lengths.enumerated().map { score($0, length: $1) }
+        largestScore = scores.reduce(abs(unknownScore)) { max($0, abs($1)) }
+        searchScores = FrozenBuffer(scores)
+    }
 
     /// What an unknown character costs beyond the worst piece (SentencePiece's constant).
     static let unknownPenalty = 10.0
@@ -56,12 +70,17 @@ extension UnigramPieces {
     ///
     /// Among equal sums the segmentation whose last piece starts first wins, at every position. Time O(length ·
     /// longest piece), memory 16 bytes per byte of text.
-    func viterbi(_ text: UnsafeBufferPointer<UInt8>, _ body: (PieceSpan) -> Void) {
+    ///
+    /// - Parameter sum: the sum of scores of the text before.
+    /// - Returns: the sum of scores at the end.
+    @discardableResult
+    func viterbi(_ text: UnsafeBufferPointer<UInt8>, from sum: Double = 0, _ body: (PieceSpan) -> Void) -> Double {
         let size = text.count
-        guard size > 0 else { return }
-        withUnsafeTemporaryAllocation(of: BestPath.self, capacity: size + 1) { best in
-            best.initialize(repeating: BestPath(score: 0, start: -1, id: -1))
+        guard size > 0 else { return sum }
+        return withUnsafeTemporaryAllocation(of: BestPath.self, capacity: size + 1) { best in
+            best.initialize(repeating: BestPath(score: sum, start: -1, id: -1))
             fill(best, text)
+            let total = best[size].score
             // Walk back from the end, linking forwards so that the pieces come out in order.
             var end = size
             var next = -1
@@ -77,6 +96,7 @@ extension UnigramPieces {
                 start = next
                 next = Int(best[next].start)
             }
+            return total
         }
     }
 
