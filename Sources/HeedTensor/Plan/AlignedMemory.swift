@@ -23,7 +23,10 @@ public final class AlignedMemory: @unchecked Sendable {
     ///
     /// - Throws: `HeedError` (`io`) when the system has no such memory.
     public init(byteCount: Int) throws {
-        self.byteCount = max(byteCount, 1)
+        // Whole large pages: the system aligns and backs only those, and small pages make caches and their speed a
+        // matter of luck.
+        let page = 2 << 20
+        self.byteCount = byteCount >= page / 2 ? (byteCount + page - 1) / page * page : max(byteCount, 1)
         #if os(Linux)
             let flags = MAP_PRIVATE | MAP_ANONYMOUS
         #else
@@ -38,7 +41,7 @@ public final class AlignedMemory: @unchecked Sendable {
         base = address
         #if os(Linux)
             // Walking a matrix by rows touches a page per row; 2 MiB pages keep the translation cache from deciding the speed.
-            if self.byteCount >= 4 << 20 { madvise(address, self.byteCount, 14 /* MADV_HUGEPAGE */) }
+            if self.byteCount >= page { madvise(address, self.byteCount, 14 /* MADV_HUGEPAGE */) }
         #endif
     }
 
