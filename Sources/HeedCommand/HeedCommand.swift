@@ -13,7 +13,11 @@ struct HeedCommand: ParsableCommand {
         version: Version.text,
         groupedSubcommands: [
             CommandGroup(name: "Start", subcommands: [Demo.self]),
-            CommandGroup(name: "Run", subcommands: [Train.self, Generate.self, Translate.self, Embed.self, Pass.self]),
+            CommandGroup(
+                name: "Run",
+                subcommands: [
+                    Train.self, Generate.self, Translate.self, Classify.self, FillMask.self, Embed.self, Pass.self,
+                ]),
             CommandGroup(name: "Understand", subcommands: [Inspect.self, Verify.self, PlanCommand.self, Example.self]),
             CommandGroup(name: "Text", subcommands: [TokenizerCommand.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),

@@ -1,5 +1,7 @@
 import HeedModels
+import HeedSupport
 import HeedTensor
+import HeedWeights
 import Testing
 
 @testable import HeedGenerate
@@ -75,5 +77,49 @@ struct SharedSourceTests {
         try select([2, 2])
         #expect(table.copies.map(\.same) == [0])
         #expect(throws: (any Error).self) { try select([0, 0, 0, 0, 0, 0, 0]) }
+    }
+}
+
+@Suite("Alignments from attention to the source")
+struct SourceAlignerTests {
+    @Test("the weights are the mean over heads of a pass, whatever the company")
+    func weights() throws {
+        let model = try Model(
+            .encoderDecoder(
+                .original(width: 32, layers: 3, heads: 4, inner: 48, vocabulary: 40, context: 48, dropout: 0)),
+            family: .marian, seed: 5)
+        let runtime = try Runtime(threads: 2)
+        let pairs = [
+            SourceAligner.Pair(source: [5, 6, 7, 3], target: [39, 8, 9]),
+            SourceAligner.Pair(source: [11, 3], target: [39, 12, 13, 14, 15]),
+        ]
+        for layer in [nil, 0, 2] {
+            let aligner = try SourceAligner(model, longest: 7, layer: layer, runtime: runtime)
+            #expect(aligner.layer == layer ?? 1)
+            let got = try aligner.align(pairs)
+            for (pair, rows) in zip(pairs, got) {
+                var options = PassOptions()
+                options.everything = true
+                var input = TensorFile()
+                input.append("input_ids", shape: [1, pair.source.count], integers: pair.source.map { Int64($0) })
+                input.append(
+                    "decoder_input_ids", shape: [1, pair.target.count], integers: pair.target.map { Int64($0) })
+                let pass = try ForwardPass(model, options: options, runtime: runtime).run(input)
+                let entry = try #require(pass["cross_attentions.\(aligner.layer)"])
+                #expect(entry.shape == [1, 4, pair.target.count, pair.source.count])
+                guard case .floats(let all) = entry.values else { continue }
+                let (height, width) = (pair.target.count, pair.source.count)
+                for row in 0..<height {
+                    for key in 0..<width {
+                        let sum = (0..<4).reduce(Float(0)) { $0 + all[($1 * height + row) * width + key] }
+                        #expect(rows[row][key] == sum / 4)
+                    }
+                }
+            }
+        }
+        #expect(throws: HeedError.self) { try SourceAligner(model, longest: 7, layer: 3, runtime: runtime) }
+        #expect(throws: HeedError.self) {
+            try SourceAligner(model, longest: 3, runtime: runtime).align([pairs[0]])
+        }
     }
 }

@@ -9,12 +9,15 @@ struct InspectionTests {
         "published sizes are counted exactly",
         arguments: [
             ("gpt2", 124_439_808), ("gpt2-medium", 354_823_168), ("gpt2-large", 774_030_080),
-            ("gpt2-xl", 1_557_611_200),
+            ("gpt2-xl", 1_557_611_200), ("transformer-base", 63_082_496), ("transformer-big", 214_245_376),
+            // BertForPreTraining as published: body, pooler and both heads.
+            ("bert-base", 110_106_428),
         ])
     func published(name: String, count: Int) throws {
-        let estimate = try WorkEstimate(Preset.named(name).decoderConfiguration, rows: 1, columns: 64)
+        let estimate = try WorkEstimate(Preset.named(name).configuration, rows: 1, columns: 64)
         #expect(estimate.parameters == count)
         #expect(estimate.parts.reduce(0) { $0 + $1.count } == count)
+        #expect(ModelDescription(try Preset.named(name)).parameterCount == count)
         #expect(!estimate.parts.contains { $0.name == "others" })
     }
 
@@ -22,9 +25,9 @@ struct InspectionTests {
     func operations() throws {
         var shape = DecoderConfiguration.gpt2(width: 256, layers: 3, heads: 4, vocabulary: 1000, context: 64)
         let n = 64.0, d = 256.0
-        let one = try WorkEstimate(shape, rows: 2, columns: 64).forwardOperations
+        let one = try WorkEstimate(.decoder(shape), rows: 2, columns: 64).forwardOperations
         shape.layers = 4
-        let two = try WorkEstimate(shape, rows: 2, columns: 64).forwardOperations
+        let two = try WorkEstimate(.decoder(shape), rows: 2, columns: 64).forwardOperations
         // A causal row sees half of the keys; norms and activations add a few per cent.
         let layer = 2 * (24 * n * d * d + 2 * n * n * d)
         #expect((two - one) / layer > 1 && (two - one) / layer < 1.02)
@@ -32,7 +35,7 @@ struct InspectionTests {
 
     @Test("memory grows with the batch, and training keeps more than inference")
     func memory() throws {
-        let shape = try Preset.named("tiny").decoderConfiguration
+        let shape = try Preset.named("tiny").configuration
         let small = try WorkEstimate(shape, rows: 1, columns: 128)
         let large = try WorkEstimate(shape, rows: 8, columns: 128)
         #expect(large.trainingActivationBytes > 4 * small.trainingActivationBytes)
@@ -41,6 +44,30 @@ struct InspectionTests {
         #expect(small.cacheBytes == 2 * 4 * 128 * 128 * 4)
         #expect(throws: HeedError.self) { _ = try WorkEstimate(shape, rows: 1, columns: 129) }
         #expect(throws: HeedError.self) { _ = try WorkEstimate(shape, rows: .max, columns: 128) }
+    }
+
+    @Test("an encoder-decoder's step counts both sides, and an encoder needs no cache")
+    func otherKinds() throws {
+        let configuration = EncoderDecoderConfiguration.original(
+            width: 128, layers: 2, heads: 4, inner: 256, vocabulary: 1000, context: 64)
+        let estimate = try WorkEstimate(.encoderDecoder(configuration), rows: 3, columns: 64)
+        // A target row of the decoder's own attention sees half of the keys on average.
+        let (source, target) = configuration.operations(keys: 64)
+        let formula = 3 * 64 * (source + target)
+        #expect(estimate.forwardOperations / formula > 0.95 && estimate.forwardOperations / formula < 1.03)
+        // Keys and values of both attentions of 2 layers.
+        #expect(estimate.cacheBytes == 3 * 64 * 2 * 2 * 2 * 128 * 4)
+        for head in [EncoderHead.none, .pretraining, .sequenceClassifier(labels: 3), .tokenClassifier(labels: 3)] {
+            var encoder = EncoderConfiguration.bert(
+                width: 128, layers: 2, heads: 4, vocabulary: 500, context: 64, head: head)
+            encoder.hasPooler = head != .tokenClassifier(labels: 3)
+            let estimate = try WorkEstimate(.encoder(encoder), rows: 2, columns: 64)
+            #expect(estimate.cacheBytes == 0)
+            let perToken = estimate.forwardOperations / 128
+            #expect(perToken / encoder.operationsPerToken(keys: 64) > 0.98)
+            #expect(perToken / encoder.operationsPerToken(keys: 64) < 1.06)
+            #expect(estimate.trainingActivationBytes > estimate.inferenceActivationBytes)
+        }
     }
 
     @Test("a saved folder is described as what was saved")

@@ -13,6 +13,11 @@ struct Evaluate: ParsableCommand {
             every --stride tokens and score what no earlier window scored: a smaller stride gives every token more to \
             read, and takes longer.
 
+            heed evaluate classifier --data labelled.jsonl
+
+            For a classifier of texts: accuracy, mean −ln p of the right class, F1 by class. Every line holds \
+            {"text": "…", "label": "…"}, and "pair" for a second text.
+
             heed evaluate --bleu translations.txt references.txt
 
             The files hold one segment per line, in the same order. BLEU and chrF are what sacreBLEU gives by default.

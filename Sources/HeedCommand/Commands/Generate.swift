@@ -31,6 +31,10 @@ struct Generate: ParsableCommand {
             "A file with {\"ids\": [...]} or {\"prompt\": \"...\"} on every line.", valueName: "prompts.jsonl"))
     var input: String?
 
+    @Option(
+        help: ArgumentHelp("For an encoder-decoder: ids that every target begins with.", valueName: "1,2,3"))
+    var prefixIds: IdList?
+
     @OptionGroup(title: "Choosing tokens") var decoding: DecodingOptions
 
     @Flag(help: "Print the text as it comes.")
@@ -62,6 +66,7 @@ struct Generate: ParsableCommand {
                     : "Give only one of --prompt, --ids and --input.")
         }
         try check("--prefill-chunk", prefillChunk, atLeast: 1)
+        try decoding.checkSequences(beams: decoding.numBeams)
         if probabilities != nil, decoding.numBeams > 1 {
             throw ValidationError(
                 "--probabilities: a beam search draws no token from a distribution. Leave out --num-beams.")
@@ -74,7 +79,18 @@ struct Generate: ParsableCommand {
         let reader = PromptReader(
             vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.begin.map { Int32($0) },
             tokenizer: tokenizer())
-        let prompts = try givenPrompts(reader).map { loaded.prompt($0) }
+        let prompts = try givenPrompts(reader).map { given in
+            var prompt = loaded.prompt(given)
+            if let prefixIds {
+                guard prompt.target != nil else {
+                    throw HeedError(
+                        .usage, "the model has no target of its own that could begin with these", in: "--prefix-ids",
+                        expected: "an encoder-decoder", advice: "Put the ids at the end of the prompt.")
+                }
+                prompt.target?.append(contentsOf: prefixIds.ids)
+            }
+            return prompt
+        }
         let source = try source(loaded)
         let options = decoding.options(
             ends: loaded.specials.ends.map { Int32($0) }, longestPrompt: prompts.map(\.generation.ids.count).max() ?? 1,

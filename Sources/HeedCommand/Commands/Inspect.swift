@@ -8,13 +8,23 @@ struct Inspect: ParsableCommand {
         abstract: "Show what a model folder holds: family, shape, parameters, tensors, tokenizer.",
         discussion: "Reads the configuration and the headers of the weights only, so it takes no time.")
 
-    @Argument(help: ArgumentHelp("The model: a folder in the Hugging Face layout.", valueName: "model"))
-    var model: String
+    @Argument(help: ArgumentHelp("A folder in the Hugging Face layout; or use --preset.", valueName: "model"))
+    var model: String?
+
+    @Option(help: ArgumentHelp("A shape known by name.", valueName: "name"))
+    var preset: String?
 
     @OptionGroup var output: JSONOption
 
+    func validate() throws {
+        guard (model == nil) != (preset == nil) else {
+            throw ValidationError("expected either a model folder or --preset NAME.")
+        }
+    }
+
     func run() throws {
-        let description = try ModelDescription(folder: model)
+        let description =
+            try model.map { try ModelDescription(folder: $0) } ?? ModelDescription(Preset.named(preset ?? ""))
         if output.json {
             try StandardOutput.writeLine(description.json)
             return
@@ -22,9 +32,10 @@ struct Inspect: ParsableCommand {
         let terminal = Terminal.output
         func heading(_ text: String) throws { try StandardOutput.writeLine("\n" + terminal.styled(text, .bold)) }
         try StandardOutput.writeLine(
-            terminal.styled(lastPathComponent(model), .bold)
-                + "  \(description.family.rawValue), \(grouped(description.parameterCount)) parameters, "
-                + "\(byteText(description.byteCount)) in \(description.tensors.count) tensors")
+            terminal.styled(lastPathComponent(description.folder), .bold)
+                + "  \(description.family.rawValue), \(grouped(description.parameterCount)) parameters"
+                + (model == nil
+                    ? "" : ", \(byteText(description.byteCount)) in \(description.tensors.count) tensors"))
         try heading("Shape")
         for (name, value) in description.configuration.shapeDocument {
             try StandardOutput.writeLine("  " + columns((name, 22), (value.stringValue ?? value.serialised(), 0)))
@@ -32,8 +43,9 @@ struct Inspect: ParsableCommand {
         try heading("Parameters")
         for (name, count) in description.parts {
             let share = 100 * Double(count) / Double(max(description.parameterCount, 1))
-            try StandardOutput.writeLine("  " + columns((name, 22), (grouped(count), 16), (fixed(share, 1) + " %", 0)))
+            try StandardOutput.writeLine("  " + columns((name, 26), (grouped(count), 16), (fixed(share, 1) + " %", 0)))
         }
+        guard model != nil else { return }
         try heading("Tensors")
         for tensor in description.tensors {
             try StandardOutput.writeLine(

@@ -18,7 +18,10 @@ struct PlanCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Sequences per step.", valueName: "n"))
     var batch: Int = 1
 
-    @Option(help: ArgumentHelp("Tokens per sequence; the model's whole context where not given.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Tokens per sequence, on each side of an encoder-decoder; the model's whole context where not given.",
+            valueName: "n"))
     var context: Int?
 
     @OptionGroup var compute: ComputeOptions
@@ -43,9 +46,9 @@ struct PlanCommand: ParsableCommand {
 }
 
 extension PlanCommand {
-    private func shape() throws -> DecoderConfiguration {
-        guard let model else { return try Preset.named(preset ?? "").decoderConfiguration }
-        return try ModelDescription(folder: model).configuration.decoderConfiguration
+    private func shape() throws -> Configuration {
+        guard let model else { return try Preset.named(preset ?? "").configuration }
+        return try ModelDescription(folder: model).configuration
     }
 }
 
@@ -57,6 +60,7 @@ struct PlanReport {
 
     private var stepSeconds: Double { estimate.stepOperations / rate }
     private var forwardSeconds: Double { estimate.forwardOperations / rate }
+    private var readsSource: Bool { if case .encoderDecoder = estimate.configuration { true } else { false } }
     private var tokens: Int { estimate.rows * estimate.columns }
 
     var json: JSON {
@@ -86,15 +90,16 @@ struct PlanReport {
     var text: String {
         let shape = estimate.configuration
         var lines = [
-            "\(grouped(estimate.parameters)) parameters: \(shape.layers) layers of \(shape.width), \(shape.heads) heads, "
-                + "\(grouped(shape.vocabulary)) tokens", "",
+            "\(grouped(estimate.parameters)) parameters: \(shape.summary), \(grouped(shape.vocabulary)) tokens", "",
         ]
         for (name, count) in estimate.parts {
             let share = 100 * Double(count) / Double(max(estimate.parameters, 1))
-            lines.append("  " + columns((name, 24), (grouped(count), 16), (fixed(share, 1) + " %", 0)))
+            lines.append("  " + columns((name, 26), (grouped(count), 16), (fixed(share, 1) + " %", 0)))
         }
         lines += [
-            "", "A training step of \(estimate.rows) × \(estimate.columns) tokens", "",
+            "",
+            "A training step of \(estimate.rows) × \(estimate.columns) tokens" + (readsSource ? " on each side" : ""),
+            "",
             row("forward", countText(estimate.forwardOperations) + "FLOP"),
             row("backward", countText(2 * estimate.forwardOperations) + "FLOP, twice the forward pass"),
             row("weights", byteText(estimate.weightBytes)), row("gradients", byteText(estimate.weightBytes)),
@@ -106,7 +111,9 @@ struct PlanReport {
                 Progress.duration(stepSeconds) + ", \(countText(Double(tokens) / stepSeconds))tokens/s"),
             "", "Running it on as many tokens", "",
             row("activations", byteText(estimate.inferenceActivationBytes)),
-            row("key-value cache", byteText(estimate.cacheBytes)),
+        ]
+        if estimate.cacheBytes > 0 { lines.append(row("key-value cache", byteText(estimate.cacheBytes))) }
+        lines += [
             row("time on this machine", Progress.duration(forwardSeconds)), "",
             "Times follow from \(countText(rate))FLOP/s, measured now with one layer of this width on \(threads) "
                 + (threads == 1 ? "thread." : "threads."),

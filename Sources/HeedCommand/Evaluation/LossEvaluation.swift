@@ -13,6 +13,12 @@ struct LossEvaluation {
 
     func run(runtime: Runtime, json: Bool) throws {
         let loaded = try Model.load(folder: model)
+        if case .encoder = loaded.architecture {
+            try ClassifierEvaluation(
+                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, precision: precision
+            ).run(runtime: runtime, json: json)
+            return
+        }
         let longest = try loaded.decoder.configuration.context
         let (validation, bytes, rowLength) = try open(loaded)
         let window = context ?? rowLength ?? longest

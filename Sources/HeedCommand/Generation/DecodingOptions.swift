@@ -74,6 +74,16 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Ids that are never generated.", valueName: "a,b"))
     var suppressTokens: IdList?
 
+    @Option(help: ArgumentHelp("The id that every sequence starts with.", valueName: "id"))
+    var forcedBosTokenId: Int?
+
+    @Option(help: ArgumentHelp("Ids of which the last possible token is one.", valueName: "a,b"))
+    var forcedEosTokenId: IdList?
+
+    @Option(
+        help: ArgumentHelp("Ids that never follow each other so; may be given several times.", valueName: "a,b"))
+    var badWordsIds: [IdList] = []
+
     @Option(help: ArgumentHelp("Search with so many beams.", valueName: "n"))
     var numBeams = 1
 
@@ -119,10 +129,18 @@ struct DecodingOptions: ParsableArguments {
         if !stop.isEmpty, numBeams > 1 {
             throw ValidationError("--stop: a beam search has no text before its end. Leave out --num-beams.")
         }
-        // Values that make no sense are found before a model is read.
-        do { try options(ends: [], longestPrompt: 1, context: .max).validate() } catch let error as HeedError {
-            throw ValidationError(error.description)
-        }
+        // Values that make no sense are found before a model is read; how many sequences there can be is the
+        // command's business, which may search with beams unasked.
+        var options = options(ends: [], longestPrompt: 1, context: .max)
+        if !options.isRandom, options.numBeams == 1, numReturnSequences > 1 { options.numReturnSequences = 1 }
+        do { try options.validate() } catch let error as HeedError { throw ValidationError(error.description) }
+    }
+
+    /// Throws unless decoding with so many beams gives as many sequences as are asked for.
+    func checkSequences(beams: Int) throws {
+        var options = options(ends: [], longestPrompt: 1, context: .max)
+        options.numBeams = beams
+        do { try options.validate() } catch let error as HeedError { throw ValidationError(error.description) }
     }
 
     /// The options for a model.
@@ -149,6 +167,9 @@ struct DecodingOptions: ParsableArguments {
         options.repetitionPenalty = repetitionPenalty
         options.noRepeatNgramSize = noRepeatNgramSize
         options.suppressedTokens = suppressTokens?.ids ?? []
+        options.badWords = badWordsIds.map(\.ids)
+        options.forcedBeginToken = forcedBosTokenId.map { Int32(clamping: $0) }
+        options.forcedEndTokens = forcedEosTokenId?.ids ?? []
         options.endTokens = eosTokenIds?.ids ?? ends
         options.numBeams = numBeams
         options.lengthPenalty = lengthPenalty ?? options.lengthPenalty

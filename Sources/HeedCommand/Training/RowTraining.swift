@@ -38,20 +38,15 @@ struct RowTrainingData {
         case .rows: return try TrainingRows(TensorFile(path: path), start.model.architecture)
         case .jsonLines:
             guard case .encoder(let encoder) = start.model.architecture else { throw wrong(path, start) }
-            guard var tokenizer = start.tokenizer else {
+            guard let tokenizer = start.tokenizer else {
                 throw HeedError(
                     .usage, "there is nothing that makes ids of text", in: path,
                     expected: "--tokenizer, or a tokenizer beside --init")
             }
-            let longest = min(context ?? encoder.configuration.context, encoder.configuration.context)
-            tokenizer.truncation = Truncation(maximumLength: longest)
-            tokenizer.padding = nil
-            let file = try LabelledTexts.read(path) { text, pair in
-                let encoding = try pair.map { try tokenizer.encode(text, pair: $0) } ?? tokenizer.encode(text)
-                return LabelledTexts.Encoded(
-                    ids: encoding.ids.map { Int32($0) },
-                    types: encoding.typeIDs.map { min($0, Int32(encoder.configuration.types - 1)) })
-            }
+            guard case .sequenceClassifier(let count) = encoder.configuration.head else { throw wrong(path, start) }
+            let reader = ClassifierTexts(tokenizer, encoder.configuration, longest: context)
+            let file = try LabelledTexts(path).rows(
+                names: encoder.configuration.labelNames, count: count, encode: reader.encode)
             return try TrainingRows(file, start.model.architecture)
         default: throw wrong(path, start)
         }

@@ -14,7 +14,9 @@ struct TrainingModelOptions: ParsableArguments {
     var config: String?
 
     @Option(
-        help: ArgumentHelp("Put a new classifier of so many classes on the encoder of --init.", valueName: "n"))
+        help: ArgumentHelp(
+            "Put a new classifier of so many classes on the encoder of --init; where not given, texts with classes "
+                + "put one on an encoder that has none.", valueName: "n"))
     var classes: Int?
 
     @Option(help: ArgumentHelp("A tokenizer for text; the model's own where not given.", valueName: "path"))
@@ -63,7 +65,7 @@ struct TrainingModelOptions: ParsableArguments {
         let model: Model
         if let initial {
             let loaded = try Model.load(folder: initial)
-            model = try classes.map { try loaded.classifying(labels: $0, seed: seed) } ?? loaded
+            model = try classifier(on: loaded, data, seed: seed) ?? loaded
         } else if let config {
             model = try Model.new(configuration: config, seed: seed)
         } else {
@@ -86,6 +88,23 @@ struct TrainingModelOptions: ParsableArguments {
             TextEncoding(documentEnd: end) { tokenizer.ids(of: $0) }
         }
         return TrainingStart(model: model, encoding: encoding, tokenizer: tokenizer, tokenizerFiles: files)
+    }
+
+    /// The encoder with a new classifier, where one was asked for or texts with classes want one; else nil.
+    private func classifier(on loaded: Model, _ data: [String], seed: UInt64) throws -> Model? {
+        let texts = data.first { DataKind(path: $0) == .jsonLines }
+        if classes == nil {
+            guard case .encoder(let encoder) = loaded.architecture, encoder.configuration.labels == nil, texts != nil
+            else { return nil }
+        }
+        let (count, names) = try texts.map { try LabelledTexts($0).classes } ?? (0, [])
+        let wanted = classes ?? count
+        guard wanted >= max(count, 1) else {
+            throw HeedError(
+                .usage, "--classes is less than the classes of the data", in: texts, expected: "at least \(count)",
+                got: "\(wanted)")
+        }
+        return try loaded.classifying(labels: wanted, names: names.count == wanted ? names : [], seed: seed)
     }
 
     private func chosenTokenizer(

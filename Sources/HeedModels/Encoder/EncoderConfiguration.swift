@@ -35,6 +35,8 @@ public struct EncoderConfiguration: Sendable, Equatable {
     /// The id that stands for nothing; its lookups give no gradient.
     public var padding: Int
     public var head: EncoderHead
+    /// What the classes are called, one name each; empty where they have numbers only.
+    public var labelNames: [String] = []
     /// Whether the first position's state goes through one more map: `tanh(W · h + b)`.
     public var hasPooler: Bool
     /// Whether a sequence classifier has a map `tanh(W · h + b)` of its own before the classes (RoBERTa).
@@ -67,6 +69,11 @@ public struct EncoderConfiguration: Sendable, Equatable {
         case .sequenceClassifier(let labels), .tokenClassifier(let labels): labels
         default: nil
         }
+    }
+
+    /// What class `label` is called: its name, or `LABEL_` and its number as in `transformers`.
+    public func labelName(_ label: Int) -> String {
+        labelNames.indices.contains(label) ? labelNames[label] : "LABEL_\(label)"
     }
 
     /// Whether logits over ids are there.

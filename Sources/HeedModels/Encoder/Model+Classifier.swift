@@ -4,11 +4,12 @@ import HeedTensor
 extension Model {
     /// The same encoder with a new classifier of `labels` classes in place of its head: what fine-tuning starts from.
     ///
-    /// Parameters of the body keep their numbers; those of the head begin as declared, from `seed`.
+    /// `names` says what the classes are called, if they are. Parameters of the body keep their numbers; those of the head begin as declared, from `seed`.
     /// - Throws: `HeedError` when the model is no encoder or memory is refused.
-    public func classifying(labels: Int, perToken: Bool = false, seed: UInt64) throws -> Model {
+    public func classifying(labels: Int, names: [String] = [], perToken: Bool = false, seed: UInt64) throws -> Model {
         var configuration = try encoder.configuration
         configuration.head = perToken ? .tokenClassifier(labels: labels) : .sequenceClassifier(labels: labels)
+        configuration.labelNames = names
         configuration.classifierHasDense = family == .roberta && !perToken
         configuration.hasPooler = family == .bert && !perToken
         let model = try Model(.encoder(configuration), family: family, specials: specials, seed: seed)

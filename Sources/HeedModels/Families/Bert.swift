@@ -76,11 +76,24 @@ extension EncoderConfiguration {
             types: try reader.integer("type_vocab_size", in: 1...1 << 16, default: isRoberta ? 1 : 2),
             padding: padding, head: head, hasPooler: needsPooler)
         if isRoberta, case .sequenceClassifier = head { classifierHasDense = true }
+        labelNames = EncoderConfiguration.labelNames(reader, count: labels, head)
         tied = try reader.bool("tie_word_embeddings", default: true)
         dropout = Float(try reader.double("hidden_dropout_prob", in: 0...0.999, default: 0.1))
         weightDropout = Float(try reader.double("attention_probs_dropout_prob", in: 0...0.999, default: 0.1))
         classifierDropout = Float(try reader.optionalDouble("classifier_dropout", in: 0...0.999) ?? Double(dropout))
         initialDeviation = Float(try reader.double("initializer_range", in: 0...10, default: 0.02))
+    }
+
+    /// The names of `id2label`; none where they say no more than the numbers.
+    private static func labelNames(_ reader: ConfigurationReader, count: Int, _ head: EncoderHead) -> [String] {
+        switch head {
+        case .sequenceClassifier, .tokenClassifier: break
+        default: return []
+        }
+        let given = (0..<count).map { reader.object["id2label"]?[String($0)]?.stringValue }
+        let names = given.compactMap { $0 }
+        let says = names.enumerated().contains { $1 != "LABEL_\($0)" }
+        return names.count == count && says ? names : []
     }
 
     /// What `transformers` calls the class.
@@ -104,8 +117,8 @@ extension EncoderConfiguration {
         if let labels {
             var (names, ids) = (JSONObject(), JSONObject())
             for label in 0..<labels {
-                names[String(label)] = .string("LABEL_\(label)")
-                ids["LABEL_\(label)"] = .integer(label)
+                names[String(label)] = .string(labelName(label))
+                ids[labelName(label)] = .integer(label)
             }
             document["id2label"] = .object(names)
             document["label2id"] = .object(ids)

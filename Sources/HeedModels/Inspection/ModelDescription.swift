@@ -4,7 +4,7 @@ import HeedWeights
 
 /// What a model folder holds, read from its headers only: no weight is loaded.
 public struct ModelDescription: Sendable {
-    /// The folder.
+    /// The folder; for a preset, its name.
     public let folder: String
     /// The family.
     public let family: Family
@@ -35,6 +35,17 @@ public struct ModelDescription: Sendable {
         tensors = source.tensors
         parts = ModelDescription.parts(of: layout)
         tokenizer = try ModelDescription.tokenizerKind(folder)
+    }
+
+    /// Describes a shape known by name, of which there are no files.
+    public init(_ preset: Preset) {
+        folder = preset.name
+        family = preset.family
+        configuration = preset.configuration
+        specials = SpecialIds()
+        tensors = []
+        parts = ModelDescription.parts(of: ParameterLayout.declare { preset.configuration.declare(in: $0) }.layout)
+        tokenizer = nil
     }
 
     /// The number of learned numbers.

@@ -2,12 +2,15 @@ import HeedSupport
 import HeedTensor
 
 /// What a model costs for a batch of `rows` sequences of `columns` tokens: known before anything runs.
+///
+/// For an encoder-decoder, sources and targets of `columns` tokens each. An encoder without a head is taken as one that
+/// learns two classes.
 public struct WorkEstimate: Sendable {
     /// The shape.
-    public let configuration: DecoderConfiguration
+    public let configuration: Configuration
     /// Sequences per step.
     public let rows: Int
-    /// Tokens per sequence.
+    /// Tokens per sequence; on each side, where the model reads a source.
     public let columns: Int
     /// The number of learned numbers.
     public let parameters: Int
@@ -25,7 +28,7 @@ public struct WorkEstimate: Sendable {
     /// Estimates without loading or allocating the model.
     ///
     /// - Throws: `HeedError` (`usage`) where the batch is empty, longer than the context, or too large to count.
-    public init(_ configuration: DecoderConfiguration, rows: Int, columns: Int) throws {
+    public init(_ configuration: Configuration, rows: Int, columns: Int) throws {
         guard rows >= 1, columns >= 1, columns <= configuration.context else {
             throw HeedError(
                 .usage, "--batch or --context is out of range",
@@ -37,12 +40,12 @@ public struct WorkEstimate: Sendable {
             throw HeedError(
                 .usage, "--batch is too large", expected: "at most 16,777,216 tokens a step", got: "\(rows)")
         }
-        let (decoder, layout) = ParameterLayout.declare { Decoder($0, configuration) }
+        let layout = ParameterLayout.declare { configuration.declare(in: $0) }.layout
+        let learning = ParameterLayout.declare { configuration.learning.declare(in: $0) }.model
         func trace(_ purpose: Purpose) -> Trace {
-            let batch = TokenBatch(rowCapacity: count, sequenceCapacity: rows)
+            func batch() -> TokenBatch { TokenBatch(rowCapacity: count, sequenceCapacity: rows) }
             let trace = Trace(for: purpose, maximumLength: columns)
-            let states = decoder(batch, in: trace)
-            _ = decoder.loss(states, targets: batch)
+            _ = learning.losses(batch(), source: batch(), in: trace)
             return trace
         }
         let training = PlanEstimate(trace(.training))
@@ -55,8 +58,7 @@ public struct WorkEstimate: Sendable {
         trainingActivationBytes = training.arenaBytes
         inferenceActivationBytes = PlanEstimate(trace(.inference)).arenaBytes
         let tokens = (columns + 63) / 64 * 64
-        cacheBytes =
-            2 * configuration.layers * rows * tokens * configuration.keyHeads * configuration.headWidth * 4
+        cacheBytes = rows * tokens * configuration.cacheBytesPerToken
     }
 
     /// Operations of a training step: the gradient of a product is two products of its size.
@@ -72,25 +74,29 @@ extension WorkEstimate {
     ///
     /// Returns floating-point operations per second, the best pass over 256 tokens within a quarter of a second. Cost:
     /// that time and the memory of one layer.
-    public static func measuredRate(like configuration: DecoderConfiguration, runtime: Runtime) throws -> Double {
-        var shape = configuration
-        shape.layers = 1
-        shape.vocabulary = min(configuration.vocabulary, 1024)
+    public static func measuredRate(like configuration: Configuration, runtime: Runtime) throws -> Double {
+        let shape = configuration.learning.oneLayer(vocabulary: 1024)
         let rows = 256
         let length = min(rows, configuration.context)
-        let (decoder, layout) = ParameterLayout.declare { Decoder($0, shape) }
+        let (model, layout) = ParameterLayout.declare { shape.declare(in: $0) }
         let parameters = try ParameterBuffer(layout)
         parameters.initialise(seed: 1)
-        let batch = TokenBatch(rowCapacity: rows, sequenceCapacity: (rows + length - 1) / length)
-        var left = rows
-        while left > 0 {
-            let count = min(left, length)
-            try batch.append((0..<count).map { Int32($0 * 7 % shape.vocabulary) })
-            left -= count
+        func batch(vocabulary: Int) throws -> TokenBatch {
+            let batch = TokenBatch(rowCapacity: rows, sequenceCapacity: (rows + length - 1) / length)
+            var left = rows
+            while left > 0 {
+                let count = min(left, length)
+                try batch.append((0..<count).map { Int32($0 * 7 % vocabulary) })
+                left -= count
+            }
+            let classes = shape.classes ?? vocabulary
+            for row in 0..<rows { batch.targets[row] = Int32(row * 5 % classes) }
+            for sequence in 0..<batch.sequences.current { batch.sequenceTargets[sequence] = 0 }
+            return batch
         }
-        for row in 0..<rows { batch.targets[row] = Int32(row * 5 % shape.vocabulary) }
         let trace = Trace(for: .training, maximumLength: length)
-        _ = decoder.withoutDropout().loss(decoder.withoutDropout()(batch, in: trace), targets: batch)
+        _ = model.withDropout(0).losses(
+            try batch(vocabulary: shape.vocabulary), source: try batch(vocabulary: shape.vocabulary), in: trace)
         let plan = try Plan(
             trace, parameters: parameters, gradients: try ParameterBuffer(layout), kernels: runtime.kernels,
             team: runtime.team)
@@ -106,5 +112,67 @@ extension WorkEstimate {
             best = min(best, Double(seconds) + Double(fraction) * 1e-18)
         }
         return 3 * PlanEstimate(trace).forwardCost.operations / best
+    }
+}
+
+extension Configuration {
+    /// The longest sequence.
+    public var context: Int {
+        switch self {
+        case .decoder(let configuration): configuration.context
+        case .encoder(let configuration): configuration.context
+        case .encoderDecoder(let configuration): configuration.context
+        }
+    }
+
+    /// The shape in a few words, for reports.
+    public var summary: String {
+        func heads(_ count: Int) -> String { count == 1 ? "1 head" : "\(count) heads" }
+        switch self {
+        case .decoder(let c): return "\(c.layers) layers of \(c.width), \(heads(c.heads))"
+        case .encoder(let c): return "\(c.layers) layers of \(c.width), \(heads(c.heads))"
+        case .encoderDecoder(let c):
+            return "\(c.encoder.layers) + \(c.decoder.layers) layers of \(c.width), \(heads(c.decoder.heads))"
+        }
+    }
+
+    /// Bytes of the keys and values that generation keeps of a token: of the target and, where there is one, the source.
+    var cacheBytesPerToken: Int {
+        switch self {
+        case .decoder(let c): 8 * c.layers * c.keyHeads * c.headWidth
+        case .encoder: 0
+        case .encoderDecoder(let c): 16 * c.decoder.layers * c.decoder.heads * c.decoder.headWidth
+        }
+    }
+
+    /// Classes of a classifier; nil where targets are ids.
+    fileprivate var classes: Int? {
+        if case .encoder(let configuration) = self { configuration.labels } else { nil }
+    }
+
+    /// The shape itself, or with a classifier where it has nothing to learn with.
+    fileprivate var learning: Configuration {
+        guard case .encoder(var configuration) = self, configuration.head == .none else { return self }
+        configuration.head = .sequenceClassifier(labels: 2)
+        configuration.hasPooler = true
+        return .encoder(configuration)
+    }
+
+    /// One layer of the shape, over at most so many ids.
+    fileprivate func oneLayer(vocabulary limit: Int) -> Configuration {
+        var shape = adapted(vocabulary: min(vocabulary, limit), padding: 0)
+        switch shape {
+        case .decoder(var configuration):
+            configuration.layers = 1
+            shape = .decoder(configuration)
+        case .encoder(var configuration):
+            configuration.layers = 1
+            shape = .encoder(configuration)
+        case .encoderDecoder(var configuration):
+            configuration.encoder.layers = 1
+            configuration.decoder.layers = 1
+            shape = .encoderDecoder(configuration)
+        }
+        return shape
     }
 }

@@ -1,8 +1,10 @@
 import HeedSupport
 import HeedWeights
 
-/// Texts with a class each, as rows of ids for a classifier.
-public enum LabelledTexts {
+/// Texts with a class each: a JSONL file of `{"text": …, "label": …}`, with `"pair"` for a second text.
+///
+/// Labels are numbers from 0, or names.
+public struct LabelledTexts: Sendable {
     /// A text or a pair of texts as an encoder reads it.
     public struct Encoded: Sendable {
         public var ids: [Int32]
@@ -15,31 +17,103 @@ public enum LabelledTexts {
         }
     }
 
-    /// Reads a JSONL file of `{"text": …, "label": 0}`, with `"pair"` for a second text.
+    private enum Label: Sendable {
+        case number(Int)
+        case name(String)
+    }
+
+    private struct Line: Sendable {
+        let place: String
+        let text: String
+        let pair: String?
+        let label: Label?
+    }
+
+    private let path: String
+    private let lines: [Line]
+
+    /// Reads a file.
     ///
-    /// - Parameter encode: makes ids of a text and, where there is one, its pair.
-    /// - Returns: `input_ids`, `attention_mask`, `token_type_ids` [N, T] and `labels` [N].
+    /// - Parameter labelled: whether every line must have a class.
     /// - Throws: `HeedError` naming the line.
-    public static func read(
-        _ path: String, encode: (_ text: String, _ pair: String?) throws -> Encoded
-    ) throws -> TensorFile {
-        var rows: [Encoded] = []
-        var labels: [Int64] = []
-        for (number, line) in try TextFiles.lines(path).enumerated() where !line.allSatisfy(\.isWhitespace) {
+    public init(_ path: String, labelled: Bool = true) throws {
+        self.path = path
+        lines = try TextFiles.lines(path).enumerated().compactMap { number, line in
+            if line.allSatisfy(\.isWhitespace) { return nil }
             let place = "\(path), line \(number + 1)"
             let value = try JSON.parse(line, in: place)
-            guard let text = value["text"]?.stringValue, let label = value["label"]?.intValue else {
+            let label =
+                value["label"]?.intValue.map { Label.number($0) } ?? value["label"]?.stringValue.map { .name($0) }
+            guard let text = value["text"]?.stringValue, label != nil || !labelled else {
                 throw HeedError(
-                    .badInput, "the line has no text with its class", in: place,
-                    expected: "{\"text\": \"…\", \"label\": 0}", got: value.kindName)
+                    .badInput, labelled ? "the line has no text with its class" : "the line has no text", in: place,
+                    expected: labelled ? "{\"text\": \"…\", \"label\": 0} or a label in words" : "{\"text\": \"…\"}",
+                    got: value.kindName)
             }
-            rows.append(try encode(text, value["pair"]?.stringValue))
-            labels.append(Int64(label))
+            return Line(place: place, text: text, pair: value["pair"]?.stringValue, label: label)
         }
-        let columns = max(rows.map(\.ids.count).max() ?? 0, 1)
-        guard !rows.isEmpty else {
+        guard !lines.isEmpty else {
             throw HeedError(.badInput, "the file holds no text", in: path, expected: "an object on every line")
         }
+    }
+
+    /// The texts, without their pairs.
+    public var texts: [String] { lines.map(\.text) }
+
+    /// How many classes there are and, if labels are names, their names in alphabetical order.
+    public var classes: (count: Int, names: [String]) {
+        var names: Set<String> = []
+        var largest = -1
+        for line in lines {
+            switch line.label {
+            case .number(let number): largest = max(largest, number)
+            case .name(let name): names.insert(name)
+            case nil: break
+            }
+        }
+        return names.isEmpty ? (largest + 1, []) : (names.count, names.sorted())
+    }
+
+    /// The texts as ids, in the order of the file.
+    public func encoded(_ encode: (_ text: String, _ pair: String?) throws -> Encoded) rethrows -> [Encoded] {
+        try lines.map { try encode($0.text, $0.pair) }
+    }
+
+    /// The number of every text's class.
+    ///
+    /// - Parameters:
+    ///   - names: of the classes; empty where labels must be numbers.
+    ///   - count: the number of classes.
+    /// - Throws: `HeedError` naming the line whose label is none of them.
+    public func labels(names: [String], count: Int) throws -> [Int] {
+        try lines.map { line in
+            switch line.label {
+            case .number(let number) where (0..<count).contains(number): return number
+            case .name(let name):
+                if let number = names.firstIndex(of: name) { return number }
+                throw HeedError(
+                    .badInput, "the class is not one of the model's", in: line.place,
+                    expected: names.isEmpty ? "a number from 0 to \(count - 1)" : names.joined(separator: ", "),
+                    got: quoted(name), advice: nearest(name, among: names).map { "The nearest is \($0)" })
+            case .number(let number):
+                throw HeedError(
+                    .badInput, "the class is out of range", in: line.place, expected: "0 to \(count - 1)",
+                    got: "\(number)")
+            case nil:
+                throw HeedError(.badInput, "the line has no class", in: line.place, expected: "a label")
+            }
+        }
+    }
+
+    /// The texts as rows for training: `input_ids`, `attention_mask`, `token_type_ids` [N, T] and `labels` [N].
+    ///
+    /// - Throws: `HeedError` naming the line whose label is none of the model's.
+    public func rows(
+        names: [String], count: Int, encode: (_ text: String, _ pair: String?) throws -> Encoded
+    ) throws -> TensorFile {
+        let rows = try encoded(encode)
+        let labels = try labels(names: names, count: count)
+        let columns = max(rows.map(\.ids.count).max() ?? 0, 1)
         func matrix(_ values: (Encoded) -> [Int64]) -> [Int64] {
             rows.flatMap { row in
                 let row = values(row)
@@ -51,7 +125,7 @@ public enum LabelledTexts {
         file.append("input_ids", shape: shape, integers: matrix { $0.ids.map { Int64($0) } })
         file.append("attention_mask", shape: shape, integers: matrix { $0.ids.map { _ in 1 } })
         file.append("token_type_ids", shape: shape, integers: matrix { $0.types.map { Int64($0) } })
-        file.append("labels", shape: [rows.count], integers: labels)
+        file.append("labels", shape: [rows.count], integers: labels.map { Int64($0) })
         return file
     }
 }
