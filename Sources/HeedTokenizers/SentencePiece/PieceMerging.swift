@@ -30,32 +30,51 @@ struct PieceMerging: Sendable {
     /// A symbol that stands for no piece: a character outside the vocabulary.
     private static let stranger: Int32 = -1
 
-    init(_ file: SentencePieceFile) {
-        var symbols: [[UInt8]: Int32] = [:]
-        symbols.reserveCapacity(file.pieces.count * 2)
+    /// The merges of a file's pieces, whose texts and ids `vocabulary` has; O(bytes of the pieces).
+    init(_ file: SentencePieceFile, vocabulary: Vocabulary) {
         var scores = file.pieces.map(\.score)
-        for (id, piece) in file.pieces.enumerated() where piece.role.isSegmentable { symbols[piece.text] = Int32(id) }
-        // Single characters first, so that every split below finds its halves.
+        // Characters that are no pieces get numbers of their own, so that every split below finds its halves.
+        var strangers: [[UInt8]: Int32] = [:]
+        func symbol(_ text: UnsafeBufferPointer<UInt8>) -> Int32? {
+            guard let id = vocabulary.id(of: text) else { return nil }
+            return file.pieces[Int(id)].role.isSegmentable ? id : nil
+        }
+        var seen: Set<UInt32> = []
+        var characters: [(key: [UInt8], value: Int)] = []
         for piece in file.pieces where piece.role.isSegmentable {
             piece.text.withUnsafeBufferPointer { text in
                 var at = 0
                 while at < text.count {
                     let length = UnigramPieces.characterLength(text, at)
-                    let character = Array(text[at..<at + length])
-                    if symbols[character] == nil {
-                        symbols[character] = Int32(scores.count)
-                        scores.append(0)
+                    var packed: UInt32 = 0
+                    for index in at..<at + length { packed = packed << 8 | UInt32(text[index]) }
+                    if seen.insert(packed).inserted {
+                        let character = UnsafeBufferPointer(rebasing: text[at..<at + length])
+                        var number = symbol(character)
+                        if number == nil {
+                            number = Int32(scores.count)
+                            strangers[Array(character)] = number
+                            scores.append(0)
+                        }
+                        characters.append((Array(character), Int(number ?? 0)))
                     }
                     at += length
                 }
             }
         }
+        func half(_ text: UnsafeBufferPointer<UInt8>) -> Int32? {
+            if let id = symbol(text) { return id }
+            return text.count <= 4 && !strangers.isEmpty ? strangers[Array(text)] : nil
+        }
         var joins: [Join] = []
+        joins.reserveCapacity(file.pieces.count * 2)
         for (id, piece) in file.pieces.enumerated() where piece.role.isSegmentable {
             piece.text.withUnsafeBufferPointer { text in
                 var at = UnigramPieces.characterLength(text, 0)
                 while at < text.count {
-                    if let left = symbols[Array(text[..<at])], let right = symbols[Array(text[at...])] {
+                    if let left = half(UnsafeBufferPointer(rebasing: text[..<at])),
+                        let right = half(UnsafeBufferPointer(rebasing: text[at...]))
+                    {
                         joins.append(Join(left: left, right: right, merged: Int32(id)))
                     }
                     at += UnigramPieces.characterLength(text, at)
@@ -75,13 +94,12 @@ struct PieceMerging: Sendable {
         joinMask = mask
         self.scores = FrozenBuffer(scores)
         pieceCount = file.pieces.count
-        byteSymbols = FrozenBuffer((UInt8.min...UInt8.max).map { symbols[[$0]] ?? Self.stranger })
-        characters = DoubleArray(
-            keys: symbols.compactMap { text, symbol in
-                text.withUnsafeBufferPointer { bytes in
-                    UnigramPieces.characterLength(bytes, 0) == bytes.count ? (text, Int(symbol)) : nil
-                }
-            })
+        var bytes = [Int32](repeating: Self.stranger, count: 256)
+        for character in characters where character.key.count == 1 {
+            bytes[Int(character.key[0])] = Int32(character.value)
+        }
+        byteSymbols = FrozenBuffer(bytes)
+        self.characters = DoubleArray(keys: characters)
         unused = Set(file.pieces.indices.filter { file.pieces[$0].role == .unused }.map(Int32.init))
         let marked = file.pieces.enumerated().filter { $0.element.role == .userDefined }
         userDefined = marked.isEmpty ? nil : DoubleArray(keys: marked.map { ($0.element.text, $0.offset) })

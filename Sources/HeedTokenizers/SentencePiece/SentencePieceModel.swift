@@ -35,7 +35,7 @@ public struct SentencePieceModel: Sendable {
             unigram = nil
             vocabulary = try Self.vocabulary(of: file, in: place)
             switch file.algorithm {
-            case .bpe: segmenter = .merging(PieceMerging(file))
+            case .bpe: segmenter = .merging(PieceMerging(file, vocabulary: vocabulary))
             case .word: segmenter = .words
             default:
                 let marked = file.pieces.filter { $0.role == .userDefined }

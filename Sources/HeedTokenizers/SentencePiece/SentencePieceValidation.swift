@@ -17,18 +17,23 @@ extension SentencePieceFile {
         }
         var unknown: Int?
         var bytesSeen = [Bool](repeating: false, count: 256)
-        var ordinary = Set<[UInt8]>(minimumCapacity: pieces.count)
-        var reserved = Set<[UInt8]>()
+        var ordinary = Vocabulary.Builder(capacity: pieces.count)
+        var reserved = Vocabulary.Builder(capacity: 512)
         for (id, piece) in pieces.enumerated() {
             guard !piece.text.isEmpty else { throw broken("piece \(id) is empty") }
             guard !piece.score.isNaN else { throw broken("the score of piece \(id) is not a number") }
-            let name = quoted(String(decoding: piece.text, as: UTF8.self))
-            let isNew: Bool
-            switch piece.role {
-            case .normal, .userDefined, .unused: isNew = ordinary.insert(piece.text).inserted
-            case .unknown, .control, .byte: isNew = reserved.insert(piece.text).inserted
+            var name: String { quoted(String(decoding: piece.text, as: UTF8.self)) }
+            do {
+                // Ordinary pieces and others may share a text.
+                try piece.text.withUnsafeBufferPointer { text in
+                    switch piece.role {
+                    case .normal, .userDefined, .unused: try ordinary.add(text, id: id)
+                    case .unknown, .control, .byte: try reserved.add(text, id: id)
+                    }
+                }
+            } catch {
+                throw broken("piece \(name) occurs twice, the second time as \(id)")
             }
-            guard isNew else { throw broken("piece \(name) occurs twice, the second time as \(id)") }
             if piece.role == .unknown {
                 if let unknown { throw broken("pieces \(unknown) and \(id) are both the unknown one") }
                 unknown = id
