@@ -51,6 +51,15 @@ import Testing
         for (one, next) in zip(pieces.dropFirst(3), pieces.dropFirst(4)) { #expect(one.score >= next.score) }
     }
 
+    @Test("a string becomes a candidate where its continuations differ in their first bytes")
+    func seedsByBytes() throws {
+        // じ and ご, the continuations of あい, begin with the same byte; 語 and 字, those of うえ, do not.
+        let text = String(repeating: "あいじ あいご うえ語 うえ字\n", count: 200)
+        let pieces = try Self.pieces(try Self.train(.unigram, 20, on: Array(text.utf8))).map(\.text)
+        #expect(pieces.contains { $0.contains("うえ") })
+        #expect(!pieces.contains("あい") && !pieces.contains("▁あい"))
+    }
+
     @Test("the number of threads does not show", arguments: SentencePieceFile.Algorithm.allCases)
     func threads(algorithm: SentencePieceFile.Algorithm) throws {
         var text: [UInt8] = []

@@ -1,6 +1,7 @@
 /// Finds the strings that a unigram vocabulary starts from: all that occur at least twice with different
-/// continuations, which are the inner nodes of the text's suffix tree (Abouelhoda et al. 2004; SentencePiece uses
-/// esaxx for it).
+/// continuations, which are the inner nodes of the text's suffix tree (Abouelhoda et al. 2004).
+///
+/// As in SentencePiece 0.2.3 the tree is one of bytes: continuations differ where their first bytes do.
 ///
 /// Words are distinct and weighted, and no string is longer than a piece may be, so sorting the suffixes by their first
 /// characters suffices. Time O(c log c) in the characters c of the distinct words, memory 20 bytes per character.
@@ -16,6 +17,8 @@ struct UnigramSeeds {
     private var text: [UInt16] = []
     private var weights: [Int64] = []
     private let longest: Int
+    /// The first byte in UTF-8 of each character, continuations included.
+    private var leads: [UInt8] = [0, 0xE2, 0xE2]
 
     private static let firstCharacter: UInt16 = 3
 
@@ -39,6 +42,7 @@ struct UnigramSeeds {
 
     private init(_ corpus: SentencePieceCorpus, longest: Int) {
         self.longest = longest
+        leads += corpus.alphabet.map { String($0).utf8.first ?? 0 }
         // Continuations take the places of the characters they are in the text: a space sorts as U+2581.
         for word in corpus.words {
             for character in corpus.characters[word.start..<word.end] {
@@ -48,6 +52,9 @@ struct UnigramSeeds {
             text.append(UInt16(word.following))
             weights.append(0)
         }
+        // The place after the last word can be looked at as well.
+        text.append(0)
+        weights.append(0)
     }
 
     /// The packed characters of a suffix from `depth` on: four of 16 bits, nothing beyond the end of its word.
@@ -133,11 +140,14 @@ struct UnigramSeeds {
         text.withUnsafeBufferPointer { text in
             var seeds: [Seed] = []
             // Open intervals: the place where each began, its depth, and the weight gathered before it closes.
-            var stack: [(from: Int, depth: Int, weight: Int64)] = [(0, -1, 0)]
+            var stack: [(from: Int, depth: Int, weight: Int64, branches: Bool)] = [(0, -1, 0, false)]
             for place in 0...order.count {
                 var depth = -1
+                var branches = false
                 if place > 0, place < order.count {
-                    depth = Self.shared(text, order[place - 1], order[place], longest + 1)
+                    let (before, here) = (order[place - 1], order[place])
+                    depth = Self.shared(text, before, here, longest + 1)
+                    branches = leads[Int(text[Int(before) + depth])] != leads[Int(text[Int(here) + depth])]
                 }
                 var from = place
                 var carried: Int64 = 0
@@ -148,7 +158,7 @@ struct UnigramSeeds {
                 while let top = stack.last, top.depth > depth {
                     stack.removeLast()
                     let weight = top.weight + carried
-                    if top.depth >= 2, top.depth <= longest {
+                    if top.branches, top.depth >= 2, top.depth <= longest {
                         let start = Int(order[top.from])
                         if text[start + top.depth - 1] >= Self.firstCharacter {
                             seeds.append(Seed(start: start, length: top.depth, count: weight))
@@ -160,8 +170,9 @@ struct UnigramSeeds {
                 if let top = stack.last {
                     if top.depth == depth {
                         stack[stack.count - 1].weight += carried
+                        if branches { stack[stack.count - 1].branches = true }
                     } else {
-                        stack.append((from, depth, carried))
+                        stack.append((from, depth, carried, branches))
                     }
                 }
             }
