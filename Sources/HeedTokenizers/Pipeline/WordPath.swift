@@ -139,12 +139,14 @@ struct WordPath: Sendable {
         guard let replace = normalizer as? ReplaceNormalizer, !replace.pattern.isExpression,
             replace.pattern.source == " ", let model = model as? BPEModel, model.options.fallsBackToBytes
         else { return nil }
-        let bytes = Set((0..<256).map { model.byteIDs.pointer[$0] })
-        guard !bytes.contains(-1),
-            !model.merges.contains(where: { bytes.contains($0.left) || bytes.contains($0.right) })
-        else { return nil }
-        return PieceBorders(
-            (0..<model.vocabulary.idLimit).lazy.map { model.vocabulary.bytes(of: TokenID($0)).map(Array.init) ?? [] })
+        var isByte = [Bool](repeating: false, count: model.vocabulary.idLimit)
+        for byte in 0..<256 {
+            let id = model.byteIDs.pointer[byte]
+            guard id >= 0 else { return nil }
+            isByte[Int(id)] = true
+        }
+        for merge in model.merges where isByte[Int(merge.left)] || isByte[Int(merge.right)] { return nil }
+        return PieceBorders(model.vocabulary)
     }
 
     /// Whether no merge joins a mark to what stands before it, and marks are never unknown.

@@ -8,25 +8,41 @@ struct PieceBorders: Sendable {
     /// Whether U+2581 follows another character in no piece.
     private let cutsBeforeSpaces: Bool
 
-    /// The borders of a vocabulary; O(bytes of its pieces).
+    /// The borders of pieces; O(bytes of the pieces).
     init(_ pieces: some Sequence<[UInt8]>) {
         var followers = [UInt64](repeating: 0, count: 256)
         var cutsBeforeSpaces = true
         for piece in pieces {
-            for at in 1..<max(1, piece.count) where piece[at] < 0x80 && piece[at - 1] < 0x80 {
-                followers[2 * Int(piece[at - 1]) + Int(piece[at] >> 6)] |= 1 << UInt64(piece[at] & 63)
-            }
-            if cutsBeforeSpaces, Self.hasInnerSpace(piece) { cutsBeforeSpaces = false }
+            piece.withUnsafeBufferPointer { Self.add($0, &followers, &cutsBeforeSpaces) }
         }
         self.followers = FrozenBuffer(followers)
         self.cutsBeforeSpaces = cutsBeforeSpaces
     }
 
+    /// The borders of a vocabulary; O(bytes of its texts).
+    init(_ vocabulary: Vocabulary) {
+        var followers = [UInt64](repeating: 0, count: 256)
+        var cutsBeforeSpaces = true
+        for id in 0..<vocabulary.idLimit {
+            if let text = vocabulary.bytes(of: TokenID(id)) { Self.add(text, &followers, &cutsBeforeSpaces) }
+        }
+        self.followers = FrozenBuffer(followers)
+        self.cutsBeforeSpaces = cutsBeforeSpaces
+    }
+
+    private static func add(
+        _ piece: UnsafeBufferPointer<UInt8>, _ followers: inout [UInt64], _ cutsBeforeSpaces: inout Bool
+    ) {
+        for at in 1..<max(1, piece.count) where piece[at] < 0x80 && piece[at - 1] < 0x80 {
+            followers[2 * Int(piece[at - 1]) + Int(piece[at] >> 6)] |= 1 << UInt64(piece[at] & 63)
+        }
+        if cutsBeforeSpaces, hasInnerSpace(piece) { cutsBeforeSpaces = false }
+    }
+
     /// Whether U+2581 follows another character in a text.
-    private static func hasInnerSpace(_ text: [UInt8]) -> Bool {
-        let space = SentencePieceFile.spaceSymbol
-        for at in 1..<max(1, text.count) where text[at] == 0xE2 && text[at...].starts(with: space) {
-            if at < 3 || !text[(at - 3)...].starts(with: space) { return true }
+    private static func hasInnerSpace(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        for at in 1..<max(1, text.count) where isSpace(text, at) {
+            if at < 3 || !isSpace(text, at - 3) { return true }
         }
         return false
     }
@@ -47,7 +63,9 @@ struct PieceBorders: Sendable {
             let before = text[at - 1]
             if here < 0x80 {
                 if isBorder(before, here) { return at }
-            } else if here == 0xE2, cutsBeforeSpaces, isSpace(text, at), !(at - start >= 3 && isSpace(text, at - 3)) {
+            } else if here == 0xE2, cutsBeforeSpaces, Self.isSpace(text, at),
+                !(at - start >= 3 && Self.isSpace(text, at - 3))
+            {
                 return at
             }
             at += 1
@@ -56,7 +74,7 @@ struct PieceBorders: Sendable {
     }
 
     @inline(__always)
-    private func isSpace(_ text: UnsafeBufferPointer<UInt8>, _ at: Int) -> Bool {
+    private static func isSpace(_ text: UnsafeBufferPointer<UInt8>, _ at: Int) -> Bool {
         at + 2 < text.count && text[at] == 0xE2 && text[at + 1] == 0x96 && text[at + 2] == 0x81
     }
 }
