@@ -16,12 +16,13 @@ struct SharedSourceTests {
     }
 
     private func translate(
-        _ prompts: [GenerationPrompt], cache: CacheKind = .float32, threads: Int = 1, beams: Int = 5
+        _ prompts: [GenerationPrompt], model: Model? = nil, cache: CacheKind = .float32, threads: Int = 1,
+        beams: Int = 5
     ) throws -> [[GeneratedSequence]] {
         var settings = SourceOptions()
         settings.cache = cache
         let source = try EncoderDecoderSource(
-            SharedSourceTests.model(), runtime: try Runtime(threads: threads), options: settings)
+            model ?? SharedSourceTests.model(), runtime: try Runtime(threads: threads), options: settings)
         var options = GenerationOptions()
         options.numBeams = beams
         options.numReturnSequences = min(beams, 3)
@@ -43,6 +44,24 @@ struct SharedSourceTests {
         #expect(plain.allSatisfy { $0.count == 3 && $0.allSatisfy { $0.ids.count >= 12 } })
         #expect(try translate(prompts, cache: .none) == plain)
         #expect(try translate(prompts, threads: 3) == plain)
+    }
+
+    @Test("any positions: relative offsets and rotary pairs continue where the cache ends")
+    func otherPositions() throws {
+        for rotary in [false, true] {
+            var configuration = EncoderDecoderConfiguration.original(
+                width: 32, layers: 2, heads: 4, inner: 48, vocabulary: 40, context: 48, dropout: 0)
+            configuration.positions = .none
+            if rotary {
+                configuration.rotary = RotaryPositions(
+                    frequencies: DecoderConfiguration.rotaryFrequencies(width: 8, theta: 10_000))
+            } else {
+                configuration.relativeBuckets = RelativeBuckets(buckets: 8, maximumDistance: 16)
+            }
+            let model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 6)
+            let plain = try translate(prompts, model: model, cache: .none)
+            #expect(try translate(prompts, model: model) == plain)
+        }
     }
 
     @Test("a source is translated as if alone")

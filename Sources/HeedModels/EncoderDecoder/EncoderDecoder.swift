@@ -177,7 +177,7 @@ extension EncoderDecoderConfiguration {
             let attention = Attention(
                 scope / "attention", layer: layer, width: width,
                 shape: AttentionShape(heads: stack.heads, width: stack.headWidth, scale: scale, causal: readsMemory),
-                projectionBias: hasBias, outputBias: hasBias, bias: bias, weightDropout: weightDropout,
+                projectionBias: hasBias, outputBias: hasBias, rotary: rotary, bias: bias, weightDropout: weightDropout,
                 dropout: dropout, initial: square, outputInitial: square)
             let cross =
                 readsMemory

@@ -61,6 +61,8 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var embeddingNorm: Bool = false
     public var positions: EmbeddedPositions
     public var relativeBuckets: RelativeBuckets?
+    /// Turns queries and keys of each stack's attention to itself by their positions (Su et al. 2021); nil: no turning.
+    public var rotary: RotaryPositions?
     /// Whether embeddings are multiplied by √C.
     public var scalesEmbedding: Bool
     /// Whether both sides read one table.

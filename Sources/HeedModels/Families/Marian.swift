@@ -84,7 +84,9 @@ extension EncoderDecoderConfiguration {
     /// Why Marian's or BART's files cannot say what this configuration says, or nil.
     func objection(asMarianOrBart family: Family) -> String? {
         if placement != .after || finalNorms { return "norms before the halves or behind the stacks" }
-        if norm != .layer || gated || relativeBuckets != nil || !hasBias || !scalesScores { return "its layers" }
+        if norm != .layer || gated || relativeBuckets != nil || rotary != nil || !hasBias || !scalesScores {
+            return "its layers"
+        }
         if logitsBias != .constant { return "its output offset" }
         let expected: EmbeddedPositions =
             family == .marian

@@ -76,7 +76,7 @@ extension EncoderDecoderConfiguration {
     /// Why T5's files cannot say what this configuration says, or nil.
     var objectionAsT5: String? {
         placement == .before && finalNorms && norm == .rootMeanSquare && relativeBuckets != nil && positions == .none
-            && !hasBias && !scalesScores && logitsBias == .none && sharedTable && !embeddingNorm
+            && rotary == nil && !hasBias && !scalesScores && logitsBias == .none && sharedTable && !embeddingNorm
             ? nil : "layers other than T5's"
     }
 }

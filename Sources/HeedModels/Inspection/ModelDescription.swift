@@ -164,7 +164,7 @@ extension EncoderDecoderConfiguration {
         }
         let positions: String =
             switch positions {
-            case .none: relativeBuckets == nil ? "none" : "relative"
+            case .none: relativeBuckets != nil ? "relative" : rotary != nil ? "rotary" : "none"
             case .learned: "learned"
             case .sinusoidal: "sinusoidal"
             }
