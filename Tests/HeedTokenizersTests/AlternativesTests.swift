@@ -79,6 +79,15 @@ struct AlternativesTests {
         }
     }
 
+    @Test("sums that start again do not show between the fast way and the long one")
+    func longSums() throws {
+        let tokenizer = try FuzzTests.tokenizer(.pieceUnigram)
+        var source = TextSource(random: SplitMix(state: 31))
+        var text: [UInt8] = []
+        while text.count < 150_000 { text += Array(source.text().utf8) + Array(" the he eth ".utf8) }
+        #expect(tokenizer.ids(of: text) == (try tokenizer.encode(text, addingSpecialTokens: false)).ids)
+    }
+
     @Test("a switch of recognising special tokens counts at once")
     func switching() throws {
         let text =

@@ -78,7 +78,8 @@ extension UnigramModel {
                 let entry = memory.entry(key)
                 if entry.pointee.key != key { entry.pointee = remembered(text, start..<end, key) }
                 let lead = Double(entry.pointee.lead)
-                if lead > pieces.roundingBound(after: sum, length: count) {
+                let isFar = sum - Double(count) * pieces.largestScore > UnigramPieces.lowestSum
+                if isFar, lead > pieces.roundingBound(after: sum, length: count) {
                     joiner.finish(&tokens)
                     withUnsafeBytes(of: &entry.pointee.ids) { raw in
                         let found = raw.assumingMemoryBound(to: TokenID.self)

@@ -16,12 +16,15 @@ struct UnigramPieces: Sendable {
     private(set) var borders: PieceBorders?
     /// The scores that the search adds, by id.
     private(set) var searchScores: FrozenBuffer<Double>?
+    /// The most bytes of a piece.
+    private(set) var longestPiece = 0
     /// The largest of them without their signs.
     private(set) var largestScore = 0.0
 
     /// Prepares for remembering words.
     mutating func remember(_ lengths: [Int], _ borders: PieceBorders) {
         self.borders = borders
+        longestPiece = lengths.max() ?? 0
         let scores = lengths.enumerated().map { score($0, length: $1) }
         largestScore = scores.reduce(abs(unknownScore)) { max($0, abs($1)) }
         searchScores = FrozenBuffer(scores)
@@ -37,6 +40,9 @@ struct UnigramPieces: Sendable {
         if let isUserDefined, isUserDefined.pointer[id] { return Double(Float(0.1 * Double(length - 1))) }
         return scores.pointer[id]
     }
+
+    /// Where 32-bit sums start again from 0.
+    static let lowestSum = -100_000.0
 
     /// A sum as it is stored.
     @inline(__always)
@@ -102,9 +108,17 @@ extension UnigramPieces {
 
     private func fill(_ best: UnsafeMutableBufferPointer<BestPath>, _ text: UnsafeBufferPointer<UInt8>) {
         let size = text.count
+        let longestReach = max(longestPiece, 4)
         var start = 0
         while start < size {
-            let scoreHere = best[start].score
+            var scoreHere = best[start].score
+            if usesSinglePrecision, scoreHere < Self.lowestSum {
+                // Long sums lose their last digits: SentencePiece starts again from 0.
+                for end in start..<min(start + longestReach, size) + 1 where best[end].start >= 0 || end == start {
+                    best[end].score = rounded(best[end].score - scoreHere)
+                }
+                scoreHere = 0
+            }
             let characterLength = Self.characterLength(text, start)
             var hasSingle = false
             var cursor = trie.root
