@@ -46,7 +46,7 @@ let package = Package(
         // Where tests find golden files.
         .target(name: "TestFixtures", dependencies: ["HeedSupport"], path: "Tests/TestFixtures"),
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
-        .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers"]),
+        .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers", "TestFixtures"]),
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
         .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedSupport", "CHeedKernels"]),
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),

@@ -14,10 +14,13 @@ public struct Attention: Sendable {
     public let memoryProjection: Linear?
     /// `W_O` [C, H·width].
     public let output: Linear
+    /// Turns queries and keys by their positions, where the model has rotary positions.
     public let rotary: RotaryPositions?
+    /// Offsets on scores by distance, where the model has them.
     public let bias: RelativeBias?
     /// Rates of dropout on the attention weights and on the answer.
     public let weightDropout: Float
+    /// Rate at which attention weights are dropped in training.
     public let dropout: Float
     private let layer: Int
 

@@ -12,15 +12,22 @@ public enum NormPlacement: Sendable, Equatable {
 ///
 /// `[rows, C] → [rows, C]`. All published blocks are values of this one.
 public struct Block: Sendable {
+    /// Whether the norms stand before the halves or behind them.
     public let placement: NormPlacement
+    /// The norm of attention's half.
     public let attentionNorm: Norm
+    /// Attention to the own sequence.
     public let attention: Attention
     /// Present when the block reads a memory.
     public let crossNorm: Norm?
+    /// Attention to a source, in the decoder of an encoder-decoder.
     public let crossAttention: Attention?
+    /// The norm of the feed-forward layer's half.
     public let feedForwardNorm: Norm
+    /// The feed-forward layer.
     public let feedForward: FeedForward
 
+    /// Declares the parameters of all halves in `scope`.
     public init(
         placement: NormPlacement, attentionNorm: Norm, attention: Attention, crossNorm: Norm? = nil,
         crossAttention: Attention? = nil, feedForwardNorm: Norm, feedForward: FeedForward

@@ -20,11 +20,13 @@ public struct Embedding: Sendable {
     public let positionTable: Parameter?
     /// S [types, C].
     public let typeTable: Parameter?
+    /// The norm on the sum, where the model has one.
     public let norm: Norm?
     /// s.
     public let scale: Float
     /// The id whose lookups give no gradient.
     public let padding: Int?
+    /// Rate at which the rows are dropped in training.
     public let dropout: Float
     private let positions: EmbeddedPositions
 

@@ -9,7 +9,9 @@ public struct FeedForward: Sendable {
     public let up: Linear
     /// `W₂ [C, F]`.
     public let down: Linear
+    /// f.
     public let activation: Activation
+    /// Whether f(gate) multiplies a second product.
     public let gated: Bool
     /// Rate of dropout on the answer.
     public let dropout: Float

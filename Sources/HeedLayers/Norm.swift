@@ -4,8 +4,11 @@ import HeedTensor
 ///
 /// `[rows, C] → [rows, C]`. Formulas at `NormKind`.
 public struct Norm: Sendable {
+    /// Layer norm or root-mean-square norm.
     public let kind: NormKind
+    /// Gain [C].
     public let gain: Parameter
+    /// Offset [C], in layer norm.
     public let offset: Parameter?
     /// Added to the variance (or mean square) before the root.
     public let epsilon: Float

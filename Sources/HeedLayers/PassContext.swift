@@ -15,5 +15,6 @@ public struct PassContext {
     /// As `attentionName`, for the attention that reads the memory.
     public var crossAttentionName: String?
 
+    /// A pass over `batch` without a source.
     public init(_ batch: TokenBatch) { self.batch = batch }
 }

@@ -87,6 +87,7 @@ public struct ExactText: Hashable, Sendable {
     /// The text.
     public let text: String
 
+    /// A text that equals only the same scalars.
     public init(_ text: String) { self.text = text }
 
     public static func == (left: ExactText, right: ExactText) -> Bool {

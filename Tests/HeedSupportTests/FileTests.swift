@@ -11,12 +11,9 @@ import HeedSupport
 
 /// A folder of its own for one test, removed at the end.
 func withTemporaryFolder(_ body: (String) throws -> Void) throws {
-    let path = "/tmp/heed-support-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+    let path = temporaryPath("support")
     try createDirectory(path)
-    defer {
-        for name in (try? listDirectory(path)) ?? [] { remove(joinPath(path, name)) }
-        rmdir(path)
-    }
+    defer { try? removeTree(path) }
     try body(path)
 }
 

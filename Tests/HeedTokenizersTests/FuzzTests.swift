@@ -238,7 +238,7 @@ struct FuzzTests {
     }
 
     static func ranksTokenizer() throws -> Tokenizer {
-        let path = "/tmp/heed-ranks-\(getpid())-\(UInt64.random(in: 0 ... .max)).tiktoken"
+        let path = temporaryPath("ranks.tiktoken")
         defer { try? removeFile(path) }
         var lines = ""
         for byte in 0..<256 { lines += base64([UInt8(byte)]) + " \(byte)\n" }

@@ -13,12 +13,9 @@ import Testing
 struct SavingTests {
     /// A folder of its own, removed at the end.
     func inFolder(_ body: (String) throws -> Void) throws {
-        let path = "/tmp/heed-tokenizers-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        let path = temporaryPath("tokenizers")
         try createDirectory(path)
-        defer {
-            for name in (try? listDirectory(path)) ?? [] { try? removeFile(joinPath(path, name)) }
-            rmdir(path)
-        }
+        defer { try? removeTree(path) }
         try body(path)
     }
 

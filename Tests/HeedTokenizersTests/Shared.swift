@@ -1,33 +1,11 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 import HeedSupport
 import HeedTokenizers
+import TestFixtures
 import Testing
 
 /// The folder of reference data that lies beside the repository, where there is one.
 enum Shared {
-    static let folder: String? = {
-        if let named = getenv("HEED_SHARED").map({ String(cString: $0) }), isDirectory(named) { return named }
-        for start in [#filePath, currentFolder] {
-            var path = parentPath(start)
-            for _ in 0..<12 {
-                if isDirectory(joinPath(path, "shared/fixtures")) { return joinPath(path, "shared") }
-                path = parentPath(path)
-            }
-        }
-        return nil
-    }()
-
-    private static var currentFolder: String {
-        guard let path = getcwd(nil, 0) else { return "." }
-        defer { free(path) }
-        return String(cString: path) + "/x"
-    }
+    static let folder: String? = TestFixtures.Shared.folder
 
     static var isThere: Bool { folder != nil }
 

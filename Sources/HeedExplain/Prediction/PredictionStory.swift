@@ -10,13 +10,17 @@ import HeedTensor
 public struct PredictionStory: Sendable {
     /// A token that may come next.
     public struct Candidate: Sendable, Equatable {
+        /// The id of a token.
         public let id: Int
+        /// Its probability, from 0 to 1.
         public let probability: Double
     }
 
     /// What the model would have said after `layer` blocks: the stream through the last norm and the output matrix.
     public struct Lens: Sendable, Equatable {
+        /// How many blocks the stream has passed.
         public let layer: Int
+        /// The token that the stream, read out there, makes most likely.
         public let best: Candidate
         /// The probability, at this depth, of the final answer.
         public let probabilityOfAnswer: Double

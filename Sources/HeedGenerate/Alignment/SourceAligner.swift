@@ -24,6 +24,7 @@ public final class SourceAligner {
         /// What the decoder reads: its start, then all ids but the last.
         public var target: [Int32]
 
+        /// A pair of ids as the two sides read them.
         public init(source: [Int32], target: [Int32]) {
             self.source = source
             self.target = target

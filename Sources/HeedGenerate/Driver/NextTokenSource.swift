@@ -53,5 +53,6 @@ extension NextTokenSource {
     /// One: a source without threads.
     public var shares: Int { 1 }
 
+    /// Does all of the work as one part.
     public func share(_ body: (_ part: Int, _ parts: Int) -> Void) { body(0, 1) }
 }

@@ -29,7 +29,9 @@ public struct SourceOptions: Sendable, Equatable {
 /// every later id, whose plan of one row per sequence serves all steps. A step allocates nothing. The logits of a row
 /// have the same bits for any chunk, company, number of threads, and without a cache.
 public final class DecoderSource: NextTokenSource {
+    /// The number of ids, V.
     public let vocabulary: Int
+    /// How many ids a row can hold: the positions of the model.
     public let contextLength: Int
     public private(set) var rows = 0
 
@@ -108,8 +110,10 @@ public final class DecoderSource: NextTokenSource {
         rows = parents.count
     }
 
+    /// The number of threads.
     public var shares: Int { runtime.team.count }
 
+    /// Divides work among the threads that also compute the model.
     public func share(_ body: (_ part: Int, _ parts: Int) -> Void) { runtime.team.share(body) }
 
     public func advance(_ ids: UnsafeBufferPointer<Int32>) throws {

@@ -8,7 +8,9 @@ import HeedTensor
 /// Rows that continue the same source share its cached keys and values. The logits of a row have the same bits for any
 /// company and number of threads, and without a cache of the target.
 public final class EncoderDecoderSource: NextTokenSource {
+    /// The number of target ids, V.
     public let vocabulary: Int
+    /// How many ids a target can hold.
     public let contextLength: Int
     public private(set) var rows = 0
 
@@ -110,8 +112,10 @@ public final class EncoderDecoderSource: NextTokenSource {
         rows = parents.count
     }
 
+    /// The number of threads.
     public var shares: Int { runtime.team.count }
 
+    /// Divides work among the threads that also compute the model.
     public func share(_ body: (_ part: Int, _ parts: Int) -> Void) { runtime.team.share(body) }
 
     public func advance(_ ids: UnsafeBufferPointer<Int32>) throws {

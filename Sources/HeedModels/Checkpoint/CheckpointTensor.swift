@@ -20,6 +20,7 @@ public struct CheckpointTensor: Sendable {
     /// Whether a file may lack it, in which case the parameter keeps its initial values.
     public let optional: Bool
 
+    /// A published name for (rows of) a parameter.
     public init(
         _ name: String, _ parameter: Parameter, rows: Range<Int>? = nil, transposed: Bool = false,
         aliases: [String] = [], optional: Bool = false

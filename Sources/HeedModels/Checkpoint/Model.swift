@@ -26,10 +26,14 @@ public enum Family: String, Sendable, CaseIterable {
 
 /// Ids with a meaning for generation, from `config.json` and `generation_config.json`.
 public struct SpecialIds: Sendable, Equatable {
+    /// The id that starts a text, where there is one.
     public var begin: Int?
+    /// The ids that end a text.
     public var ends: [Int] = []
+    /// The id that stands for nothing, where there is one.
     public var padding: Int?
 
+    /// The ids that a model treats specially.
     public init(begin: Int? = nil, ends: [Int] = [], padding: Int? = nil) {
         self.begin = begin
         self.ends = ends
@@ -39,6 +43,7 @@ public struct SpecialIds: Sendable, Equatable {
 
 /// A model with its numbers: what a folder in the Hugging Face layout holds, tokenizer aside.
 public final class Model: Sendable {
+    /// The family whose names and files the model has.
     public let family: Family
     /// The layers.
     public let architecture: Architecture
@@ -46,6 +51,7 @@ public final class Model: Sendable {
     public let parameters: ParameterBuffer
     /// Published names.
     public let checkpoint: [CheckpointTensor]
+    /// The ids that start, end and fill texts.
     public let specials: SpecialIds
     /// `config.json` as it is written.
     public let document: JSONObject

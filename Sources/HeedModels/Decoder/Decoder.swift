@@ -5,12 +5,15 @@ import HeedTensor
 ///
 /// GPT-2 and LLaMA are configurations of it. Recording a pass computes nothing.
 public struct Decoder: Sendable {
+    /// The shape.
     public let configuration: DecoderConfiguration
     /// E [V, C].
     public let table: Parameter
     /// P [context, C], for learned positions.
     public let positionTable: Parameter?
+    /// The blocks, from the embedding up.
     public let blocks: [Block]
+    /// The norm behind the last block.
     public let finalNorm: Norm
     /// The output matrix [V, C]; the table itself when tied.
     public let head: Parameter

@@ -18,21 +18,31 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var context: Int
     /// C.
     public var width: Int
+    /// How many blocks.
     public var layers: Int
+    /// How many heads the queries have.
     public var heads: Int
+    /// How many heads keys and values have; a divisor of `heads`.
     public var keyHeads: Int
     /// Columns per head; usually width / heads.
     public var headWidth: Int
     /// F of the feed-forward layer.
     public var inner: Int
+    /// f of the feed-forward layer.
     public var activation: Activation
     /// Whether the feed-forward layer is gated.
     public var gated: Bool
+    /// Layer norm or root-mean-square norm.
     public var norm: NormKind
+    /// What norms add under the root.
     public var epsilon: Float
+    /// How positions enter.
     public var positions: Positions
+    /// Whether the maps to queries, keys and values have offsets.
     public var projectionBias: Bool
+    /// Whether attention's output map has an offset.
     public var outputBias: Bool
+    /// Whether the maps of the feed-forward layer have offsets.
     public var feedForwardBias: Bool
     /// Whether the output matrix is the embedding table.
     public var tied: Bool
@@ -42,7 +52,9 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var scalesByLayer: Bool = false
     /// Dropout rates: after the embedding, on attention weights, on each half's answer.
     public var embeddingDropout: Float = 0
+    /// Rate on attention weights.
     public var weightDropout: Float = 0
+    /// Rate on each half's answer.
     public var residualDropout: Float = 0
     /// The standard deviation of a new model's matrices; those that write to the stream have 1/√(2·layers) of it.
     public var initialDeviation: Float = 0.02

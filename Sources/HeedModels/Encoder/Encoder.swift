@@ -5,12 +5,17 @@ import HeedTensor
 ///
 /// BERT and RoBERTa are configurations of it. Recording a pass computes nothing.
 public struct Encoder: Sendable {
+    /// The shape.
     public let configuration: EncoderConfiguration
+    /// Ids, positions and types to rows.
     public let embedding: Embedding
+    /// The blocks, from the embedding up.
     public let blocks: [Block]
+    /// `tanh(W · h + b)` of the first position's state [C, C].
     public let pooler: Linear?
     /// The masked-language head: `norm(f(W · h + b))` before the output matrix.
     public let transform: Linear?
+    /// The norm of the masked-language head.
     public let transformNorm: Norm?
     /// The output matrix over ids [V, C]; the table itself when tied.
     public let predictionTable: Parameter?
@@ -18,7 +23,9 @@ public struct Encoder: Sendable {
     public let predictionBias: Parameter?
     /// Whether the second sentence follows the first: [2, C].
     public let nextSentence: Linear?
+    /// A sequence classifier's map of its own [C, C].
     public let classifierDense: Linear?
+    /// The map to the classes [classes, C].
     public let classifier: Linear?
 
     /// Declares every parameter in `scope`.

@@ -24,16 +24,21 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var firstPosition: Int
     /// C.
     public var width: Int
+    /// How many blocks.
     public var layers: Int
+    /// How many heads.
     public var heads: Int
     /// F of the feed-forward layer.
     public var inner: Int
+    /// f of the feed-forward layer.
     public var activation: Activation = .gelu
+    /// What norms add under the root.
     public var epsilon: Float = 1e-12
     /// Kinds of tokens (first sentence, second sentence).
     public var types: Int
     /// The id that stands for nothing; its lookups give no gradient.
     public var padding: Int
+    /// What stands on the last block.
     public var head: EncoderHead
     /// What the classes are called, one name each; empty where they have numbers only.
     public var labelNames: [String] = []
@@ -45,8 +50,11 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var tied: Bool = true
     /// Dropout rates: after embeddings and on each half's answer, on attention weights, before the classes.
     public var dropout: Float = 0
+    /// Rate on attention weights.
     public var weightDropout: Float = 0
+    /// Rate before the classes.
     public var classifierDropout: Float = 0
+    /// The standard deviation of a new model's matrices.
     public var initialDeviation: Float = 0.02
 
     /// BERT (Devlin et al. 2019) of a width and depth.

@@ -5,7 +5,9 @@ import HeedTensor
 public struct MaskedPrediction: Sendable {
     /// An id with its probability.
     public struct Guess: Sendable, Equatable {
+        /// The id of a token.
         public let id: Int32
+        /// Its probability, from 0 to 1.
         public let probability: Double
     }
 

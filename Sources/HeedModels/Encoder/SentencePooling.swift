@@ -17,10 +17,12 @@ public struct SentencePooling: Sendable, Equatable {
         case last = "lasttoken"
     }
 
+    /// What is made of a text's states, one after the other along the columns.
     public var ways: [Way]
     /// Whether vectors get length 1.
     public var normalises: Bool
 
+    /// Pooling in these ways, and division by the norm of the vector where `normalises`.
     public init(_ ways: [Way] = [.mean], normalises: Bool = false) {
         self.ways = ways
         self.normalises = normalises

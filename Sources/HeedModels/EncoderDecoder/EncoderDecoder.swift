@@ -6,15 +6,23 @@ import HeedTensor
 ///
 /// Marian, BART, T5 and the original are configurations of it. Recording a pass computes nothing.
 public struct EncoderDecoder: Sendable {
+    /// The shape.
     public let configuration: EncoderDecoderConfiguration
+    /// Source ids to rows.
     public let sourceEmbedding: Embedding
+    /// Target ids to rows.
     public let targetEmbedding: Embedding
+    /// The blocks that read the source.
     public let encoderBlocks: [Block]
+    /// The blocks that write the target.
     public let decoderBlocks: [Block]
+    /// The norm behind the encoder's last block.
     public let encoderNorm: Norm?
+    /// The norm behind the decoder's last block.
     public let decoderNorm: Norm?
     /// Tables of relative offsets [buckets, heads], one per stack.
     public let encoderRelative: Parameter?
+    /// The decoder's table of relative offsets [buckets, heads].
     public let decoderRelative: Parameter?
     /// The output matrix [V, C]; the decoder's table itself when tied.
     public let head: Parameter

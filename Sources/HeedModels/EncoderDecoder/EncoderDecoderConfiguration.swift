@@ -3,13 +3,16 @@ import HeedTensor
 
 /// One stack of an encoder-decoder.
 public struct StackShape: Sendable, Equatable {
+    /// How many blocks.
     public var layers: Int
+    /// How many heads.
     public var heads: Int
     /// Columns per head.
     public var headWidth: Int
     /// F of the feed-forward layer.
     public var inner: Int
 
+    /// A stack from its sizes.
     public init(layers: Int, heads: Int, headWidth: Int, inner: Int) {
         self.layers = layers
         self.heads = heads
@@ -20,9 +23,12 @@ public struct StackShape: Sendable, Equatable {
 
 /// Offsets on scores that depend on distance, one table per stack (Raffel et al. 2020, section 2.1).
 public struct RelativeBuckets: Sendable, Equatable {
+    /// Rows of the table.
     public var buckets: Int
+    /// The distance from which on all share the last bucket.
     public var maximumDistance: Int
 
+    /// Offsets for so many buckets of distances.
     public init(buckets: Int, maximumDistance: Int) {
         self.buckets = buckets
         self.maximumDistance = maximumDistance
@@ -48,18 +54,27 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var context: Int
     /// C.
     public var width: Int
+    /// The stack that reads the source.
     public var encoder: StackShape
+    /// The stack that writes the target.
     public var decoder: StackShape
+    /// f of the feed-forward layers.
     public var activation: Activation
+    /// Whether the feed-forward layers are gated.
     public var gated: Bool = false
+    /// Layer norm or root-mean-square norm.
     public var norm: NormKind = .layer
+    /// What norms add under the root.
     public var epsilon: Float = 1e-5
+    /// Whether norms stand before the halves of a block or behind them.
     public var placement: NormPlacement
     /// Whether each stack ends with one more norm.
     public var finalNorms: Bool
     /// Whether embeddings are normalised before the first block.
     public var embeddingNorm: Bool = false
+    /// How positions enter the embeddings.
     public var positions: EmbeddedPositions
+    /// Offsets on scores by distance; nil: none.
     public var relativeBuckets: RelativeBuckets?
     /// Turns queries and keys of each stack's attention to itself by their positions (Su et al. 2021); nil: no turning.
     public var rotary: RotaryPositions?
@@ -69,6 +84,7 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var sharedTable: Bool
     /// Whether the output matrix is the decoder's table.
     public var tied: Bool
+    /// What is added to the logits.
     public var logitsBias: LogitsBias
     /// Factor on the states before the output matrix.
     public var headScale: Float = 1
@@ -80,11 +96,15 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var start: Int
     /// The id that stands for nothing; its lookups give no gradient unless `trainsPadding`.
     public var padding: Int
+    /// Whether lookups of the padding id give gradients all the same.
     public var trainsPadding: Bool = false
     /// Dropout rates: after embeddings and on each half's answer, on attention weights, inside the feed-forward layer.
     public var dropout: Float = 0
+    /// Rate on attention weights.
     public var weightDropout: Float = 0
+    /// Rate inside the feed-forward layer.
     public var innerDropout: Float = 0
+    /// How matrices begin.
     public var initial: Initialisation = .normal(0.02)
 
     /// How matrices begin.

@@ -2,8 +2,11 @@ import HeedSupport
 
 /// Shapes known by name.
 public struct Preset: Sendable {
+    /// What the preset is called.
     public let name: String
+    /// The family whose files it is saved as.
     public let family: Family
+    /// The shape.
     public let configuration: Configuration
     /// One line for lists.
     public let summary: String

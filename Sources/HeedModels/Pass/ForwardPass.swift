@@ -10,8 +10,10 @@ public struct PassOptions: Sendable {
     public var gradients = false
     /// ε of label smoothing.
     public var labelSmoothing: Float = 0
+    /// Operand format of matrix products.
     public var precision = Precision.float32
 
+    /// Logits, and the loss where labels are given.
     public init() {}
 }
 
@@ -21,6 +23,7 @@ public struct ForwardPass {
     let options: PassOptions
     let runtime: Runtime
 
+    /// A pass of `model`; nothing is computed yet.
     public init(_ model: Model, options: PassOptions, runtime: Runtime) {
         self.model = model
         self.options = options

@@ -13,6 +13,8 @@ public struct AttentionShape: Sendable, Equatable {
     /// Whether row i sees only keys up to i.
     public var causal: Bool
 
+    /// Heads of `width` columns; keys and values have as many as queries, and scores are divided by √width, unless
+    /// given.
     public init(heads: Int, keyHeads: Int? = nil, width: Int, scale: Float? = nil, causal: Bool) {
         self.heads = heads
         self.keyHeads = keyHeads ?? heads
@@ -31,6 +33,7 @@ public struct RelativeBias: Sendable {
     /// Whether keys after the query have buckets of their own.
     public let bidirectional: Bool
 
+    /// Offsets from a table [buckets, heads].
     public init(table: Parameter, maximumDistance: Int, bidirectional: Bool) {
         self.table = table
         self.maximumDistance = maximumDistance

@@ -43,6 +43,7 @@ public struct RotaryPositions: Sendable, Equatable {
     /// Pairs (2i, 2i + 1) instead of (i, i + width/2).
     public let interleaved: Bool
 
+    /// A turn by position · frequency of each pair of columns, and a factor on the result.
     public init(frequencies: [Double], factor: Float = 1, interleaved: Bool = false) {
         self.frequencies = frequencies
         self.factor = factor

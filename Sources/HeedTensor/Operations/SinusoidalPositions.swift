@@ -18,11 +18,14 @@ public struct SinusoidalPositions: Sendable, Equatable {
         case halfLessOne
     }
 
+    /// In which order sines and cosines stand.
     public var layout: Layout
+    /// How frequencies fall.
     public var steps: Steps
     /// The p of the first token.
     public var first: Int
 
+    /// Rows from position `first` on.
     public init(layout: Layout, steps: Steps = .half, first: Int = 0) {
         self.layout = layout
         self.steps = steps

@@ -5,6 +5,7 @@ import HeedSupport
 public struct MachineProbe {
     private let runtime: Runtime
 
+    /// A probe of the kernels and threads of `runtime`.
     public init(_ runtime: Runtime) { self.runtime = runtime }
 
     /// Floating-point operations per second of fused multiply-adds in registers, all threads together.

@@ -8,6 +8,7 @@ public final class PackedWeights {
     private let kernels: Kernels
     private var packed: [Int: AlignedMemory] = [:]
 
+    /// Matrices of `parameters`, packed when a plan first asks for them.
     public init(_ parameters: ParameterBuffer, kernels: Kernels) {
         self.parameters = parameters
         self.kernels = kernels

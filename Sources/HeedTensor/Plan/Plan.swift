@@ -32,7 +32,9 @@ public final class Plan {
         public let values: UnsafeMutablePointer<Float>
         /// The gradient, where there is one.
         public let gradient: UnsafeMutablePointer<Float>?
+        /// How many rows there are, as of the last pass.
         public let rows: RowCount
+        /// The length of a row.
         public let columns: Int
     }
 

@@ -17,6 +17,7 @@ public struct RandomSource: Sendable {
     let purpose: UInt32
     let step: UInt32
 
+    /// The numbers of one purpose in one step.
     public init(seed: UInt64, purpose: RandomPurpose, step: UInt32) {
         self.seed = seed
         self.purpose = purpose.rawValue

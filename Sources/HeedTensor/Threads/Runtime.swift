@@ -11,7 +11,9 @@ import HeedSupport
 
 /// What computes: the kernels of an instruction set and a team of threads.
 public struct Runtime: Sendable {
+    /// The functions of the instruction set.
     public let kernels: Kernels
+    /// The threads.
     public let team: Team
 
     /// The kernels of `instructionSet` (by default `HEED_ISA` from the environment, or the best of this processor) and

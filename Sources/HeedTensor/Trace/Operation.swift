@@ -7,14 +7,17 @@ public struct Cost: Sendable, Equatable {
     /// Bytes read and written, each operand once.
     public var bytes: Double
 
+    /// So many operations and bytes.
     public init(operations: Double = 0, bytes: Double = 0) {
         self.operations = operations
         self.bytes = bytes
     }
 
+    /// The sum of two costs.
     public static func + (a: Cost, b: Cost) -> Cost {
         Cost(operations: a.operations + b.operations, bytes: a.bytes + b.bytes)
     }
+    /// A cost `k` times.
     public static func * (k: Double, a: Cost) -> Cost { Cost(operations: k * a.operations, bytes: k * a.bytes) }
 }
 

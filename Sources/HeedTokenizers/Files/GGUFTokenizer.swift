@@ -17,13 +17,18 @@ extension Tokenizer {
         public var merges: [String]
         /// `bos_token_id`, `eos_token_id`, `unknown_token_id`.
         public var beginID: Int?
+        /// `eos_token_id`.
         public var endID: Int?
+        /// `unknown_token_id`.
         public var unknownID: Int?
         /// `add_bos_token`, `add_eos_token`, `add_space_prefix`.
         public var addsBegin: Bool?
+        /// `add_eos_token`.
         public var addsEnd: Bool?
+        /// `add_space_prefix`.
         public var addsSpacePrefix: Bool?
 
+        /// A tokenizer of these tokens, everything else as where the file says nothing.
         public init(model: String, tokens: [String]) {
             self.model = model
             self.tokens = tokens

@@ -10,6 +10,7 @@ extension Tokenizer {
         /// Whether special tokens spelled out in a text become those tokens; nil: as the kind of file has it.
         public var recognisesSpecialTokens: Bool?
 
+        /// What is known beside the file; nil: as the file or its kind says.
         public init(isCased: Bool? = nil, pattern: String? = nil, recognisesSpecialTokens: Bool? = nil) {
             self.isCased = isCased
             self.pattern = pattern

@@ -44,8 +44,11 @@ public struct BPEModel: TokenModel {
         case ranks
     }
 
+    /// The name in `tokenizer.json`.
     public let typeName = "BPE"
+    /// Tokens and their ids.
     public let vocabulary: Vocabulary
+    /// The id of what has no token; nil: it is left out.
     public let unknownID: TokenID?
     /// The options of the model.
     public let options: Options
@@ -58,6 +61,7 @@ public struct BPEModel: TokenModel {
     /// Whether the model can make ids straight from bytes with no prefix, suffix or unknown token in the way.
     let isPlain: Bool
 
+    /// Whether tokens are spelled in characters for bytes.
     public var isByteLevel: Bool { spelling != .characters }
 
     /// A model over characters or GPT-2's alphabet.
@@ -143,6 +147,7 @@ public struct BPEModel: TokenModel {
         return spelling == .alphabet ? text.reduce(0) { $0 + ($1 & 0xC0 == 0x80 ? 0 : 1) } : text.count
     }
 
+    /// Joins the pieces of `piece` by rank. Cost: O(n log n) for n bytes, or one look-up where it was seen before.
     public func tokenize(_ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList) {
         var scratch = MergeScratch()
         tokenize(piece, into: &tokens, scratch: &scratch)

@@ -25,5 +25,6 @@ public protocol TokenModel: Sendable {
 }
 
 extension TokenModel {
+    /// False: tokens are spelled as text unless a model says otherwise.
     public var isByteLevel: Bool { false }
 }

@@ -3,7 +3,9 @@ import HeedSupport
 /// WordPiece: the longest token that a word starts with, again and again
 /// (Wu et al. 2016, *Google's Neural Machine Translation System*; greedy form of BERT's `tokenization.py`).
 public struct WordPieceModel: TokenModel {
+    /// The name in `tokenizer.json`.
     public let typeName = "WordPiece"
+    /// Tokens and their ids.
     public let vocabulary: Vocabulary
     /// The text of the unknown token.
     public let unknownToken: String
@@ -15,6 +17,7 @@ public struct WordPieceModel: TokenModel {
     /// The most bytes of a token.
     private let longestToken: Int
 
+    /// The id of what has no tokens.
     public var unknownID: TokenID? { unknown }
 
     /// A model.
@@ -39,6 +42,7 @@ public struct WordPieceModel: TokenModel {
         longestToken = longest
     }
 
+    /// The longest token that begins the rest, again and again (Devlin et al. 2018).
     public func tokenize(_ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList) {
         if piece.isEmpty { return }
         var characters = 0
@@ -98,18 +102,23 @@ public struct WordPieceModel: TokenModel {
 
 /// Whole pieces as tokens.
 public struct WordLevelModel: TokenModel {
+    /// The name in `tokenizer.json`.
     public let typeName = "WordLevel"
+    /// Words and their ids.
     public let vocabulary: Vocabulary
     /// The text of the unknown token; without one in the vocabulary, unknown pieces give no token.
     public let unknownToken: String
+    /// The id of other words; nil: they are left out.
     public let unknownID: TokenID?
 
+    /// A word for a token.
     public init(vocabulary: Vocabulary, unknownToken: String = "<unk>") {
         self.vocabulary = vocabulary
         self.unknownToken = unknownToken
         unknownID = vocabulary.id(of: unknownToken)
     }
 
+    /// Looks the word up.
     public func tokenize(_ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList) {
         guard let id = vocabulary.id(of: piece) ?? unknownID else { return }
         tokens.append(id, from: 0, to: piece.count)

@@ -18,6 +18,7 @@ public struct Truncation: Sendable, Equatable {
     /// Whether the start of the text is cut rather than its end.
     public var fromLeft: Bool
 
+    /// Cuts texts to at most so many tokens.
     public init(
         maximumLength: Int, strategy: Strategy = .longestFirst, stride: Int = 0, fromLeft: Bool = false
     ) {
@@ -91,6 +92,7 @@ public struct Padding: Sendable, Equatable {
         case fixed(Int)
     }
 
+    /// To which length texts are filled.
     public var target: Target
     /// The id of the filling token.
     public var id: TokenID
@@ -103,6 +105,7 @@ public struct Padding: Sendable, Equatable {
     /// The length is rounded up to a multiple of this, if it is not 0.
     public var multiple: Int
 
+    /// Fills texts with the token `id`.
     public init(
         target: Target = .longest, id: TokenID, token: String, typeID: Int32 = 0, onLeft: Bool = false,
         multiple: Int = 0

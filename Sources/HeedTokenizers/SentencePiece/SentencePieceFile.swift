@@ -42,6 +42,7 @@ public struct SentencePieceFile: Sendable, Equatable {
         /// What the piece is for.
         public var role: Role
 
+        /// A piece in UTF-8 with its score.
         public init(text: [UInt8], score: Float, role: Role = .normal) {
             self.text = text
             self.score = score
@@ -62,6 +63,7 @@ public struct SentencePieceFile: Sendable, Equatable {
         /// Writes spaces as U+2581.
         public var escapesWhitespaces = true
 
+        /// SentencePiece's defaults.
         public init() {}
     }
 
@@ -81,9 +83,12 @@ public struct SentencePieceFile: Sendable, Equatable {
     public var unknownSurface = Array(" \u{2047} ".utf8)
     /// The ids of begin, end and padding; −1 where the model has none.
     public var beginID = 1
+    /// The id that ends a text; −1: none.
     public var endID = 2
+    /// The id that fills up; −1: none.
     public var paddingID = -1
 
+    /// A model without pieces, with SentencePiece's defaults.
     public init() {}
 
     /// Reads a model file.

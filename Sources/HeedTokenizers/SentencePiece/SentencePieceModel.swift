@@ -12,6 +12,7 @@ public struct SentencePieceModel: Sendable {
     private let segmenter: Segmenter
     /// The unigram model, where the file is of that kind: best and random segmentations.
     public let unigram: UnigramModel?
+    /// Pieces and their ids.
     public let vocabulary: Vocabulary
     private let unknown: TokenID
     private let byteIDs: [TokenID]?
@@ -102,6 +103,7 @@ public struct SentencePieceModel: Sendable {
 }
 
 extension SentencePieceModel: TokenModel {
+    /// The name of the algorithm in `tokenizer.json`.
     public var typeName: String {
         switch algorithm {
         case .unigram: "Unigram"
@@ -111,8 +113,10 @@ extension SentencePieceModel: TokenModel {
         }
     }
 
+    /// The id of what has no piece.
     public var unknownID: TokenID? { unknown }
 
+    /// Appends the pieces of normalised text.
     public func tokenize(_ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList) {
         appendTokens(of: piece, to: &tokens) { segment(piece, $0) }
     }

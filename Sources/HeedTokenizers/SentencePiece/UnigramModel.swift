@@ -149,10 +149,13 @@ public struct UnigramModel: Sendable {
 }
 
 extension UnigramModel: TokenModel {
+    /// The name in `tokenizer.json`.
     public var typeName: String { "Unigram" }
 
+    /// The id of what has no piece, where there is one.
     public var unknownID: TokenID? { pieces.unknownID >= 0 ? pieces.unknownID : nil }
 
+    /// Appends the most likely pieces (Viterbi). Cost: text times the longest piece.
     public func tokenize(_ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList) {
         var joiner = UnknownJoiner(model: self, text: piece)
         pieces.viterbi(piece) { joiner.append($0, to: &tokens) }

@@ -17,6 +17,7 @@ public struct AddedToken: Sendable, Equatable {
     /// Whether it is looked for in the normalised text rather than in the source.
     public var isNormalized: Bool
 
+    /// A token that is found in the text before everything else.
     public init(
         _ content: String, id: TokenID, isSpecial: Bool = true, isSingleWord: Bool = false, stripsLeft: Bool = false,
         stripsRight: Bool = false, isNormalized: Bool = false

@@ -6,6 +6,7 @@ public struct ByteLevelDecoder: DecoderStage {
     var trimsOffsets = true
     var usesPattern = true
 
+    /// The one way.
     public init() {}
 
     public func decode(_ tokens: [String]) -> [String] {
@@ -30,6 +31,7 @@ public struct WordPieceDecoder: DecoderStage {
     let prefix: String
     let cleansUp: Bool
 
+    /// Joins what begins with `prefix` to what stands before; `cleansUp` takes spaces before punctuation away.
     public init(prefix: String = "##", cleansUp: Bool = true) {
         self.prefix = prefix
         self.cleansUp = cleansUp
@@ -68,6 +70,7 @@ public struct MetaspaceDecoder: DecoderStage {
     let prependScheme: MetaspacePreTokenizer.PrependScheme
     let splits: Bool
 
+    /// The reverse of the pre-tokenizer of that name.
     public init(
         replacement: Unicode.Scalar = "\u{2581}", prependScheme: MetaspacePreTokenizer.PrependScheme = .always,
         splits: Bool = true
@@ -103,6 +106,7 @@ public struct MetaspaceDecoder: DecoderStage {
 public struct BPEDecoder: DecoderStage {
     let suffix: String
 
+    /// Turns `suffix` at the end of a token into a space.
     public init(suffix: String = "</w>") { self.suffix = suffix }
 
     public func decode(_ tokens: [String]) -> [String] {
@@ -119,6 +123,7 @@ public struct ReplaceDecoder: DecoderStage {
     let pattern: Pattern
     let content: String
 
+    /// Puts `content` where `pattern` is found.
     public init(_ pattern: Pattern, with content: String) {
         self.pattern = pattern
         self.content = content
@@ -139,6 +144,7 @@ public struct ReplaceDecoder: DecoderStage {
 
 /// Joins tokens `<0x00>`…`<0xFF>` to characters; a run that is no UTF-8 becomes one U+FFFD per byte.
 public struct ByteFallbackDecoder: DecoderStage {
+    /// The one way.
     public init() {}
 
     public func decode(_ tokens: [String]) -> [String] {
@@ -177,6 +183,7 @@ public struct ByteFallbackDecoder: DecoderStage {
 
 /// Joins all tokens to one text.
 public struct FuseDecoder: DecoderStage {
+    /// The one way.
     public init() {}
 
     public func decode(_ tokens: [String]) -> [String] { [tokens.joined()] }
@@ -190,6 +197,7 @@ public struct StripDecoder: DecoderStage {
     let start: Int
     let stop: Int
 
+    /// Takes `content` away, at most `start` times in front and `stop` times behind.
     public init(content: Unicode.Scalar, start: Int, stop: Int) {
         self.content = content
         self.start = start
@@ -241,6 +249,7 @@ public struct CTCDecoder: DecoderStage {
 public struct SequenceDecoder: DecoderStage {
     let stages: [any DecoderStage]
 
+    /// One stage after the other.
     public init(_ stages: [any DecoderStage]) { self.stages = stages }
 
     public func decode(_ tokens: [String]) -> [String] { stages.reduce(tokens) { $1.decode($0) } }

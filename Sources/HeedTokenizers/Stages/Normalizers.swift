@@ -2,8 +2,10 @@ import HeedSupport
 
 /// Several normalisers, one after another.
 public struct SequenceNormalizer: NormalizerStage {
+    /// The stages in their order.
     public let stages: [any NormalizerStage]
 
+    /// One stage after the other.
     public init(_ stages: [any NormalizerStage]) { self.stages = stages }
 
     public func normalize(_ text: inout NormalizedText) {
@@ -22,6 +24,7 @@ public struct SequenceNormalizer: NormalizerStage {
 
 /// Maps every scalar to lower case, without regard to its neighbours.
 public struct LowercaseNormalizer: NormalizerStage {
+    /// The one way.
     public init() {}
 
     public func normalize(_ text: inout NormalizedText) {
@@ -48,6 +51,7 @@ public struct LowercaseNormalizer: NormalizerStage {
 
 /// Drops scalars.
 public struct FilterNormalizer: NormalizerStage {
+    /// What is taken away.
     public enum Kind: Sendable, Equatable {
         /// Combining marks, to be used after NFD or NFKD.
         case accents
@@ -57,6 +61,7 @@ public struct FilterNormalizer: NormalizerStage {
 
     let kind: Kind
 
+    /// Takes away what `kind` says.
     public init(_ kind: Kind) { self.kind = kind }
 
     public func normalize(_ text: inout NormalizedText) {
@@ -76,6 +81,7 @@ public struct StripNormalizer: NormalizerStage {
     let left: Bool
     let right: Bool
 
+    /// Takes white space away on these sides.
     public init(left: Bool, right: Bool) {
         self.left = left
         self.right = right
@@ -99,6 +105,7 @@ public struct StripNormalizer: NormalizerStage {
 public struct PrependNormalizer: NormalizerStage {
     let prefix: String
 
+    /// Puts `prefix` before a text that is not empty.
     public init(_ prefix: String) { self.prefix = prefix }
 
     public func normalize(_ text: inout NormalizedText) { text.prepend(Array(prefix.unicodeScalars)) }
@@ -111,6 +118,7 @@ public struct ReplaceNormalizer: NormalizerStage {
     let pattern: Pattern
     let content: String
 
+    /// Puts `content` where `pattern` is found.
     public init(_ pattern: Pattern, with content: String) {
         self.pattern = pattern
         self.content = content
@@ -125,6 +133,7 @@ public struct ReplaceNormalizer: NormalizerStage {
 
 /// What SentencePiece's `nmt_nfkc` does besides NFKC: drops control characters, makes other spaces plain.
 public struct NMTNormalizer: NormalizerStage {
+    /// The one way.
     public init() {}
 
     public func normalize(_ text: inout NormalizedText) {
@@ -150,6 +159,7 @@ public struct NMTNormalizer: NormalizerStage {
 
 /// Spells the text in GPT-2's alphabet of bytes.
 public struct ByteLevelNormalizer: NormalizerStage {
+    /// The one way.
     public init() {}
 
     public func normalize(_ text: inout NormalizedText) {
@@ -167,12 +177,16 @@ public struct ByteLevelNormalizer: NormalizerStage {
 
 /// BERT's normaliser (Devlin et al. 2018, `tokenization.py`): clean text, spaces around Han, accents off, lower case.
 public struct BertNormalizer: NormalizerStage {
+    /// Whether control characters go and white space becomes spaces.
     public let cleansText: Bool
+    /// Whether Han characters get spaces around them.
     public let setsHanApart: Bool
     /// Whether accents are stripped; nil means where the text is made lower case.
     public let stripsAccents: Bool?
+    /// Whether letters become small.
     public let makesLowercase: Bool
 
+    /// BERT's steps, each on or off.
     public init(
         cleansText: Bool = true, setsHanApart: Bool = true, stripsAccents: Bool? = nil, makesLowercase: Bool = true
     ) {

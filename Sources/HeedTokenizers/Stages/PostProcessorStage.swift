@@ -13,18 +13,22 @@ public protocol PostProcessorStage: Sendable {
 }
 
 extension PostProcessorStage {
+    /// False: offsets keep white space unless a stage says otherwise.
     public var trimsOffsets: Bool { false }
 }
 
 /// Takes white space at the ends of byte-level tokens out of their offsets.
 public struct ByteLevelPostProcessor: PostProcessorStage {
+    /// Whether offsets leave white space at the ends of a token out.
     public let trimsOffsets: Bool
     let addsPrefixSpace: Bool
     let usesPattern: Bool
     let trim: @Sendable (TokenID) -> (leading: Int, trailing: Int)
 
+    /// None.
     public func addedCount(isPair: Bool) -> Int { 0 }
 
+    /// Joins the encodings; adds no tokens.
     public func process(_ encodings: [Encoding], addingSpecialTokens: Bool) -> [Encoding] {
         guard trimsOffsets else { return encodings }
         return encodings.map { trimmed($0, addsPrefixSpace: addsPrefixSpace, trim: trim) }
@@ -71,10 +75,13 @@ public struct BracketPostProcessor: PostProcessorStage {
     let addsPrefixSpace: Bool
     let trim: @Sendable (TokenID) -> (leading: Int, trailing: Int)
 
+    /// Whether offsets leave white space at the ends of a token out.
     public var trimsOffsets: Bool { style == .roberta && trimsTokens }
 
+    /// How many tokens `process` adds to a text or a pair.
     public func addedCount(isPair: Bool) -> Int { isPair ? (style == .bert ? 3 : 4) : 2 }
 
+    /// Puts special tokens around one or two encodings and joins them.
     public func process(_ encodings: [Encoding], addingSpecialTokens: Bool) -> [Encoding] {
         var encodings = encodings
         if style == .roberta {
@@ -139,6 +146,7 @@ public struct TemplatePostProcessor: PostProcessorStage {
         self.specials = specials
     }
 
+    /// How many tokens `process` adds to a text or a pair.
     public func addedCount(isPair: Bool) -> Int {
         (isPair ? pair : single).reduce(0) { sum, piece in
             if case .special(let name, _) = piece { return sum + (specials[name]?.count ?? 0) }
@@ -146,6 +154,7 @@ public struct TemplatePostProcessor: PostProcessorStage {
         }
     }
 
+    /// Puts special tokens around one or two encodings and joins them.
     public func process(_ encodings: [Encoding], addingSpecialTokens: Bool) -> [Encoding] {
         (encodings.count > 1 ? pair : single).compactMap { piece in
             switch piece {
@@ -195,10 +204,13 @@ public struct TemplatePostProcessor: PostProcessorStage {
 public struct SequencePostProcessor: PostProcessorStage {
     let stages: [any PostProcessorStage]
 
+    /// Whether one of the stages trims offsets.
     public var trimsOffsets: Bool { stages.contains { $0.trimsOffsets } }
 
+    /// How many tokens `process` adds to a text or a pair.
     public func addedCount(isPair: Bool) -> Int { stages.reduce(0) { $0 + $1.addedCount(isPair: isPair) } }
 
+    /// One stage after the other.
     public func process(_ encodings: [Encoding], addingSpecialTokens: Bool) -> [Encoding] {
         stages.reduce(encodings) { $1.process($0, addingSpecialTokens: addingSpecialTokens) }
     }

@@ -9,6 +9,7 @@ public struct ByteLevelPreTokenizer: PreTokenizerStage {
     /// Whether GPT-2's pattern cuts the text.
     public var usesPattern: Bool
 
+    /// GPT-2's cut into words, then bytes as characters.
     public init(addsPrefixSpace: Bool = false, trimsOffsets: Bool = true, usesPattern: Bool = true) {
         self.addsPrefixSpace = addsPrefixSpace
         self.trimsOffsets = trimsOffsets
@@ -42,6 +43,7 @@ public struct SplitPreTokenizer: PreTokenizerStage {
     /// Whether what lies between the matches is the delimiter.
     public let isInverted: Bool
 
+    /// A cut where `pattern` is found (or, inverted, where it is not); `behavior` says where the find goes.
     public init(_ pattern: Pattern, _ behavior: PieceList.Behavior, isInverted: Bool = false) {
         self.pattern = pattern
         self.behavior = behavior
@@ -69,6 +71,7 @@ public struct SplitPreTokenizer: PreTokenizerStage {
 
 /// Cuts by classes of single characters: the pre-tokenizers that need no option, or only a behaviour.
 public struct ClassPreTokenizer: PreTokenizerStage {
+    /// Where the text is cut.
     public enum Kind: Sendable, Equatable {
         /// `\w+|[^\w\s]+`
         case words
@@ -86,6 +89,7 @@ public struct ClassPreTokenizer: PreTokenizerStage {
 
     let kind: Kind
 
+    /// The cut of this kind.
     public init(_ kind: Kind) { self.kind = kind }
 
     public func cut(_ list: inout PieceList) {
@@ -152,11 +156,14 @@ public struct MetaspacePreTokenizer: PreTokenizerStage {
     /// When a text that does not start with the mark gets one.
     public enum PrependScheme: String, Sendable { case always, never, first }
 
+    /// What stands for a space.
     public let replacement: Unicode.Scalar
+    /// When a text gets one in front.
     public let prependScheme: PrependScheme
     /// Whether the text is cut before each mark.
     public let splits: Bool
 
+    /// Spaces as `replacement`, and a cut before each.
     public init(
         replacement: Unicode.Scalar = "\u{2581}", prependScheme: PrependScheme = .always, splits: Bool = true
     ) {
@@ -185,8 +192,10 @@ public struct MetaspacePreTokenizer: PreTokenizerStage {
 
 /// Several pre-tokenizers, one after another.
 public struct SequencePreTokenizer: PreTokenizerStage {
+    /// The stages in their order.
     public let stages: [any PreTokenizerStage]
 
+    /// One stage after the other.
     public init(_ stages: [any PreTokenizerStage]) { self.stages = stages }
 
     public func cut(_ list: inout PieceList) {

@@ -2,6 +2,7 @@ import HeedSupport
 
 /// The four normalisation forms of Unicode (UAX 15).
 public struct UnicodeNormalizer: NormalizerStage {
+    /// A normal form of Unicode Standard Annex 15.
     public enum Form: String, Sendable, CaseIterable {
         case nfc = "NFC"
         case nfd = "NFD"
@@ -9,8 +10,10 @@ public struct UnicodeNormalizer: NormalizerStage {
         case nfkd = "NFKD"
     }
 
+    /// The form.
     public let form: Form
 
+    /// The normaliser of a form.
     public init(_ form: Form) { self.form = form }
 
     public func normalize(_ text: inout NormalizedText) {

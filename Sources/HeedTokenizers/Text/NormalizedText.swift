@@ -18,6 +18,7 @@ public struct NormalizedText: Sendable {
         /// after that are dropped.
         public var shift: Int32
 
+        /// A scalar and what it replaces.
         @inline(__always)
         public init(_ scalar: Unicode.Scalar, _ shift: Int32) {
             self.scalar = scalar

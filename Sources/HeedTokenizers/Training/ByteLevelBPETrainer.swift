@@ -18,6 +18,7 @@ public struct ByteLevelBPETrainer: Sendable {
     /// The most distinct words kept while counting; text with more loses its rarest (see `TrainedTokenizer`).
     public var maximumDistinctWords = 8_000_000
 
+    /// A trainer for so many tokens, special ones included; all cores count where `threads` is nil.
     public init(vocabularySize: Int, minimumFrequency: Int = 0, specialTokens: [String] = [], threads: Int? = nil) {
         self.vocabularySize = vocabularySize
         self.minimumFrequency = minimumFrequency

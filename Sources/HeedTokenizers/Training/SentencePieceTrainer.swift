@@ -34,6 +34,7 @@ public struct SentencePieceTrainer: Sendable {
     /// The most distinct words kept while counting.
     public var maximumDistinctWords = 8_000_000
 
+    /// A trainer for so many pieces, with SentencePiece's defaults.
     public init(
         _ algorithm: SentencePieceFile.Algorithm, vocabularySize: Int, minimumFrequency: Int = 0,
         specialTokens: [String] = [], normalization: SentencePieceFile.Normalization = .nmtNFKC, threads: Int? = nil

@@ -20,10 +20,14 @@ public struct TrainingProgress: Sendable, Equatable {
         case learning
     }
 
+    /// What is being done.
     public var stage: Stage
+    /// How much of it is done.
     public var done: Int
+    /// How much there is; 0 where it is not known.
     public var total: Int
 
+    /// So much of a stage.
     public init(stage: Stage, done: Int, total: Int) {
         self.stage = stage
         self.done = done

@@ -7,10 +7,12 @@ import HeedWeights
 public struct LabelledTexts: Sendable {
     /// A text or a pair of texts as an encoder reads it.
     public struct Encoded: Sendable {
+        /// Token ids, special ones included.
         public var ids: [Int32]
         /// Which of the two texts each id belongs to.
         public var types: [Int32]
 
+        /// A text as ids, with a type for each.
         public init(ids: [Int32], types: [Int32]) {
             self.ids = ids
             self.types = types

@@ -15,6 +15,7 @@ public final class RowSource: BatchSource {
     public let columns: Int
     /// The number of rows.
     public let count: Int
+    /// In which order rows are taken.
     public let order: WindowOrder
     /// A fingerprint of ids, labels and masks.
     public let fingerprint: UInt64
@@ -56,9 +57,13 @@ public final class RowSource: BatchSource {
 
 /// The rows of a file, checked and packed: what the mask excludes is gone.
 public final class RowTable: Sendable {
+    /// What messages call it.
     public let name: String
+    /// The length of a row, padding included.
     public let columns: Int
+    /// How many rows.
     public let rows: Int
+    /// A number that differs when the contents do.
     public let fingerprint: UInt64
     private let ids: [Int32]
     private let positions: [Int32]

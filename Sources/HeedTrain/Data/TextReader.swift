@@ -7,6 +7,7 @@ public struct TextEncoding: Sendable {
     /// The id that ends a document, put behind every one of several.
     public let documentEnd: Int32?
 
+    /// A way from UTF-8 to ids, `documentEnd` following every document.
     public init(documentEnd: Int32? = nil, encode: @escaping @Sendable (UnsafeBufferPointer<UInt8>) throws -> [Int32]) {
         self.encode = encode
         self.documentEnd = documentEnd
@@ -24,6 +25,7 @@ public enum DataKind: Sendable, Equatable {
     /// Anything else: one text in UTF-8.
     case text
 
+    /// The kind of the file at `path`, by the end of its name.
     public init(path: String) {
         let name = lastPathComponent(path).lowercased()
         if name.hasSuffix(".bin") {
@@ -43,6 +45,7 @@ public enum DataKind: Sendable, Equatable {
 
 /// Ids and the bytes of text behind them.
 public struct ReadText: Sendable {
+    /// The ids.
     public let tokens: TokenStream
     /// Bytes of the text; nil for files of ids.
     public let bytes: Int?

@@ -51,7 +51,9 @@ public enum ValidationChoice: Sendable, Equatable {
 
 /// Opened and checked data files with what identifies them.
 public struct OpenedData {
+    /// What is learned from.
     public let training: TrainingData
+    /// What the loss is measured on, where there is something.
     public let validation: ValidationData?
     /// Depends on every id (and label) that training reads.
     public let fingerprint: String

@@ -28,8 +28,11 @@ public enum WindowOrder: String, Sendable, CaseIterable {
 /// 0 ..< T, so that later epochs cut the text elsewhere. Which window a row gets depends on seed, step and row only:
 /// a resumed run needs no state, and a batch may be cut into micro-batches freely.
 public final class WindowSource: BatchSource {
+    /// The ids that windows are cut from.
     public let streams: [TokenStream]
+    /// Tokens of a window, T.
     public let context: Int
+    /// In which order windows are taken.
     public let order: WindowOrder
     /// Windows of an epoch.
     public let windows: Int

@@ -9,14 +9,17 @@ import HeedSupport
 
 /// What a step wrote down.
 public struct LogRow: Sendable, Equatable {
+    /// The number of the step, from 1.
     public let step: Int
     /// Mean loss before the update, in nats.
     public let loss: Double
+    /// The learning rate.
     public let rate: Double
     /// Norm of the gradient before clipping.
     public let gradientNorm: Double
     /// Tokens read in the step.
     public let tokens: Int
+    /// Tokens per second of this step.
     public let tokensPerSecond: Double
     /// Mean loss on the validation data after the update, where it was measured.
     public let validationLoss: Double?

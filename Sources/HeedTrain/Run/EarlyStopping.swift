@@ -9,6 +9,8 @@ public struct EarlyStopping: Sendable, Equatable {
     /// Measurements since the best.
     public private(set) var waited: Int
 
+    /// Waits `patience` measurements for a fall by more than `improvement`; nil: for ever. `best` and `waited` go on
+    /// from an earlier run.
     public init(patience: Int?, improvement: Double = 0, best: Double? = nil, waited: Int = 0) {
         self.patience = patience
         self.improvement = improvement

@@ -12,6 +12,7 @@ public struct RunData {
     /// Measures the validation loss with the weights as they stand; nil: there is nothing to measure.
     public let measure: (() throws -> Double?)?
 
+    /// Data of a run, and what it measures.
     public init(
         source: any BatchSource, capacity: StepCapacity, fingerprint: String, measure: (() throws -> Double?)? = nil
     ) {

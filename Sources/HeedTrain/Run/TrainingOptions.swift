@@ -8,6 +8,7 @@ public struct TrainingOptions: Sendable, Equatable {
     public var step = StepOptions()
     /// Steps and their rates.
     public var schedule = LearningRateSchedule()
+    /// In which order windows or rows are taken.
     public var order = WindowOrder.shuffled
     /// Steps between saves; 0: only at the end.
     public var saveEvery = 500
@@ -16,6 +17,7 @@ public struct TrainingOptions: Sendable, Equatable {
     /// Measurements without improvement after which the run ends; nil: never.
     public var patience: Int?
 
+    /// The usual way.
     public init() {}
 
     /// Checks every option for itself.

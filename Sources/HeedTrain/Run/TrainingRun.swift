@@ -26,13 +26,17 @@ public struct TrainingOutput {
     /// Writes the tokenizer's files into a folder.
     public var tokenizerFiles: ((String) throws -> Void)?
 
+    /// A run that writes into `folder`.
     public init(folder: String) { self.folder = folder }
 }
 
 /// What has happened since the last report.
 public struct StepReport: Sendable {
+    /// The last step that is done.
     public let step: Int
+    /// The steps of the whole run.
     public let steps: Int
+    /// What that step wrote down.
     public let row: LogRow
     /// Whether the step was saved.
     public let isSaved: Bool
@@ -40,6 +44,7 @@ public struct StepReport: Sendable {
 
 /// How a run ended.
 public struct TrainingSummary: Sendable, Equatable {
+    /// Why a run ended.
     public enum Ending: Sendable, Equatable {
         /// All steps are done.
         case finished
@@ -48,14 +53,19 @@ public struct TrainingSummary: Sendable, Equatable {
         /// The run had ended before; nothing was done.
         case wasFinished
     }
+    /// Why it ended.
     public let ending: Ending
     /// The last step.
     public let step: Int
     /// The step that the run went on from; 0 for a new one.
     public let resumedFrom: Int
+    /// Mean loss of the last step in nats, where one was done.
     public let loss: Double?
+    /// The last validation loss in nats, where one was measured.
     public let validationLoss: Double?
+    /// Seconds of this start of the run.
     public let seconds: Double
+    /// Tokens read since this start.
     public let tokens: Int
 }
 

@@ -34,6 +34,7 @@ public enum ScheduleShape: String, Sendable, CaseIterable {
 /// Beyond N cosine and linear stay at the minimum. The cosine is `HeedTensor`'s own, so that a rate has the same bits
 /// on every system.
 public struct LearningRateSchedule: Sendable, Equatable {
+    /// How the rate falls after the warm-up.
     public var shape = ScheduleShape.cosine
     /// The largest rate, reached at the end of the warm-up.
     public var peak = 5e-4
@@ -44,6 +45,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     /// Steps of the run.
     public var steps = 1000
 
+    /// A schedule of `steps` steps, `warmup` of which rise to `peak`.
     public init(
         _ shape: ScheduleShape = .cosine, peak: Double = 5e-4, minimum: Double = 0, warmup: Int = 0, steps: Int = 1000
     ) {

@@ -10,18 +10,26 @@ public struct StepOptions: Sendable, Equatable {
     public var context = 64
     /// Micro-batches of an optimiser step.
     public var accumulate = 1
+    /// AdamW's memory of gradients.
     public var beta1 = 0.9
+    /// AdamW's memory of squared gradients.
     public var beta2 = 0.95
+    /// AdamW's ε.
     public var epsilon = 1e-8
+    /// Decay per step and learning rate, of matrices and embeddings.
     public var weightDecay = 0.1
     /// The largest gradient norm; nil: no clipping.
     public var clip: Double? = 1
     /// nil: the model's own rates.
     public var dropout: Float?
+    /// The share of the target that is spread over the vocabulary.
     public var labelSmoothing: Float = 0
+    /// Operand format of matrix products.
     public var precision = Precision.float32
+    /// What dropout masks come from.
     public var seed: UInt64 = 1
 
+    /// The usual way.
     public init() {}
 }
 
@@ -49,10 +57,12 @@ public struct StepCapacity: Sendable, Equatable {
     public var tokens: Int
     /// Tokens of the source, for a model that reads one.
     public var sourceTokens: Int
+    /// How many sequences.
     public var sequences: Int
     /// The longest sequence on either side.
     public var length: Int
 
+    /// Room for so many tokens and sequences.
     public init(tokens: Int, sourceTokens: Int = 1, sequences: Int, length: Int) {
         self.tokens = tokens
         self.sourceTokens = sourceTokens
@@ -76,7 +86,9 @@ public struct StepResult: Sendable, Equatable {
 /// A step's bits depend on the weights, its data, the seed and its number: not on threads nor on how it is cut into
 /// micro-batches. Nothing is allocated after the first step.
 public final class TrainingStep {
+    /// The model that learns.
     public let model: Model
+    /// AdamW with its moments.
     public let update: AdamWUpdate
     /// What the plan holds, for reports.
     public let plan: Plan
