@@ -8,6 +8,12 @@ struct BenchShape {
     /// The preset.
     var known: Preset { get throws { try Preset.named(preset) } }
 
+    /// A model of the shape with random weights.
+    func model() throws -> Model {
+        let preset = try known
+        return try Model(adapted(preset.configuration), family: preset.family, seed: 1)
+    }
+
     /// The shape with the vocabulary that was asked for.
     func adapted(_ configuration: Configuration) -> Configuration {
         vocabulary.map { configuration.adapted(vocabulary: $0, padding: $0 - 1) } ?? configuration

@@ -13,8 +13,7 @@ struct DecodingBench {
         var options = SourceOptions()
         options.precision = precision
         self.options = options
-        let known = try shape.known
-        model = try Model(shape.adapted(known.configuration), family: known.family, seed: 1)
+        model = try shape.model()
     }
 
     /// Tokens a second of `batch` sequences of 32 prompt ids and up to 128 new ones.

@@ -14,8 +14,7 @@ struct TranslationBench {
         var options = SourceOptions()
         options.precision = precision
         self.options = options
-        let preset = try shape.known
-        model = try Model(shape.adapted(preset.configuration), family: preset.family, seed: 1)
+        model = try shape.model()
     }
 
     /// Target tokens a second, reading the sources included, by number of beams.
