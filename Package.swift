@@ -20,24 +20,37 @@ let package = Package(
         .target(name: "HeedTokenizers", dependencies: ["HeedSupport"]),
         // Hot loops in C, chosen once for this processor.
         .target(name: "CHeedKernels"),
-        // Shapes, operations, trace, plan, parameters, random source, threads.
+        // What is computed: shapes, operations, trace, planner, parameters, random numbers.
         .target(name: "HeedTensor", dependencies: ["CHeedKernels", "HeedSupport"]),
+        // How a processor computes it: lowered operations, threads, caches, updates.
+        .target(name: "HeedProcessor", dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"]),
         // Linear … Block.
         .target(name: "HeedLayers", dependencies: ["HeedTensor"]),
         // Checkpoint files: safetensors, name maps.
         .target(name: "HeedWeights", dependencies: ["HeedTensor", "HeedSupport"]),
         // ids → embeddings → blocks → logits.
-        .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedWeights"]),
+        .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedSupport", "HeedTensor", "HeedWeights"]),
+        // Models at work: passes over rows of ids, embeddings, classes, masked tokens.
+        .target(
+            name: "HeedRun", dependencies: ["HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // logits → ids.
-        .target(name: "HeedGenerate", dependencies: ["HeedModels", "HeedTensor", "HeedSupport", "CHeedKernels"]),
+        .target(
+            name: "HeedGenerate",
+            dependencies: ["CHeedKernels", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
         // loss → update.
-        .target(name: "HeedTrain", dependencies: ["HeedModels", "HeedSupport", "CHeedKernels"]),
+        .target(
+            name: "HeedTrain",
+            dependencies: [
+                "CHeedKernels", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "HeedWeights",
+            ]),
         // Any pass → story.
-        .target(name: "HeedExplain", dependencies: ["HeedModels"]),
+        .target(
+            name: "HeedExplain",
+            dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
         // Umbrella.
         .target(
             name: "Heed",
-            dependencies: ["HeedTokenizers", "HeedGenerate", "HeedTrain", "HeedExplain"]),
+            dependencies: ["HeedTokenizers", "HeedGenerate", "HeedRun", "HeedTrain", "HeedExplain"]),
         // The command line.
         .executableTarget(
             name: "HeedCommand",

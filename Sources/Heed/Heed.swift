@@ -3,6 +3,8 @@
 @_exported import HeedGenerate
 @_exported import HeedLayers
 @_exported import HeedModels
+@_exported import HeedProcessor
+@_exported import HeedRun
 @_exported import HeedSupport
 @_exported import HeedTensor
 @_exported import HeedTokenizers

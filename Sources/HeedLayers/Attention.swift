@@ -61,9 +61,9 @@ public struct Attention: Sendable {
                 answer = q.attending(
                     to: kv, shape, batch: context.batch, memoryBatch: memoryBatch, dropout: weightDropout,
                     observedAs: context.crossAttentionName.map { "\($0).\(layer)" })
-            } else if let cache = context.memoryCache, let memoryBatch = context.memoryBatch {
+            } else if let store = context.memoryStore, let memoryBatch = context.memoryBatch {
                 answer = q.attending(
-                    toCached: cache, layer: layer, shape, batch: context.batch, memoryBatch: memoryBatch)
+                    toStored: store, layer: layer, shape, batch: context.batch, memoryBatch: memoryBatch)
             } else {
                 answer = q
             }
@@ -80,10 +80,10 @@ public struct Attention: Sendable {
         return output.answering(answer, adding: residual, dropout: dropout)
     }
 
-    /// Puts the memory's keys and values into `cache`, once per source.
-    public func store(_ memory: Tensor, in cache: KeyValueCache, batch: TokenBatch) {
+    /// Puts the memory's keys and values into `store`, once per source.
+    public func keep(_ memory: Tensor, in store: any KeyValueStore, batch: TokenBatch) {
         guard let memoryProjection else { return }
-        memoryProjection(memory).stored(in: cache, layer: layer, shape: shape, batch: batch)
+        memoryProjection(memory).stored(in: store, layer: layer, shape: shape, batch: batch)
     }
 }
 

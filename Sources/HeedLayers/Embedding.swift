@@ -54,15 +54,15 @@ public struct Embedding: Sendable {
     /// Records the rows of the tokens of `batch`.
     public func callAsFunction(_ batch: TokenBatch, in trace: Trace) -> Tensor {
         let rows = trace.embed(
-            batch, table: table, positions: positionRows, types: typeTable, scale: scale, padding: padding)
+            batch, table: table, positions: positionRows(in: trace), types: typeTable, scale: scale, padding: padding)
         return (norm.map { $0(rows) } ?? rows).dropped(dropout)
     }
 
-    private var positionRows: PositionRows? {
+    private func positionRows(in trace: Trace) -> PositionRows? {
         switch positions {
         case .none: nil
         case .learned(_, let first): positionTable.map { .learned($0, first: first) }
-        case .sinusoidal(let sinusoids): .fixed(sinusoids)
+        case .sinusoidal(let sinusoids): trace.rows(of: sinusoids, width: table.shape.last ?? 0)
         }
     }
 }

@@ -9,7 +9,7 @@ public struct PassContext {
     /// The tokens of the memory's rows.
     public var memoryBatch: TokenBatch?
     /// Keys and values of the memory by layer, computed once per source; then `memory` is nil.
-    public var memoryCache: KeyValueCache?
+    public var memoryStore: (any KeyValueStore)?
     /// Names under which attention weights of layer N are observed: `prefix.N`.
     public var attentionName: String?
     /// As `attentionName`, for the attention that reads the memory.

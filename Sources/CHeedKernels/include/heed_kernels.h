@@ -17,7 +17,10 @@
 extern "C" {
 #endif
 
-typedef void (*heed_kernel)(const void *args, int part, int parts);
+// Function pointers of the table are never null; other pointers say in their comments when they may be.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-completeness"
+typedef void (*_Nonnull heed_kernel)(const void *args, int part, int parts);
 
 enum { HEED_PANEL = 48, HEED_LANES = 16, HEED_KEY_TILE = 64 };
 
@@ -336,6 +339,8 @@ const char *heed_isa_name(heed_isa isa);
 int heed_core_count(void);
 // Spins for a moment without burning the core's resources.
 void heed_pause(void);
+
+#pragma clang diagnostic pop
 
 #ifdef __cplusplus
 }

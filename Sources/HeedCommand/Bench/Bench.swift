@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedProcessor
 
 /// `heed bench`: speeds on this machine beside what the machine can do.
 struct Bench: ParsableCommand {

@@ -1,4 +1,5 @@
 import Heed
+import HeedProcessor
 
 /// Reading a prompt and continuing it with a model of random weights.
 struct DecodingBench {
@@ -40,7 +41,7 @@ struct DecodingBench {
         report["tokens_per_second_most"] = .number(rounded(tokens / (steps.first ?? median)))
         report["tokens_per_second_least"] = .number(rounded(tokens / (steps.last ?? median)))
         report["milliseconds_per_step"] = .number(rounded(median / Double(new - 1) * 1e3))
-        let bytes = Double(model.parameters.layout.learnedCount) * (options.precision == .float32 ? 4 : 2)
+        let bytes = Double(model.weights.layout.trainedCount) * (options.precision == .float32 ? 4 : 2)
         report["weights_read_gb_per_second"] = .number(rounded(bytes * Double(new - 1) / median / 1e9))
     }
 

@@ -1,4 +1,5 @@
 import Heed
+import HeedProcessor
 
 /// The matrix products of GPT-2's layers in all forms and for many numbers of rows.
 struct ProductBench {

@@ -1,4 +1,5 @@
 import Heed
+import HeedProcessor
 
 #if canImport(Glibc)
     import Glibc
@@ -96,7 +97,7 @@ struct TrainingBench {
         report["milliseconds_per_step_most"] = .number(rounded(timings.most * 1e3))
         report["tokens_per_second"] = .number(rounded(tokens / timings.median))
         report["gflops"] = .number(rounded(operations / timings.median / 1e9))
-        if profile { report["profile"] = .array(training.plan.profile().map(profileRow)) }
+        if profile { report["profile"] = .array(training.pass.profile().map(profileRow)) }
         report["peak_memory_mb"] = .number(rounded(peakMemory()))
     }
 

@@ -1,4 +1,5 @@
 import Heed
+import HeedProcessor
 
 /// Translating sources with an encoder-decoder of random weights: the sources are read, then every target gets the same
 /// number of tokens.

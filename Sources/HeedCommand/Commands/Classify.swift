@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedRun
 import HeedSupport
 
 /// `heed classify`: texts in, classes out.

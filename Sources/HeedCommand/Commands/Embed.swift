@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedRun
 import HeedSupport
 
 /// `heed embed`: sentences in, vectors out.

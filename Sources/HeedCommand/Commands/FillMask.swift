@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedRun
 import HeedSupport
 
 /// `heed fill-mask`: which tokens an encoder expects at masked places.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedRun
 import HeedSupport
 
 /// `heed pass`: one forward (and backward) pass, every tensor written out.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedRun
 import HeedSupport
 
 /// `heed plan`: what a model costs before anything runs.

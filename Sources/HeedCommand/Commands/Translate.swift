@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedProcessor
 import HeedSupport
 
 /// `heed translate`: a text into another, line by line.

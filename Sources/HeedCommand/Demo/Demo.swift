@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedProcessor
 import HeedSupport
 
 /// `heed demo`: the whole way once, from a text to a model that continues it, in a few minutes.
@@ -63,7 +64,7 @@ struct Demo: ParsableCommand {
             configuration, family: .gpt2, specials: SpecialIds(begin: end, ends: end.map { [$0] } ?? []), seed: seed)
         try screen.line(
             "GPT-2's architecture, small: \(configuration.layers) layers, \(configuration.width) channels, "
-                + "\(configuration.heads) heads, \(grouped(model.parameters.layout.learnedCount)) parameters. "
+                + "\(configuration.heads) heads, \(grouped(model.weights.layout.trainedCount)) parameters. "
                 + "Before training it writes:")
         let before = try write(model, tokenizer, runtime)
         try screen.quote(before)

@@ -1,4 +1,6 @@
 import Heed
+import HeedProcessor
+import HeedRun
 import HeedSupport
 
 /// Measures a classifier on texts whose classes are known.

@@ -1,4 +1,5 @@
 import Heed
+import HeedProcessor
 import HeedSupport
 
 /// Measures the loss of a model on files.
@@ -34,7 +35,7 @@ struct LossEvaluation {
                 expected: "at most \(window)", got: "\(stride)")
         }
         let meter = try StreamLoss(
-            loaded, context: window, batch: batch, precision: precision, isFixed: true, runtime: runtime)
+            loaded, context: window, batch: batch, precision: precision, runtime: runtime)
         let began = ContinuousClock().now
         let progress = Progress("Evaluating", total: 1)
         let measured = try meter.measure(

@@ -1,4 +1,5 @@
 import Heed
+import HeedProcessor
 
 extension Model {
     /// The prompt as this model takes it: to be continued, or as the source of a target.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import HeedProcessor
 import HeedTensor
 
 /// How computing is done: for every command that computes.

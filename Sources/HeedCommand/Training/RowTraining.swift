@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedRun
 import HeedSupport
 
 /// Rows of ids, or texts with a class each, for models that are no decoders.

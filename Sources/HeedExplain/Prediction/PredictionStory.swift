@@ -1,5 +1,6 @@
 import HeedLayers
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -56,17 +57,15 @@ public struct PredictionStory: Sendable {
         }
         self.ids = ids
         let forward = try PredictionStory.pass(model, decoder, ids, answer: nil, runtime: runtime)
-        let vocabulary = configuration.vocabulary
-        func distribution(_ name: String) -> [Double] {
-            guard let logits = forward.observation(name) else { return [] }
-            return PredictionStory.softmax(UnsafeBufferPointer(start: logits.values, count: vocabulary))
+        func distribution(_ name: String) throws -> [Double] {
+            try forward.observation(name)?.withRow(0, softmax) ?? []
         }
-        let final = distribution("lens.\(configuration.layers)")
+        let final = try distribution("lens.\(configuration.layers)")
         let ranked = final.indices.sorted { final[$0] != final[$1] ? final[$0] > final[$1] : $0 < $1 }
         let answer = ranked.first ?? 0
         candidates = ranked.prefix(count).map { Candidate(id: $0, probability: final[$0]) }
-        lenses = (0...configuration.layers).map { layer in
-            let probabilities = distribution("lens.\(layer)")
+        lenses = try (0...configuration.layers).map { layer in
+            let probabilities = try distribution("lens.\(layer)")
             let best = probabilities.indices.max { probabilities[$0] < probabilities[$1] } ?? 0
             return Lens(
                 layer: layer, best: Candidate(id: best, probability: probabilities[best]),
@@ -75,35 +74,33 @@ public struct PredictionStory: Sendable {
         attention = (0..<configuration.layers).map { layer in
             guard let weights = forward.observation("attentions.\(layer)") else { return [] }
             let keys = weights.columns / configuration.heads
-            let last = weights.values + (ids.count - 1) * weights.columns
-            return (0..<configuration.heads).map { head in
-                (0..<ids.count).map { last[head * keys + $0] }
+            return weights.withRow(ids.count - 1) { last in
+                (0..<configuration.heads).map { head in (0..<ids.count).map { last[head * keys + $0] } }
             }
         }
         let backward = try PredictionStory.pass(model, decoder, ids, answer: answer, runtime: runtime)
         influence = (0..<ids.count).map { row in
             guard let stream = backward.observation("hidden_states.0"), let gradient = stream.gradient else { return 0 }
             // The gradient is that of the loss, −log p.
-            return (0..<stream.columns).reduce(0.0) {
-                $0 - Double(stream.values[row * stream.columns + $1]) * Double(gradient[row * stream.columns + $1])
-            }
+            return (0..<stream.columns).reduce(0.0) { $0 - Double(stream[row, $1]) * Double(gradient[row, $1]) }
         }
     }
 
     private static func pass(
         _ model: Model, _ decoder: Decoder, _ ids: [Int], answer: Int?, runtime: Runtime
-    ) throws -> Plan {
+    ) throws -> Pass<Void> {
         let batch = TokenBatch(rowCapacity: ids.count, sequenceCapacity: 1)
         try batch.append(ids.map { Int32($0) }, lastOnly: true)
-        let trace = Trace(
-            for: answer == nil ? .inference : .training, maximumLength: ids.count,
-            keepsAttentionWeights: answer == nil)
-        let states = decoder(batch, in: trace, observing: true)
-        if let answer {
-            batch.targets[ids.count - 1] = Int32(answer)
-            _ = decoder.loss(states, targets: batch)
-            trace.lossScale.value = 1
-        } else {
+        if let answer { batch.targets[ids.count - 1] = Int32(answer) }
+        let pass = try runtime.pass(
+            model.weights, for: answer == nil ? .inference : .training, maximumLength: ids.count,
+            keepsAttentionWeights: answer == nil
+        ) { trace in
+            let states = decoder(batch, in: trace, observing: true)
+            guard answer == nil else {
+                _ = decoder.loss(states, targets: batch)
+                return
+            }
             for layer in 0...decoder.configuration.layers {
                 // The last state has been through the norm already.
                 guard let state = trace.observedTensor("hidden_states.\(layer)") else { continue }
@@ -112,20 +109,8 @@ public struct PredictionStory: Sendable {
                 decoder.logits(normed).observed(as: "lens.\(layer)")
             }
         }
-        let plan = try Plan(
-            trace, parameters: model.parameters,
-            gradients: answer == nil ? nil : ParameterBuffer(model.parameters.layout),
-            packed: answer == nil ? PackedWeights(model.parameters, kernels: runtime.kernels) : nil,
-            kernels: runtime.kernels, team: runtime.team)
-        plan.forward()
-        if answer != nil { plan.backward() }
-        return plan
-    }
-
-    static func softmax(_ logits: UnsafeBufferPointer<Float>) -> [Double] {
-        let top = Double(logits.max() ?? 0)
-        let exponentials = logits.map { ExactMathematics.exp(Double($0) - top) }
-        let sum = exponentials.reduce(0, +)
-        return exponentials.map { $0 / sum }
+        pass.forward()
+        if answer != nil { pass.backward() }
+        return pass
     }
 }

@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -12,8 +13,7 @@ public final class SourceAligner {
     public let layer: Int
     private let source: TokenBatch
     private let target: TokenBatch
-    private let plan: Plan
-    private let weights: UnsafePointer<Float>
+    private let pass: Pass<Void>
     private let heads: Int
     private let longest: Int
 
@@ -50,19 +50,16 @@ public final class SourceAligner {
         self.longest = max(1, longest)
         heads = stack.heads
         let capacity = max(self.longest, 1_024)
-        source = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
-        target = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
-        let trace = Trace(
-            for: .inference, maximumLength: self.longest, precision: precision, keepsAttentionWeights: true)
-        let memory = layers.encode(source, in: trace)
-        _ = layers.decode(target, reading: memory, of: source, in: trace, observing: true)
-        plan = try Plan(
-            trace, parameters: model.parameters, packed: PackedWeights(model.parameters, kernels: runtime.kernels),
-            kernels: runtime.kernels, team: runtime.team)
-        guard let observed = plan.observation("cross_attentions.\(chosen)") else {
-            throw HeedError(.unsupported, "the plan keeps no attention to the source")
+        let source = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
+        let target = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
+        (self.source, self.target) = (source, target)
+        pass = try runtime.pass(
+            model.weights, for: .inference, maximumLength: self.longest, precision: precision,
+            keepsAttentionWeights: true
+        ) { trace in
+            let memory = layers.encode(source, in: trace)
+            _ = layers.decode(target, reading: memory, of: source, in: trace, observing: true)
         }
-        weights = UnsafePointer(observed.values)
     }
 
     /// Returns for every pair the weights [target ids, source ids]; every row sums to 1.
@@ -90,7 +87,7 @@ public final class SourceAligner {
                 try target.append(pair.target)
                 end += 1
             }
-            plan.forward()
+            pass.forward()
             for sequence in 0..<(end - first) {
                 let keys = pairs[first + sequence].source.count
                 let rows = Int(target.offsets[sequence])..<Int(target.offsets[sequence + 1])
@@ -104,9 +101,10 @@ public final class SourceAligner {
     /// The mean over heads of one row's weights.
     private func mean(row: Int, keys: Int) -> [Float] {
         var sums = [Float](repeating: 0, count: keys)
-        for head in 0..<heads {
-            let line = weights + (row * heads + head) * longest
-            for key in 0..<keys { sums[key] += line[key] }
+        pass.observation("cross_attentions.\(layer)")?.withRow(row) { weights in
+            for head in 0..<heads {
+                for key in 0..<keys { sums[key] += weights[head * longest + key] }
+            }
         }
         return sums.map { $0 / Float(heads) }
     }

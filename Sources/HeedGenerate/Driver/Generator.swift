@@ -68,13 +68,9 @@ public struct Generator {
         var result =
             options.numBeams > 1
             ? try searchBeams(prompts, hooks: hooks) : try chooseTokens(prompts, hooks: hooks)
-        result.prefillSeconds = seconds(read - start)
-        result.decodeSeconds = seconds(clock.now - read)
+        result.prefillSeconds = (read - start).inSeconds
+        result.decodeSeconds = (clock.now - read).inSeconds
         return result
-    }
-
-    private func seconds(_ duration: Duration) -> Double {
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
     }
 
     /// The prompt as the source can read it: all of it, or its end under `slide`.

@@ -1,3 +1,4 @@
+import HeedProcessor
 import CHeedKernels
 import HeedSupport
 

@@ -1,3 +1,4 @@
+import HeedProcessor
 import CHeedKernels
 
 /// The random numbers of one decoded sequence: the word at a step depends on seed, row and step only.

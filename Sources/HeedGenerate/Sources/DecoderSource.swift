@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -36,10 +37,9 @@ public final class DecoderSource: NextTokenSource {
     public private(set) var rows = 0
 
     private let decoder: Decoder
-    private let parameters: ParameterBuffer
+    private let weights: Weights
     private let runtime: Runtime
     private let options: SourceOptions
-    private let packed: PackedWeights
     private var engine: Engine?
     /// The cache slot of every row, and how many tokens it holds.
     private var slots: [Int32] = []
@@ -50,12 +50,11 @@ public final class DecoderSource: NextTokenSource {
     /// - Throws: `HeedError` (`unsupported`) for a model that does not continue its own text.
     public init(_ model: Model, runtime: Runtime, options: SourceOptions = SourceOptions()) throws {
         decoder = try model.decoder
-        parameters = model.parameters
+        weights = model.weights
         self.runtime = runtime
         self.options = options
         vocabulary = decoder.configuration.vocabulary
         contextLength = decoder.configuration.context
-        packed = PackedWeights(model.parameters, kernels: runtime.kernels)
     }
 
     public func begin(_ prompts: [GenerationPrompt], rows: Int, capacity: Int) throws {
@@ -64,7 +63,7 @@ public final class DecoderSource: NextTokenSource {
         } else {
             engine = nil
             engine = try Engine(
-                decoder, parameters, packed, runtime, options, rows: rows, capacity: min(capacity, contextLength))
+                decoder, weights, runtime, options, rows: rows, capacity: min(capacity, contextLength))
         }
         guard let engine else { return }
         self.rows = prompts.count
@@ -76,7 +75,7 @@ public final class DecoderSource: NextTokenSource {
     }
 
     public func logits(row: Int) -> UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(start: engine.map { UnsafePointer($0.logits + row * vocabulary) }, count: vocabulary)
+        UnsafeBufferPointer(start: engine.map { $0.logits + row * vocabulary }, count: vocabulary)
     }
 
     public func select(_ parents: UnsafeBufferPointer<Int32>) throws {
@@ -136,36 +135,34 @@ private final class Engine {
     let rows: Int
     let capacity: Int
     /// Logits [rows, V] after the last step.
-    let logits: UnsafeMutablePointer<Float>
+    let logits: UnsafePointer<Float>
 
     private let vocabulary: Int
     private let cache: KeyValueCache?
     private let stepBatch: TokenBatch
-    private let stepPlan: Plan
+    private let stepPlan: Pass<KeptTensor>
     private let chunkBatch: TokenBatch?
-    private let chunkPlan: Plan?
+    private let chunkPlan: Pass<KeptTensor>?
     /// Without a cache: the ids of every slot, and the logits of all rows.
     private var histories: [[Int32]] = []
     private var ownLogits: UnsafeMutableBufferPointer<Float>?
 
     init(
-        _ decoder: Decoder, _ parameters: ParameterBuffer, _ packed: PackedWeights, _ runtime: Runtime,
-        _ options: SourceOptions, rows: Int, capacity: Int
+        _ decoder: Decoder, _ weights: Weights, _ runtime: Runtime, _ options: SourceOptions, rows: Int, capacity: Int
     ) throws {
         self.rows = rows
         self.capacity = capacity
         let configuration = decoder.configuration
         vocabulary = configuration.vocabulary
-        func plan(_ batch: TokenBatch, _ cache: KeyValueCache?, head: Bool) throws -> Plan {
-            let trace = Trace(
-                for: .inference, maximumLength: capacity, precision: options.precision, cache: cache)
-            var states = decoder(batch, in: trace)
-            if head {
+        func plan(_ batch: TokenBatch, _ cache: KeyValueCache?, head: Bool) throws -> Pass<KeptTensor> {
+            try runtime.pass(
+                weights, for: .inference, maximumLength: capacity, precision: options.precision, store: cache
+            ) { trace in
+                var states = decoder(batch, in: trace)
+                guard head else { return states.kept() }
                 if cache == nil { states = states.outputs(of: batch) }
-                decoder.logits(states).observed(as: "logits")
+                return decoder.logits(states).kept()
             }
-            return try Plan(
-                trace, parameters: parameters, packed: packed, kernels: runtime.kernels, team: runtime.team)
         }
         switch options.cache {
         case .float32:
@@ -187,16 +184,14 @@ private final class Engine {
             chunkPlan = nil
             histories = Array(repeating: [], count: rows)
         }
-        guard let observed = stepPlan.observation("logits") else {
-            throw HeedError(.unsupported, "the plan has no logits")
-        }
+        let observed = stepPlan[stepPlan.outputs]
         if options.cache == .none {
             let own = UnsafeMutableBufferPointer<Float>.allocate(capacity: rows * vocabulary)
             own.initialize(repeating: 0)
             ownLogits = own
-            logits = own.baseAddress ?? observed.values
+            logits = own.baseAddress.map { UnsafePointer($0) } ?? observed.numbers
         } else {
-            logits = observed.values
+            logits = observed.numbers
         }
     }
 
@@ -243,8 +238,8 @@ private final class Engine {
             stepBatch.clear()
             try stepBatch.append(histories[slot], lastOnly: true)
             stepPlan.forward()
-            if let values = stepPlan.observation("logits")?.values {
-                (logits + row * vocabulary).update(from: values, count: vocabulary)
+            stepPlan[stepPlan.outputs].withRow(0) { values in
+                _ = ownLogits.map { UnsafeMutableBufferPointer(rebasing: $0[(row * vocabulary)...]).update(from: values) }
             }
         }
     }

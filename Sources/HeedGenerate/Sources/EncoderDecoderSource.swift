@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -15,10 +16,9 @@ public final class EncoderDecoderSource: NextTokenSource {
     public private(set) var rows = 0
 
     private let layers: EncoderDecoder
-    private let parameters: ParameterBuffer
+    private let weights: Weights
     private let runtime: Runtime
     private let options: SourceOptions
-    private let packed: PackedWeights
     private var reader: SourceReader?
     private var writer: TargetWriter?
     /// Of every row: its slot, the ids it holds, and the source that it translates.
@@ -33,12 +33,11 @@ public final class EncoderDecoderSource: NextTokenSource {
     /// - Throws: `HeedError` (`unsupported`) for a model that reads no source.
     public init(_ model: Model, runtime: Runtime, options: SourceOptions = SourceOptions()) throws {
         layers = try model.encoderDecoder
-        parameters = model.parameters
+        weights = model.weights
         self.runtime = runtime
         self.options = options
         vocabulary = layers.configuration.vocabulary
         contextLength = layers.configuration.context
-        packed = PackedWeights(model.parameters, kernels: runtime.kernels)
     }
 
     public func begin(_ prompts: [GenerationPrompt], rows: Int, capacity: Int) throws {
@@ -49,14 +48,14 @@ public final class EncoderDecoderSource: NextTokenSource {
             reader = nil
             writer = nil
             reader = try SourceReader(
-                layers, parameters, packed, runtime, options, sources: prompts.count, longest: longest)
+                layers, weights, runtime, options, sources: prompts.count, longest: longest)
         }
         guard let reader else { return }
         try reader.read(sourceIds)
         if writer.map({ $0.rows < rows || $0.capacity < capacity }) ?? true {
             writer = nil
             writer = try TargetWriter(
-                layers, parameters, packed, runtime, options, memory: reader.cache, rows: rows, capacity: capacity)
+                layers, weights, runtime, options, memory: reader.cache, rows: rows, capacity: capacity)
         }
         self.rows = prompts.count
         slots = SlotTable(rows: prompts.count, slots: writer?.rows ?? rows, capacity: capacity)
@@ -149,10 +148,10 @@ private final class SourceReader {
     /// Ids of every source.
     private(set) var lengths: [Int] = []
     private let batch: TokenBatch
-    private let plan: Plan
+    private let plan: Pass<Void>
 
     init(
-        _ layers: EncoderDecoder, _ parameters: ParameterBuffer, _ packed: PackedWeights, _ runtime: Runtime,
+        _ layers: EncoderDecoder, _ weights: Weights, _ runtime: Runtime,
         _ options: SourceOptions, sources: Int, longest: Int
     ) throws {
         self.sources = sources
@@ -161,11 +160,12 @@ private final class SourceReader {
         cache = try KeyValueCache(
             layers: stack.layers, slots: sources, tokens: longest, heads: stack.heads, width: stack.headWidth)
         let capacity = max(longest, min(options.prefillChunk, sources * longest))
-        batch = TokenBatch(rowCapacity: capacity, sequenceCapacity: min(sources, capacity))
-        let trace = Trace(for: .inference, maximumLength: longest, precision: options.precision)
-        layers.store(layers.encode(batch, in: trace), in: cache, batch: batch)
-        plan = try Plan(
-            trace, parameters: parameters, packed: packed, kernels: runtime.kernels, team: runtime.team)
+        let batch = TokenBatch(rowCapacity: capacity, sequenceCapacity: min(sources, capacity))
+        self.batch = batch
+        let cache = cache
+        plan = try runtime.pass(
+            weights, for: .inference, maximumLength: longest, precision: options.precision
+        ) { trace in layers.keep(layers.encode(batch, in: trace), in: cache, batch: batch) }
     }
 
     /// Reads every source once, as many together as fit.
@@ -196,13 +196,13 @@ private final class TargetWriter {
     private let batch: TokenBatch
     /// Which rows of `batch` read which source: neighbours that read the same one are one sequence here.
     private let view: TokenBatch
-    private let plan: Plan
-    private let planLogits: UnsafeMutablePointer<Float>
+    private let plan: Pass<KeptTensor>
+    private let planLogits: UnsafePointer<Float>
     /// Without a cache: the ids of every slot.
     private var histories: [[Int32]] = []
 
     init(
-        _ layers: EncoderDecoder, _ parameters: ParameterBuffer, _ packed: PackedWeights, _ runtime: Runtime,
+        _ layers: EncoderDecoder, _ weights: Weights, _ runtime: Runtime,
         _ options: SourceOptions, memory: KeyValueCache, rows: Int, capacity: Int
     ) throws {
         self.rows = rows
@@ -220,15 +220,14 @@ private final class TargetWriter {
             batch = TokenBatch(rowCapacity: rows, sequenceCapacity: rows)
         }
         view = TokenBatch(rowCapacity: 1, sequenceCapacity: batch.sequences.capacity)
-        let trace = Trace(for: .inference, maximumLength: capacity, precision: options.precision, cache: cache)
-        let states = layers.decode(batch, cached: memory, of: view, in: trace)
-        layers.logits(cache == nil ? states.outputs(of: batch) : states).observed(as: "logits")
-        plan = try Plan(
-            trace, parameters: parameters, packed: packed, kernels: runtime.kernels, team: runtime.team)
-        guard let observed = plan.observation("logits") else {
-            throw HeedError(.unsupported, "the plan has no logits")
+        let (batch, view, cache) = (batch, view, cache)
+        plan = try runtime.pass(
+            weights, for: .inference, maximumLength: capacity, precision: options.precision, store: cache
+        ) { trace in
+            let states = layers.decode(batch, stored: memory, of: view, in: trace)
+            return layers.logits(cache == nil ? states.outputs(of: batch) : states).kept()
         }
-        planLogits = observed.values
+        planLogits = plan[plan.outputs].numbers
         logits = .allocate(capacity: rows * vocabulary)
         logits.initialize(repeating: 0, count: rows * vocabulary)
     }

@@ -6,25 +6,17 @@ public struct RecordedLoss {
     public let readout: LossReadout
     /// 1 / (number of counted targets), which the gradient reads at run time.
     public let scale: RuntimeScalar
-    private let targets: UnsafeMutablePointer<Int32>
-    private let rows: RowCount
+    private let targets: Targets
 
-    /// The loss of `readout` against `targets`, one per row of `rows`.
-    public init(
-        _ readout: LossReadout, scale: RuntimeScalar, targets: UnsafeMutablePointer<Int32>, rows: RowCount
-    ) {
+    /// The loss of `readout` against `targets`.
+    public init(_ readout: LossReadout, scale: RuntimeScalar, targets: Targets) {
         self.readout = readout
         self.scale = scale
         self.targets = targets
-        self.rows = rows
     }
 
     /// The targets of the batch as it now stands that count.
-    public var counted: Int {
-        var count = 0
-        for row in 0..<rows.current where targets[row] != TokenBatch.ignored { count += 1 }
-        return count
-    }
+    public var counted: Int { targets.counted }
 }
 
 extension Architecture {
@@ -59,6 +51,6 @@ extension Architecture {
             let states = layers.decode(batch, reading: memory, of: source, in: trace)
             readout = layers.loss(states, targets: batch, smoothing: smoothing)
         }
-        return [RecordedLoss(readout, scale: trace.lossScale, targets: batch.targets, rows: batch.rows)]
+        return [RecordedLoss(readout, scale: trace.lossScale, targets: .rows(batch))]
     }
 }

@@ -32,7 +32,7 @@ public enum Configuration: Sendable, Equatable {
     }
 
     /// Declares every parameter of the architecture in `scope`.
-    func declare(in scope: ParameterScope) -> Architecture {
+    public func declare(in scope: ParameterScope) -> Architecture {
         switch self {
         case .decoder(let configuration): .decoder(Decoder(scope, configuration))
         case .encoder(let configuration): .encoder(Encoder(scope, configuration))

@@ -90,13 +90,27 @@ extension [CheckpointTensor] {
             }
         }
     }
+}
 
-    /// Reads every tensor into `buffer`.
-    func read(_ source: any TensorSource, into buffer: ParameterBuffer) throws {
-        for tensor in self {
+/// The numbers of a model in files: each parameter is read from the tensors that hold its rows.
+struct CheckpointSource: WeightSource {
+    private let source: any TensorSource
+    /// The tensors of each parameter, by its place in the layout.
+    private let tensors: [Int: [CheckpointTensor]]
+
+    init(_ source: any TensorSource, _ checkpoint: [CheckpointTensor]) {
+        self.source = source
+        tensors = Dictionary(grouping: checkpoint, by: \.parameter.index)
+    }
+
+    func read(_ parameter: Parameter, into values: UnsafeMutableBufferPointer<Float>) throws {
+        let width = parameter.shape.dropFirst().reduce(1, *)
+        for tensor in tensors[parameter.index] ?? [] {
             guard let name = tensor.name(in: source) else { continue }
+            let part = tensor.rows.map { $0.lowerBound * width..<$0.upperBound * width } ?? 0..<values.count
             try source.read(
-                name, shape: tensor.storedShape, transposed: tensor.transposed, into: tensor.values(in: buffer))
+                name, shape: tensor.storedShape, transposed: tensor.transposed,
+                into: UnsafeMutableBufferPointer(rebasing: values[part]))
         }
     }
 }

@@ -47,8 +47,8 @@ public final class Model: Sendable {
     public let family: Family
     /// The layers.
     public let architecture: Architecture
-    /// Every learned number.
-    public let parameters: ParameterBuffer
+    /// Every number, read from the files when it is first asked for.
+    public let weights: Weights
     /// Published names.
     public let checkpoint: [CheckpointTensor]
     /// The ids that start, end and fill texts.
@@ -73,12 +73,12 @@ public final class Model: Sendable {
     ) throws {
         let document = try family.document(configuration, specials)
         try self.init(family, configuration, document, specials)
-        parameters.initialise(seed: seed)
+        try weights.all().initialise(seed: seed)
     }
 
     private init(
         _ family: Family, _ configuration: Configuration, _ document: JSONObject, _ specials: SpecialIds,
-        checking source: (any TensorSource)? = nil
+        from source: (any TensorSource)? = nil
     ) throws {
         self.family = family
         self.document = document
@@ -88,7 +88,7 @@ public final class Model: Sendable {
         checkpoint = family.checkpoint(architecture)
         // Files are held against the configuration before any memory is asked for.
         if let source { try checkpoint.check(source) }
-        parameters = try ParameterBuffer(layout)
+        weights = try Weights(layout, from: source.map { [checkpoint] in CheckpointSource($0, checkpoint) })
     }
 
     /// Reads a folder with `config.json` and safetensors.
@@ -100,9 +100,7 @@ public final class Model: Sendable {
         let configuration = try family.configuration(reader)
         let source = try openWeights(folder: folder)
         let specials = try SpecialIds(reader, folder: folder, vocabulary: configuration.vocabulary)
-        let model = try Model(family, configuration, reader.object, specials, checking: source)
-        try model.checkpoint.read(source, into: model.parameters)
-        return model
+        return try Model(family, configuration, reader.object, specials, from: source)
     }
 
     /// Writes `config.json`, `generation_config.json` and `model.safetensors` into `folder`, each by rename.
@@ -135,7 +133,8 @@ public final class Model: Sendable {
 
     /// Writes the weights alone.
     public func writeWeights(path: String) throws {
-        try writeSafetensors(path: path, checkpoint.map { $0.write(from: parameters) })
+        let numbers = try weights.all()
+        try writeSafetensors(path: path, checkpoint.map { $0.write(from: numbers) })
     }
 }
 

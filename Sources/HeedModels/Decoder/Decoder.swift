@@ -65,7 +65,7 @@ public struct Decoder: Sendable {
     public func callAsFunction(_ batch: TokenBatch, in trace: Trace, observing: Bool = false) -> Tensor {
         var context = PassContext(batch)
         if observing { context.attentionName = "attentions" }
-        var x = trace.embed(batch, table: table, positions: positionTable)
+        var x = trace.embed(batch, table: table, positions: positionTable.map { .learned($0) })
             .dropped(configuration.embeddingDropout)
         for (layer, block) in blocks.enumerated() {
             if observing { x.observed(as: "hidden_states.\(layer)") }
@@ -94,6 +94,6 @@ public struct Decoder: Sendable {
 
     /// Records the cross-entropy of `states` against the batch's targets.
     public func loss(_ states: Tensor, targets: TokenBatch, smoothing: Float = 0) -> LossReadout {
-        states.crossEntropy(head, targets: targets.targets, smoothing: smoothing)
+        states.crossEntropy(head, targets: .rows(targets), smoothing: smoothing)
     }
 }

@@ -116,25 +116,22 @@ public struct Encoder: Sendable {
     /// are smoothed by `smoothing`, and those of the masked-language head.
     public func losses(_ states: Tensor, _ batch: TokenBatch, smoothing: Float = 0) -> [RecordedLoss] {
         var losses: [RecordedLoss] = []
-        func add(
-            _ hidden: Tensor, _ weight: Parameter, _ bias: Parameter?, _ targets: UnsafeMutablePointer<Int32>,
-            _ rows: RowCount
-        ) {
+        func add(_ hidden: Tensor, _ weight: Parameter, _ bias: Parameter?, _ targets: Targets) {
             let scale = RuntimeScalar()
             let readout = hidden.crossEntropy(weight, bias, targets: targets, smoothing: smoothing, scale: scale)
-            losses.append(RecordedLoss(readout, scale: scale, targets: targets, rows: rows))
+            losses.append(RecordedLoss(readout, scale: scale, targets: targets))
         }
         if let hidden = transformed(states), let predictionTable {
-            add(hidden, predictionTable, predictionBias, batch.targets, batch.rows)
+            add(hidden, predictionTable, predictionBias, .rows(batch))
         }
         if let nextSentence, let pooled = pooled(states, batch) {
-            add(pooled, nextSentence.weight, nextSentence.bias, batch.sequenceTargets, batch.sequences)
+            add(pooled, nextSentence.weight, nextSentence.bias, .sequences(batch))
         }
         if let classifier, let hidden = beforeClasses(states, batch) {
             if case .tokenClassifier = configuration.head {
-                add(hidden, classifier.weight, classifier.bias, batch.targets, batch.rows)
+                add(hidden, classifier.weight, classifier.bias, .rows(batch))
             } else {
-                add(hidden, classifier.weight, classifier.bias, batch.sequenceTargets, batch.sequences)
+                add(hidden, classifier.weight, classifier.bias, .sequences(batch))
             }
         }
         return losses

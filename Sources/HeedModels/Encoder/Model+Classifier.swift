@@ -13,12 +13,13 @@ extension Model {
         configuration.classifierHasDense = family == .roberta && !perToken
         configuration.hasPooler = family == .bert && !perToken
         let model = try Model(.encoder(configuration), family: family, specials: specials, seed: seed)
-        let own = parameters.layout.parameters
-        for parameter in model.parameters.layout.parameters {
-            guard let same = own.first(where: { $0.name == parameter.name && $0.shape == parameter.shape }) else {
+        let own = try weights.all()
+        let fresh = try model.weights.all()
+        for parameter in model.weights.layout.parameters {
+            guard let same = own.layout.parameters.first(where: { $0.name == parameter.name && $0.shape == parameter.shape }) else {
                 continue
             }
-            _ = model.parameters[parameter].update(from: parameters[same])
+            _ = fresh[parameter].update(from: own[same])
         }
         return model
     }

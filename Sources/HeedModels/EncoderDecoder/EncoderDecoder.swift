@@ -94,19 +94,19 @@ public struct EncoderDecoder: Sendable {
         return run(x, decoderBlocks, decoderNorm, context, observing ? "decoder_hidden_states" : nil)
     }
 
-    /// Records the same with the memory's keys and values from `cache`, at the slots and of the lengths of `source`.
+    /// Records the same with the memory's keys and values from `store`, at the slots and of the lengths of `source`.
     public func decode(
-        _ target: TokenBatch, cached cache: KeyValueCache, of source: TokenBatch, in trace: Trace
+        _ target: TokenBatch, stored store: any KeyValueStore, of source: TokenBatch, in trace: Trace
     ) -> Tensor {
         var context = PassContext(target)
-        context.memoryCache = cache
+        context.memoryStore = store
         context.memoryBatch = source
         return run(targetEmbedding(target, in: trace), decoderBlocks, decoderNorm, context, nil)
     }
 
-    /// Records that the memory's keys and values of every layer go into `cache`, once per source.
-    public func store(_ memory: Tensor, in cache: KeyValueCache, batch source: TokenBatch) {
-        for block in decoderBlocks { block.crossAttention?.store(memory, in: cache, batch: source) }
+    /// Records that the memory's keys and values of every layer go into `store`, once per source.
+    public func keep(_ memory: Tensor, in store: any KeyValueStore, batch source: TokenBatch) {
+        for block in decoderBlocks { block.crossAttention?.keep(memory, in: store, batch: source) }
     }
 
     private func run(
@@ -131,8 +131,7 @@ public struct EncoderDecoder: Sendable {
     /// Records the cross-entropy of `states` against the batch's targets.
     public func loss(_ states: Tensor, targets: TokenBatch, smoothing: Float = 0) -> LossReadout {
         scaled(states).crossEntropy(
-            head, headBias, trainsBias: configuration.logitsBias == .learned, targets: targets.targets,
-            smoothing: smoothing)
+            head, headBias, targets: .rows(targets), smoothing: smoothing)
     }
 
     private func scaled(_ states: Tensor) -> Tensor {

@@ -69,7 +69,7 @@ public struct ModelDescription: Sendable {
         ]
         var counts = [Int](repeating: 0, count: kinds.count)
         var others = 0
-        for parameter in layout.parameters where layout.isLearned(parameter) {
+        for parameter in layout.parameters where layout.isTrained(parameter) {
             if let kind = kinds.firstIndex(where: { $0.belongs(parameter.name) }) {
                 counts[kind] += parameter.count
             } else {

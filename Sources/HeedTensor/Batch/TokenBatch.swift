@@ -1,4 +1,3 @@
-import CHeedKernels
 import HeedSupport
 
 /// A number of rows that is known at run time and bounded at plan time.
@@ -7,9 +6,9 @@ public final class RowCount: @unchecked Sendable {
 
     /// The largest number of rows.
     public let capacity: Int
-    let pointer: UnsafeMutablePointer<Int32>
+    package let pointer: UnsafeMutablePointer<Int32>
 
-    init(capacity: Int) {
+    package init(capacity: Int) {
         self.capacity = capacity
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: 0)

@@ -1,5 +1,3 @@
-import CHeedKernels
-
 /// What attention may see and how it scores: the variants as values of one operation.
 public struct AttentionShape: Sendable, Equatable {
     /// Query heads H.
@@ -22,6 +20,11 @@ public struct AttentionShape: Sendable, Equatable {
         self.scale = scale ?? 1 / Float(width).squareRoot()
         self.causal = causal
     }
+
+    /// H · width.
+    public var queryColumns: Int { heads * width }
+    /// Hₖ · width: the columns of the keys, and of the values.
+    public var keyColumns: Int { keyHeads * width }
 }
 
 /// A learned offset on the scores that depends on the distance of key and query (Raffel et al. 2020, section 2.1).
@@ -41,175 +44,132 @@ public struct RelativeBias: Sendable {
     }
 }
 
+/// Whose keys and values attention reads.
+public enum AttendedKeys: Sendable {
+    /// The sequence's own: input 0 is `q | k | v`.
+    case own
+    /// The sequence's own of this pass and of earlier ones: input 0 is `q | k | v`, whose k and v join a layer of a store.
+    case ownStored(any KeyValueStore, layer: Int)
+    /// Those of a memory: input 0 is `q`, input 1 `k | v` with the rows of this batch.
+    case memory(TokenBatch)
+    /// Those of a memory in a layer of a store: input 0 is `q`. Each sequence of the batch given here is the rows of q
+    /// that read one slot.
+    case memoryStored(any KeyValueStore, layer: Int, TokenBatch)
+}
+
 /// `out = softmax(scale · q kᵀ + bias, over visible keys) · v` for each head, sequence by sequence.
-///
-/// Inputs: one value `q | k | v` for self-attention; `q` and `k | v` for attention to a memory; only `q` when the
-/// memory's keys and values are in the cache already.
-struct AttendOperation: Operation {
-    enum Source {
-        /// q, k, v side by side in one value; kept in the cache's layer when the trace has one.
-        case own(layer: Int)
-        /// q of one value, k | v of another with the memory's rows.
-        case memory(TokenBatch)
-        /// q of one value; keys and values in a layer of the memory's cache. Each sequence of the batch given here is
-        /// the rows of q that read one slot.
-        case cachedMemory(KeyValueCache, layer: Int, TokenBatch)
-    }
+public struct AttendOperation: Operation {
+    /// Heads, scale and mask.
+    public let shape: AttentionShape
+    /// Whose keys are read.
+    public let keys: AttendedKeys
+    /// The sequences of the queries.
+    public let batch: TokenBatch
+    /// Offsets on the scores.
+    public let bias: RelativeBias?
+    /// Rate at which weights are dropped.
+    public let dropout: Float
+    /// The number of this place in the counters of random numbers.
+    public let site: UInt32
+    /// Seed, step and first row of the masks.
+    public let random: RandomState
+    /// Whether the weights are written out.
+    public let keepsWeights: Bool
+    /// The most keys of a sequence.
+    public let maximumKeys: Int
 
-    let shape: AttentionShape
-    let source: Source
-    let batch: TokenBatch
-    let bias: RelativeBias?
-    let dropout: Float
-    let dropoutPurpose: UInt32
-    let keepsWeights: Bool
-    let maximumKeys: Int
-
-    var name: String { "attention" }
-    var formula: String {
+    public var name: String { "attention" }
+    public var formula: String {
         "out = softmax(s · q kᵀ\(bias == nil ? "" : " + b")\(shape.causal ? " | key ≤ query" : "")) · v"
     }
-    var gradientFormula: String {
+    public var gradientFormula: String {
         "∂v = pᵀ ∂out; ∂p = ∂out vᵀ; ∂s = p ⊙ (∂p − Σ ∂p ⊙ p); ∂q = s · ∂s k; ∂k = s · ∂sᵀ q"
     }
-    var parameters: [Parameter] { bias.map { [$0.table] } ?? [] }
+    public var parameters: [Parameter] { bias.map { [$0.table] } ?? [] }
     /// Row normalisers, and the weights when somebody wants to see them.
-    var auxiliaries: [Int] { keepsWeights ? [shape.heads, shape.heads * maximumKeys] : [shape.heads] }
-    var gradientInputs: [Int] {
-        switch source {
+    public var auxiliaries: [Int] { keepsWeights ? [shape.heads, shape.heads * maximumKeys] : [shape.heads] }
+    public var gradientInputs: [Int] {
+        switch keys {
         case .own: [0]
         case .memory: [0, 1]
-        case .cachedMemory: []
+        case .ownStored, .memoryStored: []
         }
     }
-    var gradientReadsOutput: Bool { true }
+    public var gradientReadsOutput: Bool { true }
 
-    private var queryColumns: Int { shape.heads * shape.width }
-    private var keyColumns: Int { shape.keyHeads * shape.width }
-
-    func cost(rows: Int) -> Cost {
-        let keys = Double(shape.causal ? (maximumKeys + 1) / 2 : maximumKeys)
-        return Double(rows)
-            * Cost(operations: 4 * keys * Double(queryColumns), bytes: 8 * Double(queryColumns + keyColumns))
-    }
-
-    /// At run time sequences are usually shorter than the longest; share out from the cost of a short one.
-    private var sharingCost: Cost {
-        Cost(operations: 4 * Double(min(maximumKeys, 64)) * Double(queryColumns))
-    }
-
-    func forward(_ binder: Binder) {
-        switch source {
-        case .own(let layer):
-            guard let cache = binder.trace.cache else {
-                emitWhole(binder)
-                return
+    public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
+        guard shape.keyHeads > 0, shape.heads % shape.keyHeads == 0 else {
+            throw ShapeMismatch(
+                "the heads", expected: "a multiple of \(shape.keyHeads) key heads", got: "\(shape.heads)")
+        }
+        let both = 2 * shape.keyColumns
+        switch keys {
+        case .own, .ownStored:
+            try inputs.require(count: 1)
+            try inputs.require(0, columns: shape.queryColumns + both, rows: batch.rows)
+        case .memory(let memory):
+            try inputs.require(count: 2)
+            try inputs.require(0, columns: shape.queryColumns, rows: batch.rows)
+            try inputs.require(1, columns: both, rows: memory.rows)
+        case .memoryStored:
+            try inputs.require(count: 1)
+            try inputs.require(0, columns: shape.queryColumns, rows: batch.rows)
+        }
+        if let bias {
+            let columns = try bias.table.matrix("the relative bias").columns
+            guard columns == shape.heads else {
+                throw ShapeMismatch(
+                    "the relative bias \(bias.table.name)", expected: "\(shape.heads) columns, one per head",
+                    got: "\(columns)")
             }
-            let fused = Int64(queryColumns + 2 * keyColumns)
-            let memory = cache.layout(layer: layer)
-            binder.emit(
-                binder.kernels.cache_append,
-                heed_cache_append(
-                    sequences: batch.sequences.pointer, offsets: batch.offsets, slots: batch.slots, past: batch.past,
-                    k: binder.input(0) + queryColumns, k_stride: fused,
-                    v: binder.input(0) + queryColumns + keyColumns, v_stride: fused, cache: memory),
-                rows: binder.rows, cost: Cost(bytes: 16 * Double(keyColumns)))
-            emitCached(binder, memory, stride: fused, batch)
-        case .cachedMemory(let cache, let layer, let memoryBatch):
-            emitCached(binder, cache.layout(layer: layer), stride: Int64(queryColumns), memoryBatch)
-        case .memory:
-            emitWhole(binder)
         }
+        return Shape(batch.rows, shape.queryColumns)
     }
 
-    private func emitWhole(_ binder: Binder) {
-        binder.emit(binder.kernels.attention, arguments(binder), rows: binder.rows, cost: sharingCost)
+    public func cost(rows: Int) -> Cost {
+        let visible = Double(shape.causal ? (maximumKeys + 1) / 2 : maximumKeys)
+        return Double(rows)
+            * Cost(
+                operations: 4 * visible * Double(shape.queryColumns),
+                bytes: 8 * Double(shape.queryColumns + shape.keyColumns))
+    }
+}
+
+/// Writes keys and values of a memory into a store, once per source.
+public struct StoreOperation: Operation {
+    /// Where they go.
+    public let store: any KeyValueStore
+    /// The layer of the store.
+    public let layer: Int
+    /// Columns of the keys, and of the values.
+    public let columns: Int
+    /// The memory's sequences and their slots.
+    public let batch: TokenBatch
+
+    public var name: String { "store keys and values" }
+    public var formula: String { "store ← k | v" }
+    public var gradientFormula: String { "none" }
+
+    public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
+        try inputs.require(count: 1)
+        try inputs.require(0, columns: 2 * columns, rows: batch.rows)
+        return Shape(batch.rows, 1)
     }
 
-    /// `readers` says which rows read which slot, and how much of it.
-    private func emitCached(
-        _ binder: Binder, _ cache: heed_cache_layout, stride: Int64, _ readers: TokenBatch
-    ) {
-        binder.emit(
-            binder.kernels.cached_attention,
-            heed_cached_attention(
-                sequences: readers.sequences.pointer, query_offsets: readers.offsets, slots: readers.slots,
-                lengths: readers.lengths, q: binder.input(0), q_stride: stride, out: binder.output,
-                out_stride: Int64(queryColumns),
-                cache: cache, bias: binder.value(bias?.table), bias_buckets: Int32(bias?.table.shape.first ?? 0),
-                bias_max_distance: Int32(bias?.maximumDistance ?? 0),
-                bias_bidirectional: bias?.bidirectional == true ? 1 : 0, heads: Int32(shape.heads),
-                causal: shape.causal ? 1 : 0, scale: shape.scale, scratch: scratch(binder)),
-            rows: binder.rows, cost: sharingCost)
-    }
-
-    private func scratch(_ binder: Binder) -> heed_scratch {
-        binder.scratch(
-            heed_attention_scratch(
-                Int64(shape.width), Int64(maximumKeys), Int64(shape.heads / max(shape.keyHeads, 1))))
-    }
-
-    private func arguments(_ binder: Binder) -> heed_attention {
-        let query = binder.input(0)
-        let keyBatch: TokenBatch
-        let key: UnsafeMutablePointer<Float>
-        let queryStride: Int
-        let keyStride: Int
-        if case .memory(let memory) = source {
-            keyBatch = memory
-            key = binder.input(1)
-            queryStride = queryColumns
-            keyStride = 2 * keyColumns
-        } else {
-            keyBatch = batch
-            key = query + queryColumns
-            queryStride = queryColumns + 2 * keyColumns
-            keyStride = queryStride
-        }
-        return heed_attention(
-            sequences: batch.sequences.pointer, query_offsets: batch.offsets, key_offsets: keyBatch.offsets, q: query,
-            q_stride: Int64(queryStride), k: key, k_stride: Int64(keyStride), v: key + keyColumns,
-            v_stride: Int64(keyStride), out: binder.output, out_stride: Int64(queryColumns),
-            normaliser: binder.auxiliary(0), weights: keepsWeights ? binder.auxiliary(1) : nil,
-            weights_stride: Int64(maximumKeys), bias: binder.value(bias?.table),
-            bias_buckets: Int32(bias?.table.shape.first ?? 0), bias_max_distance: Int32(bias?.maximumDistance ?? 0),
-            bias_bidirectional: bias?.bidirectional == true ? 1 : 0,
-            query_positions: nil, key_positions: nil,
-            heads: Int32(shape.heads), kv_heads: Int32(shape.keyHeads), width: Int32(shape.width),
-            causal: shape.causal ? 1 : 0, max_keys: Int32(maximumKeys), scale: shape.scale, dropout: dropout,
-            purpose: dropoutPurpose, random: binder.trace.randomState.pointer, scratch: scratch(binder))
-    }
-
-    func backward(_ binder: Binder) {
-        guard let dout = binder.outputGradient, let dq = binder.inputGradient(0) else { return }
-        var dk = dq.pointer + queryColumns
-        var queryStride = queryColumns + 2 * keyColumns
-        var keyStride = queryStride
-        if case .memory = source {
-            guard let dmemory = binder.inputGradient(1) else { return }
-            dk = dmemory.pointer
-            queryStride = queryColumns
-            keyStride = 2 * keyColumns
-        }
-        binder.emit(
-            binder.kernels.attention_gradient,
-            heed_attention_gradient(
-                forward: arguments(binder), dout: dout, dout_stride: Int64(queryColumns), dq: dq.pointer,
-                dq_stride: Int64(queryStride), dk: dk, dk_stride: Int64(keyStride), dv: dk + keyColumns,
-                dv_stride: Int64(keyStride), dbias: binder.gradient(bias?.table)),
-            rows: binder.rows, cost: 2.5 * sharingCost)
-    }
+    public func cost(rows: Int) -> Cost { Double(rows) * Cost(bytes: 16 * Double(columns)) }
 }
 
 extension Tensor {
     /// Attention of each sequence to itself. `self [rows, (H + 2·Hₖ)·width]` holds queries, keys and values side by
-    /// side; the result is `[rows, H·width]`. With a cache in the trace, keys and values join those of earlier passes.
+    /// side; the result is `[rows, H·width]`. With a store in the trace, keys and values join those of earlier passes.
     /// Cost: 4 · rows · keys · H · width operations (half that when causal).
     public func attending(
         _ shape: AttentionShape, batch: TokenBatch, layer: Int, bias: RelativeBias? = nil, dropout: Float = 0,
         observedAs name: String? = nil
     ) -> Tensor {
-        attend([self], shape, .own(layer: layer), batch, bias, dropout, name, trace.maximumLength)
+        attend(
+            [self], shape, trace.store.map { .ownStored($0, layer: layer) } ?? .own, batch, bias, dropout, name,
+            trace.maximumLength)
     }
 
     /// Attention to a memory: `self [rows, H·width]` are queries, `memory [memory rows, 2·Hₖ·width]` keys and values.
@@ -217,61 +177,39 @@ extension Tensor {
         to memory: Tensor, _ shape: AttentionShape, batch: TokenBatch, memoryBatch: TokenBatch, dropout: Float = 0,
         observedAs name: String? = nil
     ) -> Tensor {
-        attend(
-            [self, memory], shape, .memory(memoryBatch), batch, nil, dropout, name, trace.maximumLength)
+        attend([self, memory], shape, .memory(memoryBatch), batch, nil, dropout, name, trace.maximumLength)
     }
 
-    /// Attention to a memory whose keys and values were put into `cache` when its source was read.
+    /// Attention to a memory whose keys and values were put into `store` when its source was read.
     ///
-    /// Each sequence of `memoryBatch` is the rows of `self` (by `offsets`) that read one slot of the cache, `lengths` of
+    /// Each sequence of `memoryBatch` is the rows of `self` (by `offsets`) that read one slot of the store, `lengths` of
     /// it: rows that read the same memory load it once.
     public func attending(
-        toCached cache: KeyValueCache, layer: Int, _ shape: AttentionShape, batch: TokenBatch, memoryBatch: TokenBatch
+        toStored store: any KeyValueStore, layer: Int, _ shape: AttentionShape, batch: TokenBatch,
+        memoryBatch: TokenBatch
     ) -> Tensor {
-        attend([self], shape, .cachedMemory(cache, layer: layer, memoryBatch), batch, nil, 0, nil, cache.capacity)
+        attend(
+            [self], shape, .memoryStored(store, layer: layer, memoryBatch), batch, nil, 0, nil, store.capacity)
     }
 
     private func attend(
-        _ inputs: [Tensor], _ shape: AttentionShape, _ source: AttendOperation.Source, _ batch: TokenBatch,
+        _ inputs: [Tensor], _ shape: AttentionShape, _ keys: AttendedKeys, _ batch: TokenBatch,
         _ bias: RelativeBias?, _ dropout: Float, _ name: String?, _ maximumKeys: Int
     ) -> Tensor {
         let drops = dropout > 0 && trace.purpose == .training
         let keeps = name != nil && trace.keepsAttentionWeights
         let result = trace.record(
             AttendOperation(
-                shape: shape, source: source, batch: batch, bias: bias, dropout: drops ? dropout : 0,
-                dropoutPurpose: drops ? trace.nextDropoutPurpose() : 0, keepsWeights: keeps, maximumKeys: maximumKeys),
-            inputs, rows: rows, columns: shape.heads * shape.width)
+                shape: shape, keys: keys, batch: batch, bias: bias, dropout: drops ? dropout : 0,
+                site: drops ? trace.nextDropoutSite() : 0, random: trace.randomState, keepsWeights: keeps,
+                maximumKeys: maximumKeys),
+            inputs)
         if keeps, let name { trace.observeAuxiliary(1, of: result, as: name) }
         return result
     }
 
-    /// Puts keys and values `[rows, 2·Hₖ·width]` of a memory into `layer` of `cache`, at the slots of `batch`.
-    public func stored(in cache: KeyValueCache, layer: Int, shape: AttentionShape, batch: TokenBatch) {
-        _ = trace.record(
-            StoreOperation(cache: cache, layer: layer, columns: shape.keyHeads * shape.width, batch: batch), [self],
-            rows: rows, columns: 1)
+    /// Puts keys and values `[rows, 2·Hₖ·width]` of a memory into `layer` of `store`, at the slots of `batch`.
+    public func stored(in store: any KeyValueStore, layer: Int, shape: AttentionShape, batch: TokenBatch) {
+        _ = trace.record(StoreOperation(store: store, layer: layer, columns: shape.keyColumns, batch: batch), [self])
     }
-}
-
-/// Writes keys and values of a memory into a cache, once per source.
-struct StoreOperation: Operation {
-    let cache: KeyValueCache
-    let layer: Int
-    let columns: Int
-    let batch: TokenBatch
-    var name: String { "store keys and values" }
-    var formula: String { "cache ← k | v" }
-    var gradientFormula: String { "none" }
-    func cost(rows: Int) -> Cost { Double(rows) * Cost(bytes: 16 * Double(columns)) }
-    func forward(_ binder: Binder) {
-        binder.emit(
-            binder.kernels.cache_append,
-            heed_cache_append(
-                sequences: batch.sequences.pointer, offsets: batch.offsets, slots: batch.slots, past: batch.past,
-                k: binder.input(0), k_stride: Int64(2 * columns), v: binder.input(0) + columns,
-                v_stride: Int64(2 * columns), cache: cache.layout(layer: layer)), rows: binder.rows, cost: cost(rows: 1)
-        )
-    }
-    func backward(_ binder: Binder) {}
 }

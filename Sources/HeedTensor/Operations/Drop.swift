@@ -1,36 +1,29 @@
-import CHeedKernels
-
 /// `y = r + m ⊙ x/(1 − p)`, m a mask of the step's random numbers (Srivastava et al. 2014).
-struct DropOperation: Operation {
-    let rate: Float
-    let purpose: UInt32
-    let addsResidual: Bool
-    let width: Int
-    var name: String { "dropout" }
-    var formula: String { (addsResidual ? "y = r + " : "y = ") + "m ⊙ x/(1 − p)" }
-    var gradientFormula: String { "∂x = m ⊙ ∂y/(1 − p)" + (addsResidual ? "; ∂r = ∂y" : "") }
-    var passThrough: Int? { addsResidual ? 1 : nil }
-    func cost(rows: Int) -> Cost { Double(rows) * Cost(operations: 30 * Double(width), bytes: 12 * Double(width)) }
+public struct DropOperation: Operation {
+    /// p.
+    public let rate: Float
+    /// The number of this place in the counters of random numbers.
+    public let site: UInt32
+    /// Whether input 1 is added.
+    public let addsResidual: Bool
+    /// Columns.
+    public let width: Int
+    /// Seed, step and first row of the masks.
+    public let random: RandomState
 
-    func forward(_ binder: Binder) {
-        emit(binder, binder.input(0), addsResidual ? binder.input(1) : nil, binder.output, accumulate: false)
+    public var name: String { "dropout" }
+    public var formula: String { (addsResidual ? "y = r + " : "y = ") + "m ⊙ x/(1 − p)" }
+    public var gradientFormula: String { "∂x = m ⊙ ∂y/(1 − p)" + (addsResidual ? "; ∂r = ∂y" : "") }
+    public var passThrough: Int? { addsResidual ? 1 : nil }
+
+    public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
+        try inputs.require(count: addsResidual ? 2 : 1)
+        if addsResidual { try inputs.require(1, columns: inputs[0].columns, rows: inputs[0].rows) }
+        return inputs[0]
     }
 
-    func backward(_ binder: Binder) {
-        guard let dy = binder.outputGradient, let dx = binder.inputGradient(0) else { return }
-        emit(binder, dy, nil, dx.pointer, accumulate: dx.accumulate)
-    }
-
-    private func emit(
-        _ binder: Binder, _ x: UnsafeMutablePointer<Float>, _ residual: UnsafeMutablePointer<Float>?,
-        _ y: UnsafeMutablePointer<Float>, accumulate: Bool
-    ) {
-        binder.emit(
-            binder.kernels.dropout,
-            heed_dropout(
-                window: binder.window, x: x, residual: residual, y: y, columns: Int32(width), rate: rate,
-                purpose: purpose, accumulate: accumulate ? 1 : 0, random: binder.trace.randomState.pointer),
-            rows: binder.rows, cost: cost(rows: 1))
+    public func cost(rows: Int) -> Cost {
+        Double(rows) * Cost(operations: 30 * Double(width), bytes: 12 * Double(width))
     }
 }
 
@@ -40,7 +33,8 @@ extension Tensor {
         guard rate > 0, trace.purpose == .training else { return residual.map { self + $0 } ?? self }
         return trace.record(
             DropOperation(
-                rate: rate, purpose: trace.nextDropoutPurpose(), addsResidual: residual != nil, width: columns),
-            residual.map { [self, $0] } ?? [self], rows: rows, columns: columns)
+                rate: rate, site: trace.nextDropoutSite(), addsResidual: residual != nil, width: columns,
+                random: trace.randomState),
+            residual.map { [self, $0] } ?? [self])
     }
 }

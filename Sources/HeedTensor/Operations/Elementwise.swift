@@ -1,116 +1,93 @@
-import CHeedKernels
-
 /// `y = f(x)`.
-struct ActivateOperation: Operation {
-    let activation: Activation
-    let width: Int
-    var name: String { activation.rawValue }
-    var formula: String { "y = \(activation.rawValue)(x)" }
-    var gradientFormula: String { "∂x = ∂y ⊙ f′(x)" }
-    var gradientInputs: [Int] { [0] }
-    func cost(rows: Int) -> Cost { Double(rows) * Cost(operations: 20 * Double(width), bytes: 8 * Double(width)) }
+public struct ActivateOperation: Operation {
+    /// f.
+    public let activation: Activation
+    /// Columns.
+    public let width: Int
 
-    func forward(_ binder: Binder) {
-        binder.emit(
-            binder.kernels.activate,
-            heed_activate(
-                window: binder.window, x: binder.input(0), y: binder.output, columns: Int32(width),
-                activation: activation.code), rows: binder.rows, cost: cost(rows: 1))
+    public var name: String { activation.rawValue }
+    public var formula: String { "y = \(activation.rawValue)(x)" }
+    public var gradientFormula: String { "∂x = ∂y ⊙ f′(x)" }
+    public var gradientInputs: [Int] { [0] }
+
+    public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
+        try inputs.require(count: 1)
+        return inputs[0]
     }
 
-    func backward(_ binder: Binder) {
-        guard let dy = binder.outputGradient, let dx = binder.inputGradient(0) else { return }
-        binder.emit(
-            binder.kernels.activate_gradient,
-            heed_activate_gradient(
-                window: binder.window, dy: dy, x: binder.input(0), dx: dx.pointer, columns: Int32(width),
-                activation: activation.code, accumulate: dx.accumulate ? 1 : 0),
-            rows: binder.rows, cost: 2 * cost(rows: 1))
+    public func cost(rows: Int) -> Cost {
+        Double(rows) * Cost(operations: 20 * Double(width), bytes: 8 * Double(width))
     }
 }
 
 /// `y = f(gate) ⊙ up` of `x = gate | up` (Shazeer 2020, "GLU Variants Improve Transformer").
-struct GateOperation: Operation {
-    let activation: Activation
-    let width: Int
-    var name: String { "gate" }
-    var formula: String { "y = \(activation.rawValue)(g) ⊙ u, x = g | u" }
-    var gradientFormula: String { "∂g = ∂y ⊙ u ⊙ f′(g); ∂u = ∂y ⊙ f(g)" }
-    var gradientInputs: [Int] { [0] }
-    func cost(rows: Int) -> Cost { Double(rows) * Cost(operations: 21 * Double(width), bytes: 12 * Double(width)) }
+public struct GateOperation: Operation {
+    /// f.
+    public let activation: Activation
+    /// Columns of the output.
+    public let width: Int
 
-    func forward(_ binder: Binder) {
-        binder.emit(
-            binder.kernels.gate,
-            heed_gate(
-                window: binder.window, x: binder.input(0), y: binder.output, columns: Int32(width),
-                activation: activation.code), rows: binder.rows, cost: cost(rows: 1))
+    public var name: String { "gate" }
+    public var formula: String { "y = \(activation.rawValue)(g) ⊙ u, x = g | u" }
+    public var gradientFormula: String { "∂g = ∂y ⊙ u ⊙ f′(g); ∂u = ∂y ⊙ f(g)" }
+    public var gradientInputs: [Int] { [0] }
+
+    public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
+        try inputs.require(count: 1)
+        try inputs.require(0, columns: 2 * width)
+        return Shape(inputs[0].rows, width)
     }
 
-    func backward(_ binder: Binder) {
-        guard let dy = binder.outputGradient, let dx = binder.inputGradient(0) else { return }
-        binder.emit(
-            binder.kernels.gate_gradient,
-            heed_gate_gradient(
-                window: binder.window, dy: dy, x: binder.input(0), dx: dx.pointer, columns: Int32(width),
-                activation: activation.code), rows: binder.rows, cost: 2 * cost(rows: 1))
+    public func cost(rows: Int) -> Cost {
+        Double(rows) * Cost(operations: 21 * Double(width), bytes: 12 * Double(width))
     }
 }
 
-/// `y = a·x + b·z`.
-struct CombineOperation: Operation {
-    let a: Float
-    let b: Float
-    let hasSecond: Bool
-    let width: Int
-    var name: String { hasSecond ? "add" : "scale" }
-    var formula: String { hasSecond ? "y = a·x + b·z" : "y = a·x" }
-    var gradientFormula: String { hasSecond ? "∂x = a·∂y; ∂z = b·∂y" : "∂x = a·∂y" }
-    var passThrough: Int? { hasSecond && b == 1 ? 1 : nil }
-    func cost(rows: Int) -> Cost { Double(rows) * Cost(operations: 2 * Double(width), bytes: 12 * Double(width)) }
+/// `y = a·x + b·z`, or `y = a·x` of one input.
+public struct CombineOperation: Operation {
+    /// Factor on input 0.
+    public let a: Float
+    /// Factor on input 1.
+    public let b: Float
+    /// Whether there is an input 1.
+    public let hasSecond: Bool
+    /// Columns.
+    public let width: Int
 
-    func forward(_ binder: Binder) {
-        binder.emit(
-            binder.kernels.combine,
-            heed_combine(
-                window: binder.window, x: binder.input(0), z: hasSecond ? UnsafePointer(binder.input(1)) : nil,
-                y: binder.output, a: a, b: b, columns: Int32(width)), rows: binder.rows, cost: cost(rows: 1))
+    public var name: String { hasSecond ? "add" : "scale" }
+    public var formula: String { hasSecond ? "y = a·x + b·z" : "y = a·x" }
+    public var gradientFormula: String { hasSecond ? "∂x = a·∂y; ∂z = b·∂y" : "∂x = a·∂y" }
+    public var passThrough: Int? { hasSecond && b == 1 ? 1 : nil }
+
+    public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
+        try inputs.require(count: hasSecond ? 2 : 1)
+        if hasSecond { try inputs.require(1, columns: inputs[0].columns, rows: inputs[0].rows) }
+        return inputs[0]
     }
 
-    func backward(_ binder: Binder) {
-        guard let dy = binder.outputGradient else { return }
-        for (place, factor) in [(0, a), (1, b)] where place == 0 || (hasSecond && b != 1) {
-            guard let dx = binder.inputGradient(place) else { continue }
-            binder.emit(
-                binder.kernels.combine,
-                heed_combine(
-                    window: binder.window, x: dy, z: dx.accumulate ? UnsafePointer(dx.pointer) : nil, y: dx.pointer,
-                    a: factor, b: 1, columns: Int32(width)), rows: binder.rows, cost: cost(rows: 1))
-        }
+    public func cost(rows: Int) -> Cost {
+        Double(rows) * Cost(operations: 2 * Double(width), bytes: 12 * Double(width))
     }
 }
 
 extension Tensor {
     /// Returns `f(x)`.
     public func activated(_ activation: Activation) -> Tensor {
-        trace.record(ActivateOperation(activation: activation, width: columns), [self], rows: rows, columns: columns)
+        trace.record(ActivateOperation(activation: activation, width: columns), [self])
     }
 
     /// Returns `f(gate) ⊙ up`: `[rows, 2C] → [rows, C]`, the first half of the columns being the gate.
     public func gated(_ activation: Activation) -> Tensor {
-        trace.record(
-            GateOperation(activation: activation, width: columns / 2), [self], rows: rows, columns: columns / 2)
+        trace.record(GateOperation(activation: activation, width: columns / 2), [self])
     }
 
     /// Returns `x + z`.
     public static func + (x: Tensor, z: Tensor) -> Tensor {
-        x.trace.record(
-            CombineOperation(a: 1, b: 1, hasSecond: true, width: x.columns), [x, z], rows: x.rows, columns: x.columns)
+        x.trace.record(CombineOperation(a: 1, b: 1, hasSecond: true, width: x.columns), [x, z])
     }
 
     /// Returns `a · x`.
     public func scaled(by a: Float) -> Tensor {
-        trace.record(
-            CombineOperation(a: a, b: 1, hasSecond: false, width: columns), [self], rows: rows, columns: columns)
+        trace.record(CombineOperation(a: a, b: 1, hasSecond: false, width: columns), [self])
     }
 }

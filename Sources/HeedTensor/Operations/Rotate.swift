@@ -1,38 +1,4 @@
-import CHeedKernels
 import HeedSupport
-
-/// Turns each pair of a head's numbers by an angle that grows with the position (Su et al. 2021, "RoFormer").
-struct RotateOperation: Operation {
-    let batch: TokenBatch
-    let table: RotaryTable
-    let heads: Int
-    let width: Int
-    let columns: Int
-    let interleaved: Bool
-    var name: String { "rotary positions" }
-    var formula: String { "(a, b) ← (a cos pθ − b sin pθ, a sin pθ + b cos pθ)" }
-    var gradientFormula: String { "∂x: the same turn backwards" }
-    var inPlace: Bool { true }
-    func cost(rows: Int) -> Cost {
-        Double(rows) * Cost(operations: 3 * Double(heads * width), bytes: 8 * Double(heads * width))
-    }
-
-    func forward(_ binder: Binder) { emit(binder, binder.output, 1) }
-
-    func backward(_ binder: Binder) {
-        guard let dy = binder.outputGradient else { return }
-        emit(binder, dy, -1)
-    }
-
-    private func emit(_ binder: Binder, _ x: UnsafeMutablePointer<Float>, _ direction: Int32) {
-        binder.emit(
-            binder.kernels.rotary,
-            heed_rotary(
-                window: binder.window, positions: batch.positions, x: x, stride: Int64(columns), cosine: table.cosine,
-                sine: table.sine, heads: Int32(heads), width: Int32(width), interleaved: interleaved ? 1 : 0,
-                direction: direction), rows: binder.rows, cost: cost(rows: 1))
-    }
-}
 
 /// How fast each pair of a head turns with the position.
 public struct RotaryPositions: Sendable, Equatable {
@@ -49,43 +15,68 @@ public struct RotaryPositions: Sendable, Equatable {
         self.factor = factor
         self.interleaved = interleaved
     }
-}
 
-/// Cosines and sines of position · frequency: [positions, width/2] each.
-final class RotaryTable {
-    let rotary: RotaryPositions
-    let cosine: UnsafeMutablePointer<Float>
-    let sine: UnsafeMutablePointer<Float>
-
+    /// cos and sin of position · frequency: [2, positions, width/2].
+    ///
     /// Angles are reduced in double precision. Cost: about 30 ns an element.
-    init(positions: Int, _ rotary: RotaryPositions) {
-        self.rotary = rotary
-        let pairs = rotary.frequencies.count
-        let count = max(positions * pairs, 1)
-        cosine = .allocate(capacity: count)
-        sine = .allocate(capacity: count)
+    func table(positions: Int) -> [Float] {
+        let pairs = frequencies.count
+        let count = positions * pairs
+        var table = [Float](repeating: 0, count: 2 * count)
         for position in 0..<positions {
-            for (index, frequency) in rotary.frequencies.enumerated() {
-                let (sineValue, cosineValue) = ExactMathematics.sineAndCosine(Double(position) * frequency)
-                sine[position * pairs + index] = Float(sineValue) * rotary.factor
-                cosine[position * pairs + index] = Float(cosineValue) * rotary.factor
+            for (index, frequency) in frequencies.enumerated() {
+                let (sine, cosine) = ExactMathematics.sineAndCosine(Double(position) * frequency)
+                table[position * pairs + index] = Float(cosine) * factor
+                table[count + position * pairs + index] = Float(sine) * factor
             }
         }
+        return table
+    }
+}
+
+/// Turns each pair of a head's numbers by an angle that grows with the position (Su et al. 2021, "RoFormer").
+public struct RotateOperation: Operation {
+    /// Whose positions count.
+    public let batch: TokenBatch
+    /// How fast pairs turn.
+    public let rotary: RotaryPositions
+    /// Cosines, then sines: [2, positions, width/2].
+    public let table: ConstantTable
+    /// How many heads from column 0 on are turned.
+    public let heads: Int
+    /// Columns of a head.
+    public let width: Int
+
+    public var name: String { "rotary positions" }
+    public var formula: String { "(a, b) ← (a cos pθ − b sin pθ, a sin pθ + b cos pθ)" }
+    public var gradientFormula: String { "∂x: the same turn backwards" }
+    public var inPlace: Bool { true }
+
+    public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
+        try inputs.require(count: 1)
+        guard inputs[0].columns >= heads * width else {
+            throw ShapeMismatch(
+                "input 0", expected: "at least \(heads) heads of \(width) columns", got: "\(inputs[0].columns) columns")
+        }
+        guard 2 * rotary.frequencies.count == width else {
+            throw ShapeMismatch(
+                "the frequencies", expected: "\(width / 2), one per pair", got: "\(rotary.frequencies.count)")
+        }
+        try inputs.require(0, columns: inputs[0].columns, rows: batch.rows)
+        return inputs[0]
     }
 
-    deinit {
-        cosine.deallocate()
-        sine.deallocate()
+    public func cost(rows: Int) -> Cost {
+        Double(rows) * Cost(operations: 3 * Double(heads * width), bytes: 8 * Double(heads * width))
     }
 }
 
 extension Tensor {
     /// Rotates the first `heads` heads of `width` columns of each row by the row's position, in place.
     public func rotated(_ batch: TokenBatch, _ rotary: RotaryPositions, heads: Int, width: Int) -> Tensor {
-        trace.record(
-            RotateOperation(
-                batch: batch, table: trace.rotaryTable(rotary), heads: heads, width: width, columns: columns,
-                interleaved: rotary.interleaved),
-            [self], rows: rows, columns: columns)
+        let length = trace.maximumLength
+        let table = trace.table("rotary \(rotary)") { rotary.table(positions: length) }
+        return trace.record(
+            RotateOperation(batch: batch, rotary: rotary, table: table, heads: heads, width: width), [self])
     }
 }

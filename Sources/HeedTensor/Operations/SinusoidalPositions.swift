@@ -57,22 +57,7 @@ public struct SinusoidalPositions: Sendable, Equatable {
     }
 }
 
-/// The rows of all positions of a trace: [positions, C].
-final class FixedPositionTable {
-    let positions: SinusoidalPositions
-    let width: Int
-    let values: UnsafeMutablePointer<Float>
-
-    init(_ positions: SinusoidalPositions, count: Int, width: Int) {
-        self.positions = positions
-        self.width = width
-        values = .allocate(capacity: max(count * width, 1))
-        for position in 0..<count {
-            for (column, value) in positions.row(position, width: width).enumerated() {
-                (values + position * width + column).initialize(to: value)
-            }
-        }
-    }
-
-    deinit { values.deallocate() }
+extension SinusoidalPositions {
+    /// The rows of the first `count` positions: [count, width].
+    func table(count: Int, width: Int) -> [Float] { (0..<count).flatMap { row($0, width: width) } }
 }

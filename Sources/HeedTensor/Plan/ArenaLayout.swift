@@ -1,17 +1,25 @@
+/// A buffer and its life: from the first event that uses it to the last.
+///
+/// Event i is the forward pass of operation i, event 2n − 1 − i its backward pass.
+public struct BufferRequest: Sendable {
+    /// Its size in fp32.
+    public let bytes: Int
+    /// The first event that uses it.
+    public var firstUse: Int
+    /// The last event that uses it.
+    public var lastUse: Int
+}
+
 /// Places buffers in one arena by lifetime: two buffers may share addresses when they are never alive together.
 ///
 /// Largest first, each at the lowest address that is free for its whole life. Cost: buffers², at plan time only.
-struct ArenaLayout {
-    struct Request {
-        let bytes: Int
-        var firstUse: Int
-        var lastUse: Int
-    }
+public struct ArenaLayout: Sendable {
+    /// The bytes of the arena.
+    public private(set) var byteCount = 0
+    /// The first byte of every buffer.
+    public private(set) var offsets: [Int]
 
-    private(set) var byteCount = 0
-    private(set) var offsets: [Int]
-
-    init(_ requests: [Request]) {
+    init(_ requests: [BufferRequest]) {
         offsets = [Int](repeating: 0, count: requests.count)
         let order = requests.indices.sorted {
             requests[$0].bytes != requests[$1].bytes ? requests[$0].bytes > requests[$1].bytes : $0 < $1

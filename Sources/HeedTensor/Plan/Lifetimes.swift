@@ -3,7 +3,7 @@
 /// Event i is the forward pass of operation i, event 2n − 1 − i its backward pass.
 struct Lifetimes {
     /// A buffer: values and gradients that are one by construction (in place, passed through) share one.
-    private(set) var requests: [ArenaLayout.Request] = []
+    private(set) var requests: [BufferRequest] = []
     /// Buffer of each value, or −1 (auxiliaries that nobody reads).
     private(set) var valueBuffer: [Int]
     /// Buffer of each value's gradient, or −1.
@@ -21,7 +21,8 @@ struct Lifetimes {
     /// The operation that makes each value.
     private(set) var producer: [Int]
 
-    init(_ trace: Trace, training: Bool) {
+    /// - Parameter isTrained: whether a parameter has a gradient; nothing flows back to where nothing is trained.
+    init(_ trace: Trace, training: Bool, isTrained: (Parameter) -> Bool) {
         let nodes = trace.nodes
         let count = nodes.count
         let end = 2 * count
@@ -39,18 +40,24 @@ struct Lifetimes {
             for auxiliary in node.auxiliaries { producer[auxiliary] = index }
         }
 
-        // Which values lie on a way to the loss.
+        // Which values depend on something trained (or watched), and which of them lie on a way to the loss.
+        var moves = [Bool](repeating: false, count: trace.values.count)
         var wanted = [Bool](repeating: false, count: trace.values.count)
         if training {
+            for node in nodes {
+                moves[node.output] =
+                    observed.contains(node.output) || node.operation.parameters.contains(where: isTrained)
+                    || node.inputs.contains { moves[$0] }
+            }
             for index in stride(from: count - 1, through: 0, by: -1) {
                 let node = nodes[index]
-                guard wanted[node.output] || node.operation is any LossOperation else { continue }
+                guard moves[node.output], wanted[node.output] || node.operation.isLoss else { continue }
                 hasBackward[index] = true
-                for input in node.inputs { wanted[input] = true }
+                for input in node.inputs where moves[input] { wanted[input] = true }
             }
         }
 
-        func bytes(_ value: Int) -> Int { trace.values[value].rows.capacity * trace.values[value].columns * 4 }
+        func bytes(_ value: Int) -> Int { trace.values[value].capacity * 4 }
 
         // Values.
         var lastReader = [Int](repeating: -1, count: trace.values.count)
@@ -113,7 +120,7 @@ struct Lifetimes {
     }
 
     private mutating func add(_ bytes: Int, from: Int, to: Int) -> Int {
-        requests.append(.init(bytes: bytes, firstUse: from, lastUse: to))
+        requests.append(BufferRequest(bytes: bytes, firstUse: from, lastUse: to))
         return requests.count - 1
     }
 

@@ -1,12 +1,17 @@
 import CHeedKernels
 
-/// What random numbers are for: part of every counter, so that no two uses share numbers.
-public enum RandomPurpose: UInt32, Sendable {
+/// What random numbers are for: part of every counter, so that no two uses share numbers. Every use is a case here.
+public enum RandomPurpose: UInt32, Sendable, CaseIterable {
     case initialisation = 1
     case sampling = 2
     case shuffle = 3
-    /// Dropout sites count up from here.
+    /// Stories that `heed demo` makes up.
+    case stories = 4
+    /// Dropout sites count up from here, so it is the last.
     case dropout = 16
+
+    /// The number in the counter, of one of several sites of this purpose.
+    public func number(site: UInt32 = 0) -> UInt32 { rawValue + site }
 }
 
 /// Counter-based random numbers: each depends on seed, purpose, step and index, never on who asked first.
@@ -47,7 +52,7 @@ public struct RandomSource: Sendable {
     }
 
     /// Uniform numbers in −bound ..< bound.
-    func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, bound: Float) {
+    package func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, bound: Float) {
         forBlocks(of: values) { block, words in
             for i in block.indices {
                 block[i] = (Float(words[i] >> 8) * 0x1p-24 * 2 - 1) * bound
@@ -71,7 +76,7 @@ public struct RandomSource: Sendable {
                 }
                 func map(_ from: UnsafeMutablePointer<Float>, _ to: UnsafeMutablePointer<Float>, _ f: heed_function) {
                     var call = heed_map(x: from, y: to, count: Int64(pairs), function: Int32(f.rawValue))
-                    kernels?.pointee.map?(&call, 0, 1)
+                    kernels?.pointee.map(&call, 0, 1)
                 }
                 map(angles, cosines, HEED_COS)
                 map(angles, sines, HEED_SIN)

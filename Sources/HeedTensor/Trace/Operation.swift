@@ -1,5 +1,3 @@
-import CHeedKernels
-
 /// Arithmetic and traffic of an operation.
 public struct Cost: Sendable, Equatable {
     /// Floating-point operations, a multiply-add counting two.
@@ -21,11 +19,11 @@ public struct Cost: Sendable, Equatable {
     public static func * (k: Double, a: Cost) -> Cost { Cost(operations: k * a.operations, bytes: k * a.bytes) }
 }
 
-/// A coarse step of a model with a hand-written gradient: one file each.
+/// A coarse step of a model with a hand-written gradient: what it means, not how it runs.
 ///
-/// An operation is a small value: it says which kernels compute it and its gradient, and which values those read. It
-/// holds no numbers.
-public protocol Operation {
+/// An operation is a small value without addresses. Its name, formulas, shape rule and cost stand here; each back end
+/// has a file of its own that says how it computes the operation and its gradient.
+public protocol Operation: Sendable {
     /// The name as it appears in traces.
     var name: String { get }
     /// What it computes.
@@ -34,6 +32,10 @@ public protocol Operation {
     var gradientFormula: String { get }
     /// The learned tensors it reads.
     var parameters: [Parameter] { get }
+    /// The shape of the output.
+    ///
+    /// - Throws: `ShapeMismatch` when inputs or parameters do not fit each other.
+    func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape
     /// Columns of further values that only the gradient reads (row statistics, inputs of activations); rows as the output.
     var auxiliaries: [Int] { get }
     /// The inputs (by place) that the gradient reads.
@@ -44,16 +46,12 @@ public protocol Operation {
     var passThrough: Int? { get }
     /// Whether the output overwrites input 0, which nobody else may then read; gradients likewise.
     var inPlace: Bool { get }
+    /// Whether the output can be computed again from the first auxiliary, so that it need not be kept for the gradient.
+    var isRecomputable: Bool { get }
+    /// Whether the backward pass starts here.
+    var isLoss: Bool { get }
     /// The forward cost of `rows` rows.
     func cost(rows: Int) -> Cost
-    /// Names the kernel calls of the forward pass.
-    func forward(_ binder: Binder)
-    /// Names the kernel calls that turn the output's gradient into those of inputs and parameters.
-    func backward(_ binder: Binder)
-    /// Names the call that computes the output again from the first auxiliary, or does nothing and returns false.
-    func recompute(_ binder: Binder, into output: UnsafeMutablePointer<Float>) -> Bool
-    /// Whether `recompute` works, so that the output need not be kept for the gradient.
-    var isRecomputable: Bool { get }
 }
 
 extension Operation {
@@ -64,5 +62,5 @@ extension Operation {
     public var passThrough: Int? { nil }
     public var inPlace: Bool { false }
     public var isRecomputable: Bool { false }
-    public func recompute(_ binder: Binder, into output: UnsafeMutablePointer<Float>) -> Bool { false }
+    public var isLoss: Bool { false }
 }

@@ -1,24 +1,38 @@
+import HeedSupport
+
 /// What a trace is recorded for; the model's code is the same.
 public enum Purpose: Sendable, Equatable {
     /// Forward and backward; dropout on; keeps what gradients read.
     case training
-    /// Forward only; buffers are reused; weights are packed once for this processor.
+    /// Forward only; buffers are reused; weights are arranged once for the back end.
     case inference
+}
+
+/// The number format of the operands of matrix products; sums are always fp32.
+public enum Precision: Sendable, Equatable {
+    /// 32-bit floats throughout.
+    case float32
+    /// Operands of products rounded to bfloat16 (nearest, ties to even), everything else fp32.
+    case bfloat16
 }
 
 /// The list of operations that a model records when it is called: record, plan, run.
 ///
-/// Training, scoring, generating and explaining differ only in the trace that they hand to the same model.
+/// Training, scoring, generating and explaining differ only in the trace that they hand to the same model. Shapes are
+/// checked while recording; the first mistake is kept and thrown when the trace is planned.
 public final class Trace {
-    struct Node {
-        let operation: any Operation
-        let inputs: [Int]
-        let output: Int
-        let auxiliaries: [Int]
-    }
-    struct Value {
-        let rows: RowCount
-        let columns: Int
+    /// A recorded operation.
+    public struct Node {
+        /// What is computed.
+        public let operation: any Operation
+        /// The path of the layer that recorded it: `blocks.3.attention.output`.
+        public let path: String
+        /// Values by number.
+        public let inputs: [Int]
+        /// The value that it makes.
+        public let output: Int
+        /// The values that it makes for its gradient.
+        public let auxiliaries: [Int]
     }
 
     /// What the trace is for.
@@ -26,74 +40,98 @@ public final class Trace {
     /// Operand format of matrix products.
     public let precision: Precision
     /// Where attention keeps keys and values; nil: every pass sees whole sequences.
-    public let cache: KeyValueCache?
+    public let store: (any KeyValueStore)?
     /// Whether attention also writes out its weights, as observations.
     public let keepsAttentionWeights: Bool
     /// The longest sequence that attention may see, and one more than the largest position.
     public let maximumLength: Int
     /// Run-time seed, step and row of the dropout masks.
-    public let randomState: RandomState
+    public let randomState = RandomState()
     /// 1 / (number of counted targets of the step), read at run time by the loss.
     public let lossScale = RuntimeScalar()
 
-    private(set) var nodes: [Node] = []
-    private(set) var values: [Value] = []
-    private(set) var observations: [(name: String, value: Int)] = []
+    /// The operations in order.
+    public private(set) var nodes: [Node] = []
+    /// The shapes of all values.
+    public private(set) var values: [Shape] = []
+    /// Named values.
+    public private(set) var observations: [(name: String, value: Int)] = []
+    /// The first shape that did not fit.
+    public private(set) var failure: HeedError?
+    /// The path of the layer that is recording.
+    public private(set) var path = ""
     private var dropoutSites: UInt32 = 0
-    private var rotaryTables: [RotaryTable] = []
-    private var positionTables: [FixedPositionTable] = []
+    private var tables: [String: ConstantTable] = [:]
 
     /// An empty trace for sequences of up to `maximumLength` tokens.
     public init(
-        for purpose: Purpose, maximumLength: Int, precision: Precision = .float32, cache: KeyValueCache? = nil,
+        for purpose: Purpose, maximumLength: Int, precision: Precision = .float32, store: (any KeyValueStore)? = nil,
         keepsAttentionWeights: Bool = false
     ) {
         self.purpose = purpose
         self.maximumLength = maximumLength
         self.precision = precision
-        self.cache = cache
+        self.store = store
         self.keepsAttentionWeights = keepsAttentionWeights
-        randomState = RandomState()
     }
 
-    /// Appends an operation whose output has `columns` columns and the rows of `rows`.
-    public func record(_ operation: any Operation, _ inputs: [Tensor], rows: RowCount, columns: Int) -> Tensor {
-        let output = add(rows, columns)
-        let auxiliaries = operation.auxiliaries.map { add(rows, $0) }
+    /// Records what `body` records under the path of a layer.
+    public func at<Result>(_ path: String, _ body: () throws -> Result) rethrows -> Result {
+        let before = self.path
+        self.path = path
+        defer { self.path = before }
+        return try body()
+    }
+
+    /// Appends an operation and returns its output.
+    ///
+    /// When inputs do not fit, the mistake is kept for the planner and the output has the shape of the first input, so
+    /// that recording goes on without further complaints.
+    public func record(_ operation: any Operation, _ inputs: [Tensor]) -> Tensor {
+        let shape: Shape
+        do {
+            shape = try operation.shape(of: inputs.map(\.shape))
+        } catch {
+            fail(operation, error)
+            shape = inputs.first?.shape ?? Shape(RowCount(capacity: 1), 1)
+        }
+        let output = add(shape)
+        let auxiliaries = operation.auxiliaries.map { add(Shape(shape.rows, $0)) }
         nodes.append(
-            Node(operation: operation, inputs: inputs.map(\.id), output: output, auxiliaries: auxiliaries))
-        return Tensor(trace: self, id: output, rows: rows, columns: columns)
+            Node(
+                operation: operation, path: path, inputs: inputs.map(\.id), output: output, auxiliaries: auxiliaries))
+        return Tensor(trace: self, id: output, shape: shape)
+    }
+
+    private func fail(_ operation: any Operation, _ mismatch: ShapeMismatch) {
+        guard failure == nil else { return }
+        failure = HeedError(
+            .badInput, "the operation \(quoted(operation.name)) cannot take \(mismatch.what)",
+            in: path.isEmpty ? "the model" : path, expected: mismatch.expected, got: mismatch.got,
+            advice: "The layer was built for other widths than those it is given.")
     }
 
     /// A number of its own for every place that drops, so that masks differ.
-    public func nextDropoutPurpose() -> UInt32 {
+    func nextDropoutSite() -> UInt32 {
         dropoutSites += 1
-        return RandomPurpose.dropout.rawValue + dropoutSites
+        return RandomPurpose.dropout.number(site: dropoutSites)
     }
 
-    /// The table of `rotary` for the positions of this trace, made once.
-    func rotaryTable(_ rotary: RotaryPositions) -> RotaryTable {
-        if let there = rotaryTables.first(where: { $0.rotary == rotary }) { return there }
-        let table = RotaryTable(positions: maximumLength, rotary)
-        rotaryTables.append(table)
+    /// The table called `name`, made once by `make`.
+    func table(_ name: String, _ make: () -> [Float]) -> ConstantTable {
+        if let there = tables[name] { return there }
+        let table = ConstantTable(make())
+        tables[name] = table
         return table
     }
 
     /// The value recorded under `name`, for operations on what was observed.
     public func observedTensor(_ name: String) -> Tensor? {
         guard let id = observations.first(where: { $0.name == name })?.value else { return nil }
-        return Tensor(trace: self, id: id, rows: values[id].rows, columns: values[id].columns)
+        return Tensor(trace: self, id: id, shape: values[id])
     }
 
-    /// The rows of `sinusoids` for the positions of this trace, made once.
-    func positionTable(_ sinusoids: SinusoidalPositions, width: Int) -> FixedPositionTable {
-        if let there = positionTables.first(where: { $0.positions == sinusoids && $0.width == width }) { return there }
-        let table = FixedPositionTable(sinusoids, count: maximumLength, width: width)
-        positionTables.append(table)
-        return table
-    }
-
-    func observe(_ tensor: Tensor, as name: String) { observations.append((name, tensor.id)) }
+    func observe(_ value: Int, as name: String) { observations.append((name, value)) }
 
     /// The value of an auxiliary of the operation that made `tensor`, as an observation.
     func observeAuxiliary(_ index: Int, of tensor: Tensor, as name: String) {
@@ -101,8 +139,8 @@ public final class Trace {
         observations.append((name, node.auxiliaries[index]))
     }
 
-    private func add(_ rows: RowCount, _ columns: Int) -> Int {
-        values.append(Value(rows: rows, columns: columns))
+    private func add(_ shape: Shape) -> Int {
+        values.append(shape)
         return values.count - 1
     }
 }

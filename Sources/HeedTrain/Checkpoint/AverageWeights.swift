@@ -12,21 +12,20 @@ public func averageWeights(of folders: [String]) throws -> Model {
         throw HeedError(.usage, "there is nothing to average", expected: "at least one model folder")
     }
     let result = try Model.load(folder: first)
-    let count = result.parameters.layout.count
-    var sums = (0..<count).map { Double(result.parameters.base[$0]) }
+    let mean = try result.weights.all()
+    var sums = (0..<mean.count).map { Double(mean.base[$0]) }
     for folder in folders.dropFirst() {
-        let other = try Model.load(folder: folder)
-        guard other.parameters.layout.parameters.map(Shape.init) == result.parameters.layout.parameters.map(Shape.init)
-        else {
+        let other = try Model.load(folder: folder).weights.all()
+        guard other.layout.parameters.map(NamedExtents.init) == mean.layout.parameters.map(NamedExtents.init) else {
             throw HeedError(.badInput, "the model has another shape than that of \(first)", in: folder)
         }
-        for index in 0..<count { sums[index] += Double(other.parameters.base[index]) }
+        for index in sums.indices { sums[index] += Double(other.base[index]) }
     }
-    for index in 0..<count { result.parameters.base[index] = Float(sums[index] / Double(folders.count)) }
+    for index in sums.indices { mean.base[index] = Float(sums[index] / Double(folders.count)) }
     return result
 }
 
-private struct Shape: Equatable {
+private struct NamedExtents: Equatable {
     let name: String
     let extents: [Int]
 

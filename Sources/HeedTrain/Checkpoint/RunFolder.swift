@@ -6,6 +6,7 @@
     import Darwin
 #endif
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 import HeedWeights
@@ -94,7 +95,7 @@ final class RunFolder {
     /// Reads the state, completes a save that was cut short, and returns where the run stands.
     func restore(_ model: Model, _ update: AdamWUpdate, identity: JSONObject) throws -> RunState {
         let file = try SafetensorsFile(path: statePath)
-        let state = try RunState(file, model.parameters.layout)
+        let state = try RunState(file, model.weights.layout)
         try state.requireSame(identity, place: path)
         try RunState.read(file, model, update)
         if try !isPublished(model) { try publish(model) }
@@ -106,10 +107,11 @@ final class RunFolder {
         guard fileExists(joinPath(path, "config.json")), fileExists(joinPath(path, "generation_config.json")),
             let file = try? SafetensorsFile(path: modelPath)
         else { return false }
+        let numbers = try model.weights.all()
         for tensor in model.checkpoint {
             guard let stored = file.tensor(named: tensor.name), stored.shape == tensor.storedShape, stored.type == .f32
             else { return false }
-            let same = try tensor.stored(in: model.parameters).withUnsafeBytes { ours in
+            let same = try tensor.stored(in: numbers).withUnsafeBytes { ours in
                 try file.withBytes(of: stored) { theirs in
                     guard let a = ours.baseAddress, let b = theirs.baseAddress else {
                         return ours.count == theirs.count

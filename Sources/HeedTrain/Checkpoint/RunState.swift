@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 import HeedWeights
@@ -19,22 +20,21 @@ struct RunState: Equatable {
 
     /// Writes the state with the numbers of `model` and `update`, by rename.
     func write(path: String, _ model: Model, _ update: AdamWUpdate) throws {
-        let count = model.parameters.layout.count
         func tensor(_ name: String, _ buffer: ParameterBuffer) -> TensorToWrite {
-            TensorToWrite(name, .f32, shape: [count]) { writer in
-                try writer.append(raw: UnsafeRawBufferPointer(start: buffer.base, count: count * 4))
+            TensorToWrite(name, .f32, shape: [buffer.count]) { writer in
+                try writer.append(raw: UnsafeRawBufferPointer(start: buffer.base, count: buffer.count * 4))
             }
         }
         var metadata = [
             "format": RunState.format, "step": String(step), "finished": isFinished ? "yes" : "no",
             "waited": String(waited), "options": JSON.object(identity).serialised(),
-            "layout": RunState.fingerprint(of: model.parameters.layout),
+            "layout": RunState.fingerprint(of: model.weights.layout),
         ]
         if let best { metadata["best"] = String(best.bitPattern) }
         try writeSafetensors(
             path: path,
             [
-                tensor("parameters", model.parameters), tensor("first_moment", update.first),
+                tensor("parameters", try model.weights.all()), tensor("first_moment", update.first),
                 tensor("second_moment", update.second),
             ], metadata: metadata)
     }
@@ -73,13 +73,12 @@ struct RunState: Equatable {
 
     /// Reads the numbers of a state into `model` and `update`.
     static func read(_ file: SafetensorsFile, _ model: Model, _ update: AdamWUpdate) throws {
-        let count = model.parameters.layout.count
         for (name, buffer) in [
-            ("parameters", model.parameters), ("first_moment", update.first), ("second_moment", update.second),
+            ("parameters", try model.weights.all()), ("first_moment", update.first), ("second_moment", update.second),
         ] {
-            let tensor = try file.required(name, shape: [count])
+            let tensor = try file.required(name, shape: [buffer.count])
             try file.withBytes(of: tensor) { bytes in
-                UnsafeMutableRawBufferPointer(start: buffer.base, count: count * 4).copyMemory(from: bytes)
+                UnsafeMutableRawBufferPointer(start: buffer.base, count: buffer.count * 4).copyMemory(from: bytes)
             }
         }
     }

@@ -1,4 +1,6 @@
 import HeedModels
+import HeedProcessor
+import HeedRun
 import HeedTensor
 
 /// Micro-batches of rows of ids for any architecture: in order as they lie, or shuffled anew in every epoch.
@@ -36,6 +38,7 @@ extension RunData {
         _ rows: TrainingRows, validation: TrainingRows?, _ model: Model, _ options: StepOptions, order: WindowOrder,
         runtime: Runtime
     ) throws {
+        _ = try model.weights.change()
         func capacity(_ rows: TrainingRows) -> StepCapacity {
             let tokens = options.batch * rows.longest
             return StepCapacity(

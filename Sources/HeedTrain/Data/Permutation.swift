@@ -1,3 +1,4 @@
+import HeedProcessor
 import CHeedKernels
 
 /// A shuffling of 0 ..< count that is computed place by place, without a table.

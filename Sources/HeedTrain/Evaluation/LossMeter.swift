@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -6,30 +7,31 @@ import HeedTensor
 final class LossMeter {
     private let batch: TokenBatch
     private let source: TokenBatch
-    private let plan: Plan
-    private let losses: [RecordedLoss]
+    private let pass: Pass<[RecordedLoss]>
 
     /// Plans passes over batches of `capacity`.
     ///
     /// - Throws: `HeedError` when memory is refused.
     init(_ model: Model, _ capacity: StepCapacity, precision: Precision, runtime: Runtime) throws {
-        batch = TokenBatch(rowCapacity: capacity.tokens, sequenceCapacity: capacity.sequences)
-        source = TokenBatch(rowCapacity: capacity.sourceTokens, sequenceCapacity: capacity.sequences)
-        let trace = Trace(for: .inference, maximumLength: capacity.length, precision: precision)
-        losses = model.architecture.losses(batch, source: source, in: trace)
-        plan = try Plan(trace, parameters: model.parameters, kernels: runtime.kernels, team: runtime.team)
+        let batch = TokenBatch(rowCapacity: capacity.tokens, sequenceCapacity: capacity.sequences)
+        let source = TokenBatch(rowCapacity: capacity.sourceTokens, sequenceCapacity: capacity.sequences)
+        (self.batch, self.source) = (batch, source)
+        pass = try runtime.pass(
+            model.weights, for: .inference, maximumLength: capacity.length, precision: precision
+        ) { trace in model.architecture.losses(batch, source: source, in: trace) }
     }
 
     /// The sum of the means over all targets of `batches` batches, in nats, with the weights as they stand.
     func measure(batches: Int, fill: (_ number: Int, TokenBatch, _ source: TokenBatch) throws -> Void) throws -> Double
     {
+        let losses = pass.outputs
         var sums = losses.map { _ in 0.0 }
         var counted = losses.map { _ in 0 }
         for number in 0..<batches {
             batch.clear()
             source.clear()
             try fill(number, batch, source)
-            plan.forward()
+            pass.forward()
             for (index, loss) in losses.enumerated() {
                 loss.readout.add(to: &sums[index])
                 counted[index] += loss.counted

@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedTensor
 
 /// Measures the loss of an encoder-decoder on sentence pairs, without smoothing and dropout.

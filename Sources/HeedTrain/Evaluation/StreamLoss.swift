@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -26,8 +27,7 @@ public struct MeasuredLoss: Sendable, Equatable {
 /// be shorter; nothing is padded. The numbers are the model's own, read as they stand at each call.
 public final class StreamLoss {
     private let batch: TokenBatch
-    private let plan: Plan
-    private let readout: LossReadout
+    private let pass: Pass<LossReadout>
     private let context: Int
     private let sequences: Int
     private let scratch: UnsafeMutablePointer<Int32>
@@ -35,23 +35,20 @@ public final class StreamLoss {
     /// - Parameters:
     ///   - context: T, at most the model's.
     ///   - batch: windows computed together, by default as many as make some 4,096 tokens; changes no bit.
-    ///   - isFixed: whether the weights stay as they are, so that they may be packed once.
     /// - Throws: `HeedError` when memory is refused.
     public init(
         _ model: Model, context: Int, batch given: Int? = nil, precision: Precision = .float32,
-        isFixed: Bool = false, runtime: Runtime
+        runtime: Runtime
     ) throws {
         let sequences = given ?? max(1, min(16, 4096 / max(context, 1)))
         self.context = context
         self.sequences = sequences
-        batch = TokenBatch(rowCapacity: sequences * context, sequenceCapacity: sequences)
-        let trace = Trace(for: .inference, maximumLength: context, precision: precision)
+        let batch = TokenBatch(rowCapacity: sequences * context, sequenceCapacity: sequences)
+        self.batch = batch
         let decoder = try model.decoder
-        readout = decoder.loss(decoder(batch, in: trace), targets: batch)
-        plan = try Plan(
-            trace, parameters: model.parameters,
-            packed: isFixed ? PackedWeights(model.parameters, kernels: runtime.kernels) : nil,
-            kernels: runtime.kernels, team: runtime.team)
+        pass = try runtime.pass(
+            model.weights, for: .inference, maximumLength: context, precision: precision
+        ) { trace in decoder.loss(decoder(batch, in: trace), targets: batch) }
         scratch = .allocate(capacity: context + 1)
         scratch.initialize(repeating: 0, count: context + 1)
     }
@@ -119,8 +116,8 @@ public final class StreamLoss {
     }
 
     private func run(_ total: inout Total) throws {
-        plan.forward()
-        readout.add(to: &total.sum)
+        pass.forward()
+        pass.outputs.add(to: &total.sum)
         for row in 0..<batch.rows.current where batch.targets[row] != TokenBatch.ignored { total.tokens += 1 }
     }
 }

@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedTensor
 
 /// What a run reads and measures, whatever the kind of data and model.
@@ -26,6 +27,8 @@ public struct RunData {
     ///
     /// - Throws: `HeedError` when memory for measuring is refused.
     init(_ opened: OpenedData, _ model: Model, _ options: StepOptions, runtime: Runtime) throws {
+        // Before anything is arranged for measuring: the numbers will move.
+        _ = try model.weights.change()
         let context = opened.training.context
         let meter =
             try opened.validation.map { _ in
@@ -47,6 +50,7 @@ public struct RunData {
     public init(
         _ text: ParallelText, validation: ParallelText?, _ model: Model, _ options: StepOptions, runtime: Runtime
     ) throws {
+        _ = try model.weights.change()
         let start = try model.encoderDecoder.configuration.start
         let meter = try validation.map { try PairLoss(model, $0, precision: options.precision, runtime: runtime) }
         self.init(

@@ -6,6 +6,7 @@
     import Darwin
 #endif
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -76,8 +77,8 @@ public struct TrainingSummary: Sendable, Equatable {
 public final class TrainingRun {
     /// The step that the run goes on from; 0 for a new one.
     public private(set) var resumedFrom = 0
-    /// The plan of a step, for reports.
-    public var plan: Plan { stepper.plan }
+    /// The pass of a micro-batch, for reports.
+    public var pass: Pass<[RecordedLoss]> { stepper.pass }
 
     private let model: Model
     private let data: RunData
@@ -140,6 +141,7 @@ public final class TrainingRun {
         shouldStop: () -> Bool = { false }, progress: (StepReport) -> Void = { _ in }
     ) throws -> TrainingSummary {
         try folder.open()
+        defer { model.weights.settle() }
         do {
             return try steps(shouldStop, progress)
         } catch {
@@ -251,12 +253,5 @@ public final class TrainingRun {
         return HeedError(
             .numeric, error.what, expected: error.expected, got: error.got,
             advice: "Stopped; \(kept). Lower --lr, raise --warmup or set --clip.")
-    }
-}
-
-extension Duration {
-    var inSeconds: Double {
-        let (whole, fraction) = components
-        return Double(whole) + Double(fraction) * 1e-18
     }
 }

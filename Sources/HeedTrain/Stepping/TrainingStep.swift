@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -90,18 +91,16 @@ public final class TrainingStep {
     public let model: Model
     /// AdamW with its moments.
     public let update: AdamWUpdate
-    /// What the plan holds, for reports.
-    public let plan: Plan
+    /// The pass of a micro-batch, for reports.
+    public let pass: Pass<[RecordedLoss]>
     private let options: StepOptions
     private let batch: TokenBatch
     private let sourceBatch: TokenBatch
     private let readsSource: Bool
-    private let trace: Trace
-    private let losses: [RecordedLoss]
+    private var losses: [RecordedLoss] { pass.outputs }
     /// Counted targets and sums by loss, of the step that runs.
     private var counted: [Int]
     private var sums: [Double]
-    private let gradients: ParameterBuffer
 
     /// Plans the step; a micro-batch holds `options.batch` sequences of `options.context` tokens unless `capacity` says
     /// otherwise.
@@ -110,26 +109,28 @@ public final class TrainingStep {
     public init(_ model: Model, _ options: StepOptions, capacity: StepCapacity? = nil, runtime: Runtime) throws {
         self.model = model
         self.options = options
-        gradients = try ParameterBuffer(model.parameters.layout)
+        let numbers = try model.weights.change()
         let tokens = options.batch * options.context
         let capacity =
             capacity
             ?? StepCapacity(tokens: tokens, sourceTokens: tokens, sequences: options.batch, length: options.context)
-        batch = TokenBatch(rowCapacity: capacity.tokens, sequenceCapacity: capacity.sequences)
+        let batch = TokenBatch(rowCapacity: capacity.tokens, sequenceCapacity: capacity.sequences)
         let architecture = model.architecture.withDropout(options.dropout)
         readsSource = architecture.readsSource
-        sourceBatch =
+        let source =
             readsSource
             ? TokenBatch(rowCapacity: capacity.sourceTokens, sequenceCapacity: capacity.sequences)
             : TokenBatch(rowCapacity: 1, sequenceCapacity: 1)
-        trace = Trace(for: .training, maximumLength: capacity.length, precision: options.precision)
-        losses = architecture.losses(batch, source: sourceBatch, in: trace, smoothing: options.labelSmoothing)
-        counted = losses.map { _ in 0 }
-        sums = losses.map { _ in 0 }
-        plan = try Plan(
-            trace, parameters: model.parameters, gradients: gradients, kernels: runtime.kernels, team: runtime.team)
-        update = try AdamWUpdate(
-            model.parameters, gradients: gradients, decay: Float(options.weightDecay), runtime: runtime)
+        (self.batch, sourceBatch) = (batch, source)
+        pass = try runtime.pass(
+            model.weights, for: .training, maximumLength: capacity.length, precision: options.precision
+        ) { trace in
+            architecture.losses(batch, source: source, in: trace, smoothing: options.labelSmoothing)
+        }
+        counted = pass.outputs.map { _ in 0 }
+        sums = pass.outputs.map { _ in 0 }
+        guard let gradients = pass.gradients else { throw HeedError(.unsupported, "the pass has no gradients") }
+        update = try AdamWUpdate(numbers, gradients: gradients, decay: Float(options.weightDecay), runtime: runtime)
     }
 
     /// Makes optimiser step `step` (from 1) at learning rate `rate`.
@@ -157,13 +158,13 @@ public final class TrainingStep {
                 }
                 loss.scale.value = 1 / Float(counted[index])
             }
-            trace.randomState.set(seed: options.seed, step: step, rowBase: tokens)
-            plan.forward()
-            plan.backward()
+            pass.trace.randomState.set(seed: options.seed, step: step, rowBase: tokens)
+            pass.forward()
+            pass.backward()
             for (index, loss) in losses.enumerated() { loss.readout.add(to: &sums[index]) }
             tokens += batch.rows.current
         }
-        plan.finishGradients()
+        pass.finishGradients()
         let norm = update.gradientNorm()
         var loss = 0.0
         for index in losses.indices { loss += sums[index] / Double(counted[index]) }
@@ -183,7 +184,7 @@ public final class TrainingStep {
     }
 
     private func diverged(_ step: Int, _ loss: Double) -> HeedError {
-        let place = gradients.firstNonFinite()
+        let place = pass.gradients?.firstNonFinite()
         let name = place.map { found in
             model.checkpoint.first { $0.parameter == found.parameter }?.name ?? found.parameter.name
         }

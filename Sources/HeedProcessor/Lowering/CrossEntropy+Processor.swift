@@ -1,0 +1,85 @@
+import CHeedKernels
+import HeedTensor
+
+extension CrossEntropyOperation: ProcessorLowering {
+    /// Rows whose logits exist at one time.
+    private static let blockRows = 256
+
+    func forward(_ frame: Frame, _ program: ProgramBuilder) {
+        // In training everything happens in the backward pass, where logits turn into their own gradient in place.
+        if program.trace.purpose == .inference { emit(frame, program, gradient: false) }
+    }
+
+    func backward(_ frame: Frame, _ program: ProgramBuilder) { emit(frame, program, gradient: true) }
+
+    private func emit(_ frame: Frame, _ program: ProgramBuilder, gradient: Bool) {
+        let capacity = frame.rows.capacity
+        let block = max(min(capacity, CrossEntropyOperation.blockRows), 1)
+        let stride = (classes + 15) / 16 * 16
+        let logits = program.lasting(Float.self, count: block * stride)
+        let scratch = program.scratch(
+            heed_linear_scratch(Int64(width), Int64(classes), Int64(block), program.trace.precision.code))
+        for first in Swift.stride(from: 0, to: capacity, by: block) {
+            let rows = Block(
+                window: Frame.window(frame.rows, first: first, limit: block), first: first, logits: logits,
+                stride: stride, scratch: scratch)
+            emitLosses(frame, program, rows, gradient: gradient)
+            if gradient { emitGradients(frame, program, rows) }
+        }
+    }
+
+    /// Some rows whose logits are computed together.
+    private struct Block {
+        let window: heed_window
+        let first: Int
+        let logits: LastingMemory<Float>
+        let stride: Int
+        let scratch: ScratchMemory
+
+        /// Where row 0 would be, so that row `first` is the first row of the memory.
+        func origin(_ at: Addresses) -> UnsafeMutablePointer<Float> { at[logits] - first * stride }
+    }
+
+    private func emitLosses(_ frame: Frame, _ program: ProgramBuilder, _ block: Block, gradient: Bool) {
+        let readsPanels = !gradient && program.readsPanels
+        let precision = program.trace.precision.code
+        program.emit(program.kernels.linear, rows: frame.rows, cost: rowCost) { at in
+            heed_linear(
+                window: block.window, x: at[frame.inputs[0]], x_stride: Int64(width),
+                weight: readsPanels ? nil : try at.value(weight), panels: readsPanels ? try at.panels(weight) : nil,
+                bias: try at.value(bias), residual: nil, residual_stride: 0, pre: nil, y: block.origin(at),
+                y_stride: Int64(block.stride), in: Int32(width), out: Int32(classes),
+                activation: Activation.identity.code, precision: precision, scratch: at[block.scratch])
+        }
+        program.emit(
+            program.kernels.cross_entropy, rows: frame.rows, cost: Cost(operations: 30 * Double(classes))
+        ) { at in
+            heed_cross_entropy(
+                window: block.window, logits: block.origin(at), stride: Int64(block.stride), targets: targets.ids,
+                columns: Int32(classes), ignore: TokenBatch.ignored, smoothing: smoothing, scale: scale.pointer,
+                gradient: gradient ? 1 : 0, loss: readout.losses)
+        }
+    }
+
+    private func emitGradients(_ frame: Frame, _ program: ProgramBuilder, _ block: Block) {
+        let precision = program.trace.precision.code
+        if program.trains(weight) {
+            program.emit(program.kernels.linear_weight_gradient, rows: frame.rows, cost: rowCost) { at in
+                heed_linear_weight_gradient(
+                    window: block.window, dy: block.origin(at), dy_stride: Int64(block.stride),
+                    x: at[frame.inputs[0]], x_stride: Int64(width), dweight: at.gradient(weight),
+                    dbias: at.gradient(bias), in: Int32(width), out: Int32(classes), precision: precision,
+                    scratch: at[block.scratch])
+            }
+        }
+        if let dh = frame.inputGradient(0) {
+            program.emit(program.kernels.linear_input_gradient, rows: frame.rows, cost: rowCost) { at in
+                heed_linear_input_gradient(
+                    window: block.window, dy: block.origin(at), dy_stride: Int64(block.stride),
+                    weight: try at.value(weight), activation_input: nil, dx: at[dh.buffer], dx_stride: Int64(width),
+                    in: Int32(width), out: Int32(classes), accumulate: dh.accumulates ? 1 : 0,
+                    activation: Activation.identity.code, precision: precision, scratch: at[block.scratch])
+            }
+        }
+    }
+}

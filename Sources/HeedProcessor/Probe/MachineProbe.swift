@@ -1,0 +1,66 @@
+import CHeedKernels
+import HeedSupport
+import HeedTensor
+
+/// What this machine can do at best, by the kernels' own instruction set: the line that speeds are held against.
+public struct MachineProbe {
+    private let runtime: Runtime
+
+    /// A probe of the kernels and threads of `runtime`.
+    public init(_ runtime: Runtime) { self.runtime = runtime }
+
+    /// Floating-point operations per second of fused multiply-adds in registers, all threads together.
+    public func peakOperations() -> Double {
+        let rounds = 200_000
+        return best { sink in
+            measure(
+                runtime.kernels.table.pointee.probe_products,
+                heed_probe(rounds: Int64(rounds), data: nil, count: 0, sink: sink))
+        }.map {
+            Double(rounds) * Double(runtime.kernels.table.pointee.probe_operations) * Double(runtime.team.count) / $0
+        } ?? 0
+    }
+
+    /// Bytes per second of reading `bytes` (more than the caches hold), all threads together.
+    ///
+    /// - Throws: `HeedError` (`io`) when memory is refused.
+    public func readBandwidth(bytes: Int = 512 << 20) throws -> Double {
+        let memory = try AlignedMemory(byteCount: bytes)
+        for offset in stride(from: 0, to: bytes, by: 4096) {
+            memory.base.storeBytes(of: 1, toByteOffset: offset, as: UInt8.self)
+        }
+        return best { sink in
+            measure(
+                runtime.kernels.table.pointee.probe_read,
+                heed_probe(rounds: 0, data: memory.floats, count: Int64(bytes / 4), sink: sink))
+        }.map { Double(bytes) / $0 } ?? 0
+    }
+
+    private func best(_ body: (UnsafeMutablePointer<Float>) -> Double?) -> Double? {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 16 * runtime.team.count) { sink in
+            guard let base = sink.baseAddress else { return nil }
+            // A new thread may share its first milliseconds' core with another, until the system moves one of them.
+            let clock = ContinuousClock()
+            let began = clock.now
+            var least: Double?
+            var runs = 0
+            while runs < 5 || clock.now - began < .milliseconds(250) {
+                guard let taken = body(base) else { return nil }
+                least = min(least ?? taken, taken)
+                runs += 1
+            }
+            return least
+        }
+    }
+
+    private func measure(_ kernel: heed_kernel, _ arguments: heed_probe) -> Double? {
+        return withUnsafePointer(to: arguments) { arguments in
+            let step = Step(kernel: kernel, arguments: arguments, rows: nil, shareFrom: 0)
+            return withUnsafePointer(to: step) { step in
+                let clock = ContinuousClock()
+                let taken = clock.measure { runtime.team.run(UnsafeBufferPointer(start: step, count: 1)) }
+                return taken.inSeconds
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import HeedSupport
+
+/// One number per number of a model: values, gradients or a moment.
+public final class ParameterBuffer: @unchecked Sendable {
+    // Sendable: an address and a layout; concurrent use is governed by who holds the plan.
+
+    /// Where each tensor lies.
+    public let layout: ParameterLayout
+    /// The number of elements.
+    public let count: Int
+    private let memory: AlignedMemory
+
+    /// A buffer of zeros for all parameters or, `trainedOnly`, for those that training moves.
+    ///
+    /// - Throws: `HeedError` (`io`) when memory is refused.
+    public init(_ layout: ParameterLayout, trainedOnly: Bool = false) throws {
+        self.layout = layout
+        count = trainedOnly ? layout.trained : layout.count
+        memory = try AlignedMemory(byteCount: count * MemoryLayout<Float>.stride)
+    }
+
+    /// All elements, `count` of them.
+    public var base: UnsafeMutablePointer<Float> { memory.floats }
+
+    /// The elements of one parameter: none where the buffer leaves frozen ones out.
+    public subscript(parameter: Parameter) -> UnsafeMutableBufferPointer<Float> {
+        let offset = layout.offset(of: parameter)
+        guard offset + parameter.count <= count else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
+        return UnsafeMutableBufferPointer(start: base + offset, count: parameter.count)
+    }
+
+    /// Fills every tensor as declared. Each element depends on `seed`, the tensor's place and the element's index only.
+    public func initialise(seed: UInt64) {
+        for parameter in layout.parameters {
+            let values = self[parameter]
+            switch layout.initial(of: parameter) {
+            case .zeros: values.update(repeating: 0)
+            case .ones: values.update(repeating: 1)
+            case .normal(let deviation):
+                RandomSource(seed: seed, purpose: .initialisation, step: UInt32(parameter.index))
+                    .fillNormal(values, deviation: deviation)
+            case .uniform(let bound):
+                RandomSource(seed: seed, purpose: .initialisation, step: UInt32(parameter.index))
+                    .fillUniform(values, bound: bound)
+            }
+        }
+    }
+
+    /// The first element that is not finite, or nil. Cost: one pass over the buffer.
+    public func firstNonFinite() -> (parameter: Parameter, element: Int)? {
+        for parameter in layout.parameters {
+            for (index, value) in self[parameter].enumerated() where !value.isFinite {
+                return (parameter, index)
+            }
+        }
+        return nil
+    }
+}
