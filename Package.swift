@@ -61,9 +61,17 @@ let package = Package(
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
         .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers", "TestFixtures"]),
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
-        .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedSupport", "CHeedKernels"]),
+        .testTarget(name: "HeedTensorTests", dependencies: ["CHeedKernels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
+        // Every operation once more, slow, obvious and in double precision: the oracle of the tests.
+        .target(
+            name: "ReferenceBackend", dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"],
+            path: "Tests/ReferenceBackend"),
+        .testTarget(
+            name: "HeedProcessorTests",
+            dependencies: ["HeedProcessor", "HeedSupport", "HeedTensor", "ReferenceBackend"]),
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
-        .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels", "TestFixtures"]),
+        .testTarget(
+            name: "HeedModelsTests", dependencies: ["HeedModels", "HeedProcessor", "HeedRun", "ReferenceBackend", "TestFixtures"]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(

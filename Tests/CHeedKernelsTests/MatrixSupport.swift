@@ -61,9 +61,9 @@ func sameBits(_ a: [Float], _ b: [Float]) -> Bool {
 }
 
 /// Calls every part of a kernel, as a team of threads would.
-func run<Arguments>(_ kernel: heed_kernel?, _ arguments: Arguments, parts: Int) {
+func run<Arguments>(_ kernel: heed_kernel, _ arguments: Arguments, parts: Int) {
     withUnsafePointer(to: arguments) { pointer in
-        for part in (0..<parts).reversed() { kernel?(pointer, Int32(part), Int32(parts)) }
+        for part in (0..<parts).reversed() { kernel(pointer, Int32(part), Int32(parts)) }
     }
 }
 
@@ -97,7 +97,7 @@ struct MatrixCase: Sendable, CustomStringConvertible {
 
     var precision: Int32 { Int32((bf16 ? HEED_BF16 : HEED_F32).rawValue) }
     var fused: Bool { isa != HEED_PORTABLE || portableFuses }
-    var kernels: heed_kernels { heed_kernels_for(isa)?.pointee ?? heed_kernels() }
+    var kernels: heed_kernels { heed_kernels_for(isa)!.pointee }
     /// The rows that the window leaves to the kernel.
     var window: Range<Int> { first..<(first + min(Int(limit), max(0, rows - first))) }
     var description: String {

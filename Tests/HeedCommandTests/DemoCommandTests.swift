@@ -15,7 +15,7 @@ struct DemoCommandTests {
         }
         #expect(run() == 0)
         let model = try Model.load(folder: folder)
-        #expect(model.parameters.layout.learnedCount == 875_264)
+        #expect(model.weights.layout.trainedCount == 875_264)
         #expect(try Tokenizer.load(path: folder).vocabularySize == 512)
         let first = try readFile(joinPath(folder, "model.safetensors"))
         #expect(run() == 0)

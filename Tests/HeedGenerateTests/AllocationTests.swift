@@ -1,4 +1,5 @@
 import CAllocationCounter
+import HeedProcessor
 import HeedModels
 import HeedTensor
 import Testing

@@ -1,4 +1,5 @@
 import HeedGenerate
+import HeedProcessor
 import HeedModels
 import HeedSupport
 import HeedTensor

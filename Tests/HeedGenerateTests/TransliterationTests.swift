@@ -1,4 +1,6 @@
 import HeedLayers
+import HeedRun
+import HeedProcessor
 import HeedModels
 import HeedSupport
 import HeedTensor
@@ -39,7 +41,7 @@ struct Transliteration {
             guard values.count == parameter.count else {
                 throw HeedError(.badInput, "\(name) has \(values.count) numbers, not \(parameter.count)")
             }
-            _ = model.parameters[parameter].update(from: values)
+            _ = try model.weights.rows(parameter).update(from: values)
             read += 1
         }
         func load(_ name: String, _ linear: Linear?) throws {

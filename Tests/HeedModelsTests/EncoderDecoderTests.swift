@@ -1,3 +1,5 @@
+import HeedRun
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 import HeedWeights
@@ -59,7 +61,7 @@ struct EncoderDecoderTests {
                 continue
             }
             let layout = ParameterLayout.declare { EncoderDecoder($0, configuration) }.layout
-            #expect(layout.learnedCount == count)
+            #expect(layout.trainedCount == count)
         }
     }
 

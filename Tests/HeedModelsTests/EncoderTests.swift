@@ -1,3 +1,5 @@
+import HeedRun
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 import HeedWeights
@@ -120,9 +122,8 @@ struct EncoderTests {
                 try model.save(folder: folder)
                 let again = try Model.load(folder: folder)
                 #expect(again.architecture.configuration == .encoder(configuration))
-                for tensor in model.checkpoint {
-                    #expect(tensor.stored(in: model.parameters) == tensor.stored(in: again.parameters))
-                }
+                let (ours, theirs) = (try model.weights.all(), try again.weights.all())
+                for tensor in model.checkpoint { #expect(tensor.stored(in: ours) == tensor.stored(in: theirs)) }
             }
         }
     }
@@ -133,9 +134,8 @@ struct EncoderTests {
         let fresh = try model.classifying(labels: 5, seed: 9)
         let (old, new) = (try model.encoder, try fresh.encoder)
         #expect(new.classifier?.weight.shape == [5, 48])
-        let same = zip(model.parameters[old.embedding.table], fresh.parameters[new.embedding.table]).allSatisfy {
-            $0 == $1
-        }
+        let (body, copy) = (try model.weights.rows(old.embedding.table), try fresh.weights.rows(new.embedding.table))
+        let same = zip(body, copy).allSatisfy { $0 == $1 }
         #expect(same)
     }
 }

@@ -1,3 +1,5 @@
+import HeedRun
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 import HeedWeights

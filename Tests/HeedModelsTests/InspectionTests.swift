@@ -1,4 +1,5 @@
 import HeedModels
+import HeedRun
 import HeedSupport
 import HeedTensor
 import Testing

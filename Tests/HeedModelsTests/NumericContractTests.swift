@@ -1,3 +1,4 @@
+import HeedProcessor
 import HeedSupport
 import Testing
 
@@ -63,13 +64,9 @@ struct NumericContractTests {
                 layers: configuration.layers, slots: sequences.count, tokens: length, heads: configuration.keyHeads,
                 width: configuration.headWidth)
         }
-        let trace = Trace(for: way.training ? .training : .inference, maximumLength: length, cache: cache)
-        let states = decoder(batch, in: trace)
-        decoder.logits(states).observed(as: "logits")
-        let plan = try Plan(
-            trace, parameters: model.parameters,
-            packed: way.training ? nil : PackedWeights(model.parameters, kernels: runtime.kernels),
-            kernels: runtime.kernels, team: runtime.team)
+        let pass = try runtime.pass(
+            model.weights, for: way.training ? .training : .inference, maximumLength: length, store: cache
+        ) { trace in decoder.logits(decoder(batch, in: trace)).kept() }
         var result: [Float] = []
         let step = way.chunk ?? length
         for start in stride(from: 0, to: length, by: step) {
@@ -81,11 +78,8 @@ struct NumericContractTests {
                 guard !part.isEmpty else { continue }
                 try batch.append(Array(part), slot: slot, past: start)
             }
-            plan.forward()
-            let observation = try #require(plan.observation("logits"))
-            let count = min(step, length - start)
-            result += UnsafeBufferPointer(
-                start: observation.values + first * vocabulary, count: count * vocabulary)
+            pass.forward()
+            pass[pass.outputs].withRows(first..<first + min(step, length - start)) { result += $0 }
         }
         return result
     }
@@ -127,24 +121,19 @@ struct NumericContractTests {
             try batch.append(NumericContractTests.tokens(length, salt, decoder.configuration.vocabulary))
         }
         for row in 0..<64 { batch.targets[row] = Int32(row * 5 % decoder.configuration.vocabulary) }
-        let trace = Trace(for: .training, maximumLength: 40)
-        let states = decoder(batch, in: trace)
-        _ = decoder.loss(states, targets: batch)
-        if watched {
+        let pass = try runtime.pass(model.weights, for: .training, maximumLength: 40) { trace in
+            trace.lossScale.value = 1 / 64
+            _ = decoder.loss(decoder(batch, in: trace), targets: batch)
+            guard watched else { return }
             for value in trace.values.indices {
-                let shape = trace.values[value]
-                Tensor(trace: trace, id: value, rows: shape.rows, columns: shape.columns)
-                    .observed(as: "value \(value)")
+                Tensor(trace: trace, id: value, shape: trace.values[value]).observed(as: "value \(value)")
             }
         }
-        let sums = try ParameterBuffer(model.parameters.layout)
-        let plan = try Plan(
-            trace, parameters: model.parameters, gradients: sums, kernels: runtime.kernels, team: runtime.team)
-        trace.lossScale.value = 1 / 64
-        plan.forward()
-        plan.backward()
-        plan.finishGradients()
-        return Array(UnsafeBufferPointer(start: sums.base, count: model.parameters.layout.count))
+        pass.forward()
+        pass.backward()
+        pass.finishGradients()
+        let sums = try #require(pass.gradients)
+        return Array(UnsafeBufferPointer(start: sums.base, count: sums.count))
     }
 
     @Test("how buffers are shared changes no bit of a gradient", arguments: 0..<2)

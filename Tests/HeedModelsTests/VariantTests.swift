@@ -1,4 +1,5 @@
 import HeedLayers
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 import HeedWeights
@@ -70,14 +71,13 @@ struct VariantTests {
         )
         try fill(sourceBatch, source)
         try fill(targetBatch, target)
-        let trace = Trace(for: .inference, maximumLength: 24)
         let layers = try model.encoderDecoder
-        let memory = layers.encode(sourceBatch, in: trace)
-        layers.logits(layers.decode(targetBatch, reading: memory, of: sourceBatch, in: trace)).observed(as: "logits")
-        let plan = try Plan(trace, parameters: model.parameters, kernels: runtime.kernels, team: runtime.team)
-        plan.forward()
-        let observed = try #require(plan.observation("logits"))
-        return Array(UnsafeBufferPointer(start: observed.values, count: targetBatch.rows.current * observed.columns))
+        let pass = try runtime.pass(model.weights, for: .inference, maximumLength: 24) { trace in
+            let memory = layers.encode(sourceBatch, in: trace)
+            return layers.logits(layers.decode(targetBatch, reading: memory, of: sourceBatch, in: trace)).kept()
+        }
+        pass.forward()
+        return pass[pass.outputs].array
     }
 
     @Test("a row alone, in company, and with another end has the same bits", arguments: EncoderDecoderVariant.allCases)
@@ -105,33 +105,33 @@ struct VariantTests {
         )
         try fill(sourceBatch, source)
         try fill(targetBatch, target)
-        let trace = Trace(for: .training, maximumLength: 24)
-        let loss = try #require(
-            model.architecture.losses(targetBatch, source: sourceBatch, in: trace, smoothing: 0.1).first)
-        let gradients = try ParameterBuffer(model.parameters.layout)
-        let plan = try Plan(
-            trace, parameters: model.parameters, gradients: gradients, kernels: runtime.kernels, team: runtime.team)
+        let pass = try runtime.pass(model.weights, for: .training, maximumLength: 24) { trace in
+            model.architecture.losses(targetBatch, source: sourceBatch, in: trace, smoothing: 0.1)
+        }
+        let loss = try #require(pass.outputs.first)
+        let gradients = try #require(pass.gradients)
+        let numbers = try model.weights.all()
         let count = Double(targetBatch.rows.current)
         loss.scale.value = Float(1 / count)
         func measure() -> Double {
-            plan.forward()
-            plan.backward()
+            pass.forward()
+            pass.backward()
             var sum = 0.0
             loss.readout.add(to: &sum)
             return sum / count
         }
         _ = measure()
-        plan.finishGradients()
-        let learned = model.parameters.layout.parameters.filter { model.parameters.layout.isLearned($0) }
+        pass.finishGradients()
+        let learned = model.weights.layout.parameters.filter { model.weights.layout.isTrained($0) }
         let slopes = learned.map { Array(gradients[$0]) }
-        let start = learned.map { Array(model.parameters[$0]) }
+        let start = learned.map { Array(numbers[$0]) }
         let norm = slopes.joined().reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
         #expect(norm > 1e-3)
         // Along the gradient the loss rises by its norm.
         func measured(at step: Double) -> Double {
             for (index, parameter) in learned.enumerated() {
                 let moved = zip(start[index], slopes[index]).map { Float(Double($0) + step / norm * Double($1)) }
-                _ = model.parameters[parameter].update(fromContentsOf: moved)
+                _ = numbers[parameter].update(fromContentsOf: moved)
             }
             return measure()
         }

@@ -25,7 +25,7 @@ struct ArenaLayoutTests {
         var numbers = Numbers(seed)
         let requests = (0..<(5 + numbers.below(60))).map { _ in
             let first = numbers.below(50)
-            return ArenaLayout.Request(
+            return BufferRequest(
                 bytes: numbers.below(3_000), firstUse: first, lastUse: first + numbers.below(12))
         }
         let layout = ArenaLayout(requests)

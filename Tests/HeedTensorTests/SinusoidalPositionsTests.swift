@@ -1,3 +1,4 @@
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 import Testing
@@ -42,35 +43,34 @@ struct SinusoidalPositionsTests {
                 ids: scope.parameter("ids", [4, 5], .normal(1)),
                 positions: scope.parameter("positions", [6, 5], .normal(1)))
         }
-        let parameters = try ParameterBuffer(layout)
+        let weights = try Weights(layout)
+        let parameters = try weights.all()
         parameters.initialise(seed: 4)
-        let gradients = try ParameterBuffer(layout)
         let batch = TokenBatch(rowCapacity: 3, sequenceCapacity: 1)
         try batch.append([1, 0, 3])
         let head = ParameterLayout.declare { $0.parameter("unused", [1], .zeros) }.model
         #expect(head.count == 1)
         for row in 0..<3 { batch.targets[row] = Int32(row) }
-        let trace = Trace(for: .training, maximumLength: 3)
-        let rows = trace.embed(
-            batch, table: tables.ids, positions: .learned(tables.positions, first: 2), scale: 3, padding: 0)
-        rows.observed(as: "rows")
-        // The positions' own table as the output matrix gives the rows a gradient.
-        _ = rows.crossEntropy(tables.positions, targets: batch.targets)
-        let runtime = try Runtime(threads: 1)
-        let plan = try Plan(
-            trace, parameters: parameters, gradients: gradients, kernels: runtime.kernels, team: runtime.team)
-        plan.forward()
-        plan.backward()
-        plan.finishGradients()
-        let observed = try #require(plan.observation("rows"))
+        let pass = try Runtime(threads: 1).pass(weights, for: .training, maximumLength: 3) { trace in
+            let rows = trace.embed(
+                batch, table: tables.ids, positions: .learned(tables.positions, first: 2), scale: 3, padding: 0)
+            // The positions' own table as the output matrix gives the rows a gradient.
+            _ = rows.crossEntropy(tables.positions, targets: .rows(batch))
+            return rows.kept()
+        }
+        pass.forward()
+        pass.backward()
+        pass.finishGradients()
+        let observed = pass[pass.outputs]
         let gradient = try #require(observed.gradient)
+        let gradients = try #require(pass.gradients)
         for (row, id) in [1, 0, 3].enumerated() {
             for column in 0..<5 {
                 let wanted =
                     3 * parameters[tables.ids][id * 5 + column] + parameters[tables.positions][(row + 2) * 5 + column]
-                #expect(observed.values[row * 5 + column] == wanted)
+                #expect(observed[row, column] == wanted)
                 let flowed = gradients[tables.ids][id * 5 + column]
-                #expect(flowed == (id == 0 ? 0 : 3 * gradient[row * 5 + column]))
+                #expect(flowed == (id == 0 ? 0 : 3 * gradient[row, column]))
             }
         }
     }

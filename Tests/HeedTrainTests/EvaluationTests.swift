@@ -1,3 +1,4 @@
+import HeedProcessor
 import HeedModels
 import HeedSupport
 import HeedTensor
@@ -11,22 +12,19 @@ struct EvaluationTests {
     private func reference(_ ids: [Int32], stride: Int, context: Int, model: Model) throws -> (sum: Double, count: Int)
     {
         let batch = TokenBatch(rowCapacity: context, sequenceCapacity: 1)
-        let trace = Trace(for: .inference, maximumLength: context)
         let decoder = try model.decoder
-        let readout = decoder.loss(decoder(batch, in: trace), targets: batch)
-        let runtime = try Runtime(threads: 1)
-        let plan = try Plan(
-            trace, parameters: model.parameters, packed: PackedWeights(model.parameters, kernels: runtime.kernels),
-            kernels: runtime.kernels, team: runtime.team)
+        let pass = try Runtime(threads: 1).pass(model.weights, for: .inference, maximumLength: context) { trace in
+            decoder.loss(decoder(batch, in: trace), targets: batch)
+        }
         var (sum, count, scored) = (0.0, 0, 0)
         for start in Swift.stride(from: 0, to: ids.count - 1, by: stride) where scored < ids.count - 1 {
             let length = min(context, ids.count - 1 - start)
             batch.clear()
             try batch.append(ids[start..<start + length])
             for i in 0..<length { batch.targets[i] = ids[start + i + 1] }
-            plan.forward()
+            pass.forward()
             for i in (scored - start)..<length {
-                sum += Double(readout[i])
+                sum += Double(pass.outputs[i])
                 count += 1
             }
             scored = start + length
@@ -59,7 +57,7 @@ struct EvaluationTests {
     @Test("weights that are not finite are an error")
     func damaged() throws {
         let model = try SmallRun.model()
-        model.parameters.base[0] = .infinity
+        try model.weights.all().base[0] = .infinity
         let meter = try StreamLoss(model, context: 16, runtime: try Runtime(threads: 1))
         let error = #expect(throws: HeedError.self) {
             try meter.measure(.streams([TokenStream(SmallRun.tokens(50), name: "ids")]))

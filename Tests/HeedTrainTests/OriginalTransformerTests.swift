@@ -1,4 +1,5 @@
 import HeedLayers
+import HeedProcessor
 import HeedModels
 import HeedSupport
 import HeedTensor
@@ -26,9 +27,10 @@ struct OriginalTransformer {
             positions: .sinusoidal(SinusoidalPositions(layout: .interleaved)), scalesEmbedding: true,
             sharedTable: false, tied: false, logitsBias: .learned, start: 1, padding: 0)
         model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 1)
+        let numbers = try model.weights.all()
         for tensor in try tensors() {
             let values = try golden.floats("param." + tensor.name)
-            _ = tensor.values(in: model.parameters).update(from: values)
+            _ = tensor.values(in: numbers).update(from: values)
         }
     }
 
@@ -91,7 +93,7 @@ struct OriginalTransformer {
             let values = try golden.floats("param." + name)
             var start = 0
             for part in parts {
-                _ = model.parameters[part].update(from: values[start..<start + part.count])
+                _ = try model.weights.rows(part).update(from: values[start..<start + part.count])
                 start += part.count
             }
         }
@@ -150,23 +152,20 @@ struct OriginalTransformerTests {
             let batch = TokenBatch(rowCapacity: 18, sequenceCapacity: 3)
             let source = TokenBatch(rowCapacity: 21, sequenceCapacity: 3)
             try original.fill(batch, source, sources, inputs, outputs)
-            let trace = Trace(for: .training, maximumLength: 8)
-            let memory = layers.encode(source, in: trace, observing: true)
-            let states = layers.decode(batch, reading: memory, of: source, in: trace, observing: true)
-            layers.logits(states).observed(as: "logits")
-            let readout = layers.loss(states, targets: batch, smoothing: Float(smoothing) ?? 0)
-            let gradients = try ParameterBuffer(original.model.parameters.layout)
-            var counted = 0
-            for row in 0..<batch.rows.current where batch.targets[row] != TokenBatch.ignored { counted += 1 }
-            trace.lossScale.value = 1 / Float(counted)
-            let plan = try Plan(
-                trace, parameters: original.model.parameters, gradients: gradients, kernels: runtime.kernels,
-                team: runtime.team)
-            plan.forward()
-            plan.backward()
-            plan.finishGradients()
+            let counted = Targets.rows(batch).counted
+            let pass = try runtime.pass(original.model.weights, for: .training, maximumLength: 8) { trace in
+                trace.lossScale.value = 1 / Float(counted)
+                let memory = layers.encode(source, in: trace, observing: true)
+                let states = layers.decode(batch, reading: memory, of: source, in: trace, observing: true)
+                layers.logits(states).observed(as: "logits")
+                return layers.loss(states, targets: batch, smoothing: Float(smoothing) ?? 0)
+            }
+            let gradients = try #require(pass.gradients)
+            pass.forward()
+            pass.backward()
+            pass.finishGradients()
             var loss = 0.0
-            readout.add(to: &loss)
+            pass.outputs.add(to: &loss)
             let expected = original.notes["loss_ls\(smoothing).f64"]?.doubleValue ?? 0
             #expect(abs(loss / Double(counted) - expected) < 2e-6)
 
@@ -176,7 +175,7 @@ struct OriginalTransformerTests {
                 ("decoder_hidden_states.1", "decoder_layer.0.f64", inputs),
                 ("decoder_hidden_states.2", "decoder_out.f64", inputs), ("logits", "logits.f64", inputs),
             ] {
-                let observation = try #require(plan.observation(name))
+                let observation = try #require(pass.observation(name))
                 let wanted = try golden.doubles(reference)
                 let width = observation.columns
                 var packed = 0
@@ -184,7 +183,7 @@ struct OriginalTransformerTests {
                 for (row, ids) in ids.enumerated() {
                     for (column, id) in ids.enumerated() where id != 0 {
                         for i in 0..<width {
-                            let value = Double(observation.values[packed * width + i])
+                            let value = Double(observation[packed, i])
                             worst = max(worst, abs(value - wanted[(row * ids.count + column) * width + i]))
                         }
                         packed += 1

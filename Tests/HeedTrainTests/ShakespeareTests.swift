@@ -1,3 +1,4 @@
+import HeedProcessor
 import HeedModels
 import HeedSupport
 import HeedTensor

@@ -1,3 +1,5 @@
+import HeedRun
+import HeedProcessor
 import HeedModels
 import HeedSupport
 import HeedTensor

@@ -187,7 +187,7 @@ struct TrainingRunTests {
         let other = try SmallRun.folder()
         defer { try? removeTree(other) }
         let model = try SmallRun.model()
-        model.parameters.base[0] = .nan
+        try model.weights.all().base[0] = .nan
         #expect(throws: HeedError.self) { try small.make(other, model: model).run() }
         #expect(!isDirectory(joinPath(other, "out")))
     }
@@ -268,11 +268,11 @@ struct TrainingRunTests {
             folders.append(joinPath(folder, "\(seed)"))
             try model.save(folder: folders[seed - 1])
         }
-        let models = try folders.map { try Model.load(folder: $0) }
-        let mean = try averageWeights(of: folders)
-        for index in 0..<mean.parameters.layout.count {
-            let sum = models.reduce(0.0) { $0 + Double($1.parameters.base[index]) }
-            #expect(mean.parameters.base[index] == Float(sum / 3))
+        let models = try folders.map { try Model.load(folder: $0).weights.all() }
+        let mean = try averageWeights(of: folders).weights.all()
+        for index in 0..<mean.count {
+            let sum = models.reduce(0.0) { $0 + Double($1.base[index]) }
+            #expect(mean.base[index] == Float(sum / 3))
         }
         try SmallRun.model().save(folder: joinPath(folder, "other"))
         #expect(throws: HeedError.self) { try averageWeights(of: [folders[0], joinPath(folder, "other")]) }

@@ -34,7 +34,7 @@ public struct GateOperation: Operation {
 
     public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
         try inputs.require(count: 1)
-        try inputs.require(0, columns: 2 * width)
+        try inputs.require(0, columns: 2 * width)  // an odd number of columns has no halves
         return Shape(inputs[0].rows, width)
     }
 

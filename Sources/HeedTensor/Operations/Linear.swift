@@ -36,7 +36,13 @@ public struct LinearOperation: Operation {
         try inputs.require(count: addsResidual ? 2 : 1)
         try inputs.require(0, columns: width)
         try bias?.requireCount(out, "the bias")
-        if addsResidual { try inputs.require(1, columns: out, rows: inputs[0].rows) }
+        if addsResidual {
+            try inputs.require(1, columns: out, rows: inputs[0].rows)
+            guard activation == .identity else {
+                throw ShapeMismatch(
+                    "a residual", expected: "no function on the product it is added to", got: activation.rawValue)
+            }
+        }
         return Shape(inputs[0].rows, out)
     }
 

@@ -1,7 +1,7 @@
 import HeedSupport
 import Testing
 
-@testable import HeedTensor
+@testable import HeedProcessor
 
 /// What the steps of a test write: each its own number of visits, and whether one began before the last was done.
 private struct Visits {

@@ -1,0 +1,113 @@
+import CHeedKernels
+import HeedSupport
+import HeedTensor
+
+/// Whether an element is kept, as 1/(1 − rate) or 0, by the definition of the random numbers.
+func keepFactor(_ random: RandomState, site: UInt32, rate: Float, index: Int) -> Double {
+    let state = random.pointer.pointee
+    var four: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
+    withUnsafeMutableBytes(of: &four) { bytes in
+        heed_philox(
+            state.seed, site, UInt32(truncatingIfNeeded: state.step), UInt64(index & ~3),
+            bytes.baseAddress?.assumingMemoryBound(to: UInt32.self), 4)
+    }
+    let word = [four.0, four.1, four.2, four.3][index & 3]
+    return word >= UInt32(Double(rate) * 4_294_967_296) ? Double(1 / (1 - rate)) : 0
+}
+
+extension DropOperation: ReferenceLowering {
+    private func factor(_ place: Int) -> Double {
+        keepFactor(random, site: site, rate: rate, index: Int(random.pointer.pointee.row_base) * width + place)
+    }
+
+    func forward(_ frame: Frame, _ memory: ReferenceMemory) {
+        for place in 0..<frame.rows.current * width {
+            let residual = addsResidual ? memory[frame.inputs[1]][place] : 0
+            memory[frame.output][place] = residual + factor(place) * memory[frame.inputs[0]][place]
+        }
+    }
+
+    func backward(_ frame: Frame, _ memory: ReferenceMemory) {
+        guard let dy = frame.outputGradient else { return }
+        memory.give(
+            (0..<frame.rows.current * width).map { factor($0) * memory[dy][$0] }, to: frame.inputGradient(0))
+    }
+}
+
+extension EmbedOperation: ReferenceLowering {
+    func forward(_ frame: Frame, _ memory: ReferenceMemory) {
+        for row in 0..<frame.rows.current {
+            for c in 0..<width {
+                var sum = Double(scale) * memory.value(table)[Int(batch.ids[row]) * width + c]
+                let position = Int(batch.positions[row])
+                switch positions {
+                case .learned(let rows, let first): sum += memory.value(rows)[(first + position) * width + c]
+                case .fixed(let rows): sum += Double(rows[position * width + c])
+                case nil: break
+                }
+                if let typeTable { sum += memory.value(typeTable)[Int(batch.types[row]) * width + c] }
+                memory[frame.output][row * width + c] = sum
+            }
+        }
+    }
+
+    func backward(_ frame: Frame, _ memory: ReferenceMemory) {
+        guard let dy = frame.outputGradient else { return }
+        for row in 0..<frame.rows.current {
+            for c in 0..<width {
+                let slope = memory[dy][row * width + c]
+                let id = Int(batch.ids[row])
+                if id != padding { memory.add(Double(scale) * slope, to: table, at: id * width + c) }
+                if let (rows, first) = learnedPositions {
+                    memory.add(slope, to: rows, at: (first + Int(batch.positions[row])) * width + c)
+                }
+                memory.add(slope, to: typeTable, at: Int(batch.types[row]) * width + c)
+            }
+        }
+    }
+}
+
+extension CrossEntropyOperation: ReferenceLowering {
+    /// −log p of every class, or nil where the row has no target.
+    private func surprises(_ row: Int, _ frame: Frame, _ memory: ReferenceMemory) -> [Double]? {
+        guard targets.ids[row] != TokenBatch.ignored else { return nil }
+        let (h, w) = (memory[frame.inputs[0]], memory.value(weight))
+        let logits = (0..<classes).map { k in
+            (0..<width).reduce(bias.map { memory.value($0)[k] } ?? 0) { $0 + h[row * width + $1] * w[k * width + $1] }
+        }
+        let largest = logits.max() ?? 0
+        let sum = logits.reduce(0) { $0 + ExactMathematics.exp($1 - largest) }
+        return logits.map { largest + ExactMathematics.log(sum) - $0 }
+    }
+
+    func forward(_ frame: Frame, _ memory: ReferenceMemory) {
+        for row in 0..<frame.rows.current {
+            guard let surprises = surprises(row, frame, memory) else {
+                readout.losses[row] = 0
+                continue
+            }
+            let mean = surprises.reduce(0, +) / Double(classes)
+            let epsilon = Double(smoothing)
+            readout.losses[row] = Float((1 - epsilon) * surprises[Int(targets.ids[row])] + epsilon * mean)
+        }
+    }
+
+    func backward(_ frame: Frame, _ memory: ReferenceMemory) {
+        let (h, w) = (memory[frame.inputs[0]], memory.value(weight))
+        var dh = [Double](repeating: 0, count: frame.rows.current * width)
+        for row in 0..<frame.rows.current {
+            guard let surprises = surprises(row, frame, memory) else { continue }
+            for k in 0..<classes {
+                let wanted =
+                    Double(smoothing) / Double(classes) + (k == Int(targets.ids[row]) ? 1 - Double(smoothing) : 0)
+                let slope = Double(scale.value) * (ExactMathematics.exp(-surprises[k]) - wanted)
+                memory.add(slope, to: bias, at: k)
+                for c in 0..<width {
+                    memory.add(slope * h[row * width + c], to: weight, at: k * width + c)
+                    dh[row * width + c] += slope * w[k * width + c]
+                }
+            }
+        }
+        memory.give(dh, to: frame.inputGradient(0))
+    }
+}
