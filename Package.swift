@@ -49,7 +49,7 @@ let package = Package(
         .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers", "TestFixtures"]),
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
         .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedSupport", "CHeedKernels"]),
-        .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
+        .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights", "TestFixtures"]),
         .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels", "TestFixtures"]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
