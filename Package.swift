@@ -25,7 +25,7 @@ let package = Package(
         // How a processor computes it: lowered operations, threads, caches, updates.
         .target(name: "HeedProcessor", dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"]),
         // Linear … Block.
-        .target(name: "HeedLayers", dependencies: ["HeedTensor"]),
+        .target(name: "HeedLayers", dependencies: ["HeedTensor", "HeedSupport"]),
         // Checkpoint files: safetensors, name maps.
         .target(name: "HeedWeights", dependencies: ["HeedTensor", "HeedSupport"]),
         // ids → embeddings → blocks → logits.
@@ -69,9 +69,10 @@ let package = Package(
         .testTarget(
             name: "HeedProcessorTests",
             dependencies: ["HeedProcessor", "HeedSupport", "HeedTensor", "ReferenceBackend"]),
-        .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights"]),
+        .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights", "TestFixtures"]),
+        .testTarget(name: "HeedLayersTests", dependencies: ["HeedLayers", "HeedTensor"]),
         .testTarget(
-            name: "HeedModelsTests", dependencies: ["HeedModels", "HeedProcessor", "HeedRun", "ReferenceBackend", "TestFixtures"]),
+            name: "HeedModelsTests", dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "ReferenceBackend", "TestFixtures"]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(

@@ -42,6 +42,24 @@ public final class MappedFile: Sendable {
         address = UInt(bitPattern: memory)
     }
 
+    /// The same for bytes that are in memory already, under the name that messages shall have.
+    ///
+    /// - Throws: `HeedError` where memory is refused.
+    public init(copying bytes: [UInt8], path: String) throws {
+        self.path = path
+        count = bytes.count
+        if count == 0 {
+            address = 0
+            return
+        }
+        guard let memory = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0), memory != MAP_FAILED
+        else {
+            throw systemFailure("cannot find memory for", path, errno)
+        }
+        address = UInt(bitPattern: memory)
+        UnsafeMutableRawBufferPointer(start: memory, count: count).copyBytes(from: bytes)
+    }
+
     deinit {
         if count > 0 { munmap(UnsafeMutableRawPointer(bitPattern: address), count) }
     }

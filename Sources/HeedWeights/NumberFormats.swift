@@ -15,6 +15,22 @@ public enum NumberFormats {
         return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
+    /// The value of an OCP E4M3: bias 7, no infinity, NaN where all bits but the sign are set.
+    @inline(__always)
+    public static func float(e4m3 bits: UInt8) -> Float {
+        let sign = UInt32(bits & 0x80) << 24
+        let magnitude = UInt32(bits & 0x7F)
+        if magnitude == 0x7F { return Float(bitPattern: sign | 0x7FC0_0000) }
+        // Below 2^-6 the unit is 2^-9; above, only the bias changes, from 7 to 127.
+        let value =
+            magnitude < 8 ? Float(magnitude) * 0x1p-9 : Float(bitPattern: (magnitude << 20) &+ 0x3C00_0000)
+        return Float(bitPattern: value.bitPattern | sign)
+    }
+
+    /// The value of an OCP E5M2: the upper half of a binary16.
+    @inline(__always)
+    public static func float(e5m2 bits: UInt8) -> Float { float(binary16: UInt16(bits) << 8) }
+
     /// The value of an IEEE 754 binary16.
     @inline(__always)
     public static func float(binary16 bits: UInt16) -> Float {

@@ -14,11 +14,16 @@ public final class SafetensorsFile: TensorSource {
     /// Opens a file and checks its header against its size.
     ///
     /// - Throws: `HeedError` naming the file and, where one is at fault, the tensor.
-    public init(path: String) throws {
-        let file = try MappedFile(path: path)
-        let header = try SafetensorsHeader(file.bytes, file: path)
+    public convenience init(path: String) throws {
+        try self.init(MappedFile(path: path))
+    }
+
+    /// The same for a file that is mapped already.
+    public init(_ file: MappedFile) throws {
+        try refusePointer(file.bytes, file.path)
+        let header = try SafetensorsHeader(file.bytes, file: file.path)
         self.file = file
-        place = path
+        place = file.path
         tensors = header.tensors
         metadata = header.metadata
         positions = Dictionary(uniqueKeysWithValues: header.tensors.enumerated().map { ($1.name, $0) })

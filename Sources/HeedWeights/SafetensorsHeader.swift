@@ -120,7 +120,7 @@ private struct Entry {
         }
         let type = try readType()
         let shape = try readShape()
-        guard let bytes = Entry.byteCount(shape, type) else {
+        guard let bytes = type.byteCount(shape: shape) else {
             throw failure(
                 "the shape is impossible", expected: "extents whose product is a size in memory", got: "\(shape)")
         }
@@ -150,8 +150,8 @@ private struct Entry {
         guard let text = value.stringValue else {
             throw failure("dtype is of the wrong kind", expected: "a text", got: value.kindName)
         }
-        guard let type = ElementType(rawValue: text) else {
-            let known = ElementType.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let type = ElementType(rawValue: text), !type.isBlock else {
+            let known = ElementType.ofSafetensors.map(\.rawValue).joined(separator: ", ")
             throw failure("the element type is not known", expected: "one of \(known)", got: quoted(text))
         }
         return type
@@ -176,19 +176,6 @@ private struct Entry {
             }
             return number
         }
-    }
-
-    private static func byteCount(_ shape: [Int], _ type: ElementType) -> Int? {
-        var product = type.byteCount
-        var overflow = false
-        for extent in shape {
-            let (next, overflowed) = product.multipliedReportingOverflow(by: extent)
-            overflow = overflow || overflowed
-            product = next
-        }
-        // A zero among the extents makes the product zero, whatever the others are.
-        if shape.contains(0) { return 0 }
-        return overflow ? nil : product
     }
 
     private func failure(

@@ -36,15 +36,7 @@ public struct TensorToWrite {
     }
 
     /// The bytes that the values take, or nil where that is no size in memory.
-    var byteCount: Int? {
-        var product = type.byteCount
-        for extent in shape {
-            let (next, overflow) = product.multipliedReportingOverflow(by: extent)
-            if overflow || extent < 0 { return nil }
-            product = next
-        }
-        return product
-    }
+    var byteCount: Int? { type.byteCount(shape: shape) }
 }
 
 /// Receives the values of one tensor and stores them in its type.

@@ -59,7 +59,7 @@ extension TensorSource {
             throw HeedError(
                 .badInput, "the tensor \(quoted(name, limit: 200)) holds integers where weights belong",
                 in: tensor.file,
-                expected: "F32, F16, BF16 or F64", got: tensor.type.rawValue)
+                expected: "a floating type", got: tensor.type.rawValue)
         }
         let matrix = try MatrixView(tensor, transposed: transposed, rows: rows)
         guard matrix.rows.count * matrix.columns == destination.count else {
@@ -67,13 +67,12 @@ extension TensorSource {
                 .badInput, "the tensor \(quoted(name, limit: 200)) does not fit", in: tensor.file,
                 expected: "\(destination.count) elements", got: "\(matrix.rows.count * matrix.columns)")
         }
-        try withBytes(of: tensor) { bytes in
+        try withView(of: tensor) { view in
             if transposed {
-                transpose(bytes, tensor.type, matrix, into: destination)
+                transpose(view.bytes, tensor.type, matrix, into: destination)
             } else {
-                let start = matrix.rows.lowerBound * matrix.columns * tensor.type.byteCount
-                let end = matrix.rows.upperBound * matrix.columns * tensor.type.byteCount
-                convert(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), tensor.type, into: destination)
+                let elements = matrix.rows.lowerBound * matrix.columns..<matrix.rows.upperBound * matrix.columns
+                try view.read(elements: elements, into: destination)
             }
         }
         if let index = firstNonFinite(UnsafeBufferPointer(destination)) {
@@ -84,9 +83,9 @@ extension TensorSource {
     /// The elements of a tensor of any type as 32-bit floats, without a check for finiteness.
     public func floats(_ name: String) throws -> [Float] {
         let tensor = try required(name)
-        return try withBytes(of: tensor) { bytes in
-            [Float](unsafeUninitializedCapacity: tensor.count) { buffer, count in
-                convert(bytes, tensor.type, into: UnsafeMutableBufferPointer(rebasing: buffer[..<tensor.count]))
+        return try withView(of: tensor) { view in
+            try [Float](unsafeUninitializedCapacity: tensor.count) { buffer, count in
+                try view.read(elements: 0..<tensor.count, into: buffer)
                 count = tensor.count
             }
         }
@@ -95,8 +94,10 @@ extension TensorSource {
     /// The elements of a tensor of any type as 64-bit floats: exact, but for integers beyond 2^53.
     public func doubles(_ name: String) throws -> [Double] {
         let tensor = try required(name)
-        return try withBytes(of: tensor) { bytes in
-            (0..<tensor.count).map { element(bytes, tensor.type, $0) }
+        if tensor.type.isBlock { return try floats(name).map(Double.init) }
+        return try withView(of: tensor) { view in
+            let bytes = view.bytes
+            return (0..<tensor.count).map { element(bytes, tensor.type, $0) }
         }
     }
 
@@ -131,21 +132,8 @@ extension TensorSource {
     ///
     /// Cost: one pass over the elements, and memory of one piece.
     public func checkFinite(_ tensor: StoredTensor) throws {
-        let piece = 1 << 16
-        let size = tensor.type.byteCount
-        var scratch = [Float](repeating: 0, count: min(piece, tensor.count))
-        try withBytes(of: tensor) { bytes in
-            for start in stride(from: 0, to: tensor.count, by: piece) {
-                let count = min(piece, tensor.count - start)
-                let part = UnsafeRawBufferPointer(rebasing: bytes[start * size..<(start + count) * size])
-                try scratch.withUnsafeMutableBufferPointer { buffer in
-                    let values = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
-                    convert(part, tensor.type, into: values)
-                    if let index = firstNonFinite(UnsafeBufferPointer(values)) {
-                        throw nonFinite(values[index], tensor, start + index)
-                    }
-                }
-            }
+        try forEachPiece(of: tensor) { values, start in
+            if let index = firstNonFinite(values) { throw nonFinite(values[index], tensor, start + index) }
         }
     }
 

@@ -8,7 +8,7 @@ func keepFactor(_ random: RandomState, site: UInt32, rate: Float, index: Int) ->
     var four: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
     withUnsafeMutableBytes(of: &four) { bytes in
         heed_philox(
-            state.seed, site, UInt32(truncatingIfNeeded: state.step), UInt64(index & ~3),
+            state.seed, site, UInt32(truncatingIfNeeded: state.step), UInt64(index / 4),
             bytes.baseAddress?.assumingMemoryBound(to: UInt32.self), 4)
     }
     let word = [four.0, four.1, four.2, four.3][index & 3]

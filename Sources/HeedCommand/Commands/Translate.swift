@@ -74,15 +74,16 @@ struct Translate: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.load(folder: model)
+        let loaded = try Model.loadTelling(folder: model)
         let layers = try loaded.encoderDecoder
         let tokenizer = try Tokenizer.load(path: model)
+        let target = try Tokenizer.loadTarget(path: model)
         let reader = PromptReader(
             vocabulary: layers.configuration.sourceVocabulary, begin: loaded.specials.ends.first.map { Int32($0) },
             tokenizer: .success(tokenizer))
         let lines = try input.map { try TextFiles.lines($0) } ?? text
         let place = input ?? "--text"
-        let prefix = try prefix.map { try prefixIds(of: $0, tokenizer) } ?? prefixIds?.ids ?? []
+        let prefix = try prefix.map { try prefixIds(of: $0, target) } ?? prefixIds?.ids ?? []
         let sources = try lines.enumerated().map { number, line in
             var source = loaded.prompt(try reader.text(line, in: "\(place), line \(number + 1)"))
             source.target?.append(contentsOf: prefix)
@@ -98,8 +99,8 @@ struct Translate: ParsableCommand {
         let attention = alignments ? try attention(loaded, sources, results, sourceOptions.precision, runtime) : nil
         let shown = try sources.indices.map { index in
             json.json
-                ? try report(sources[index], results[index], attention?[index], prefix, tokenizer)
-                : try text(results[index], prefix, tokenizer)
+                ? try report(sources[index], results[index], attention?[index], prefix, target)
+                : try text(results[index], prefix, target)
         }
         guard let output else {
             for line in shown { try StandardOutput.writeLine(line) }

@@ -10,15 +10,13 @@ extension Model {
         var configuration = try encoder.configuration
         configuration.head = perToken ? .tokenClassifier(labels: labels) : .sequenceClassifier(labels: labels)
         configuration.labelNames = names
-        configuration.classifierHasDense = family == .roberta && !perToken
-        configuration.hasPooler = family == .bert && !perToken
+        family.definition.complete(&configuration)
         let model = try Model(.encoder(configuration), family: family, specials: specials, seed: seed)
         let own = try weights.all()
         let fresh = try model.weights.all()
         for parameter in model.weights.layout.parameters {
-            guard let same = own.layout.parameters.first(where: { $0.name == parameter.name && $0.shape == parameter.shape }) else {
-                continue
-            }
+            let same = own.layout.parameters.first { $0.name == parameter.name && $0.shape == parameter.shape }
+            guard let same else { continue }
             _ = fresh[parameter].update(from: own[same])
         }
         return model

@@ -63,11 +63,14 @@ extension CrossEntropyOperation: ProcessorLowering {
 
     private func emitGradients(_ frame: Frame, _ program: ProgramBuilder, _ block: Block) {
         let precision = program.trace.precision.code
-        if program.trains(weight) {
+        if program.trains(weight) || program.trains(bias) {
+            // The gradient of a frozen matrix goes where nobody reads it.
+            let spare = program.trains(weight) ? nil : program.lasting(Float.self, count: classes * width)
             program.emit(program.kernels.linear_weight_gradient, rows: frame.rows, cost: rowCost) { at in
                 heed_linear_weight_gradient(
                     window: block.window, dy: block.origin(at), dy_stride: Int64(block.stride),
-                    x: at[frame.inputs[0]], x_stride: Int64(width), dweight: at.gradient(weight),
+                    x: at[frame.inputs[0]], x_stride: Int64(width),
+                    dweight: at.gradient(weight) ?? spare.map { at[$0] },
                     dbias: at.gradient(bias), in: Int32(width), out: Int32(classes), precision: precision,
                     scratch: at[block.scratch])
             }

@@ -51,6 +51,16 @@ extension LinearOperation: ProcessorLowering {
                     x_stride: Int64(inColumns), dweight: at.gradient(weight), dbias: at.gradient(bias),
                     in: Int32(inColumns), out: Int32(outColumns), precision: precision, scratch: at[scratch])
             }
+        } else if program.trains(bias) {
+            // Without the product: every row goes to row 0 of the offset's gradient.
+            let zeros = program.lasting(Int32.self, count: frame.rows.capacity)
+            program.emit(
+                program.kernels.scatter_add, rows: frame.rows, cost: Cost(bytes: 4 * Double(outColumns))
+            ) { at in
+                heed_scatter_add(
+                    window: frame.window, index: at[zeros], dy: at[dy], gradient: at.gradient(bias),
+                    columns: Int32(outColumns))
+            }
         }
         if let dx = frame.inputGradient(0) {
             program.emit(program.kernels.linear_input_gradient, rows: frame.rows, cost: rowCost) { at in

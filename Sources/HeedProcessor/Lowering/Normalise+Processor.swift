@@ -13,7 +13,7 @@ extension NormaliseOperation: ProcessorLowering {
 
     func backward(_ frame: Frame, _ program: ProgramBuilder) {
         guard let dy = frame.outputGradient else { return }
-        if program.trains(gain) {
+        if program.trains(gain) || program.trains(offset) {
             program.emit(program.kernels.norm_weight_gradient, rows: frame.rows, cost: cost(rows: 1)) { at in
                 heed_norm_weight_gradient(
                     window: frame.window, dy: at[dy], x: at[frame.inputs[0]], mean: at[optional: frame.auxiliary(0)],

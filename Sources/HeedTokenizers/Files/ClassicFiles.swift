@@ -5,13 +5,7 @@ extension Tokenizer {
     ///
     /// `<|endoftext|>` and tokens that `special_tokens_map.json` or `added_tokens.json` beside them name are special.
     public init(vocabulary path: String, merges mergesPath: String) throws {
-        let document = try JSONDocument(path: path)
-        let vocabulary = try document.read { root in
-            guard root.kind == .object else {
-                throw HeedError(.badInput, "the file holds no JSON object", in: path, expected: "text to id")
-            }
-            return try ModelReader(place: path, isByteLevel: true).vocabulary(members: root)
-        }
+        let vocabulary = try Tokenizer.vocabulary(path: path)
         var merges = MergeCollector(vocabulary: vocabulary, place: mergesPath)
         let text = try readFile(mergesPath)
         try text.withUnsafeBufferPointer { text in
@@ -29,6 +23,17 @@ extension Tokenizer {
                 trimsOffsets: false, addsPrefixSpace: false, usesPattern: true, trim: { _ in (0, 0) }),
             decoding: .stage(ByteLevelDecoder()),
             addedTokens: try Tokenizer.classicAddedTokens(beside: path, vocabulary: vocabulary))
+    }
+
+    /// The vocabulary of a `vocab.json`: an object of text to id.
+    static func vocabulary(path: String) throws -> Vocabulary {
+        let document = try JSONDocument(path: path)
+        return try document.read { root in
+            guard root.kind == .object else {
+                throw HeedError(.badInput, "the file holds no JSON object", in: path, expected: "text to id")
+            }
+            return try ModelReader(place: path, isByteLevel: true).vocabulary(members: root)
+        }
     }
 
     /// The special tokens of the files around a vocabulary, and `<|endoftext|>`.

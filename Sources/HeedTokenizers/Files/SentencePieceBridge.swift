@@ -119,6 +119,8 @@ struct SentencePieceIDDecoder: IDDecoder {
 
     func decode(_ ids: [TokenID]) -> [UInt8] { decoder.decode(ids) }
 
+    func openCount(_ text: [UInt8]) -> Int { decoder.rewritesText ? text.count : 0 }
+
     func json() -> JSON? { nil }
 }
 

@@ -24,17 +24,37 @@ extension Tokenizer {
     /// may hold one of these, or `vocab.json` + `merges.txt`, or GPT-2's `encoder.json` + `vocab.bpe`.
     /// - Throws: `HeedError` naming the file and what is wrong with it.
     public static func load(path: String, options: LoadOptions = LoadOptions()) throws -> Tokenizer {
-        var tokenizer = isDirectory(path) ? try loadFolder(path, options) : try loadFile(path, options)
+        try load(path, options, .source)
+    }
+
+    /// Loads the tokenizer of what a translation model writes: that of the target where a folder has one for each side
+    /// or tokens for languages, else the one that `load(path:options:)` gives.
+    ///
+    /// - Throws: `HeedError` naming the file and what is wrong with it.
+    public static func loadTarget(path: String, options: LoadOptions = LoadOptions()) throws -> Tokenizer {
+        try load(path, options, .target)
+    }
+
+    private static func load(_ path: String, _ options: LoadOptions, _ side: TranslationSide) throws -> Tokenizer {
+        var tokenizer = isDirectory(path) ? try loadFolder(path, options, side) : try loadFile(path, options)
         if let recognises = options.recognisesSpecialTokens { tokenizer.recognisesSpecialTokens = recognises }
         return tokenizer
     }
 
-    private static func loadFolder(_ folder: String, _ options: LoadOptions) throws -> Tokenizer {
+    private static func loadFolder(_ folder: String, _ options: LoadOptions, _ side: TranslationSide) throws
+        -> Tokenizer
+    {
         func file(_ name: String) -> String? {
             let path = joinPath(folder, name)
             return fileExists(path) && !isDirectory(path) ? path : nil
         }
         if let path = file("tokenizer.json") { return try Tokenizer(json: path) }
+        if file("vocab.json") != nil, file("source.spm") != nil || file("sentencepiece.bpe.model") != nil {
+            let settings = try TokenizerSettings(folder: folder)
+            try settings.checkThatAllCount()
+            let reader = MappedFamilyReader(folder: folder, settings: settings, side: side)
+            return file("source.spm") != nil ? try reader.marian() : try reader.m2m100()
+        }
         for (vocabulary, merges) in [("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe")] {
             if let vocabulary = file(vocabulary), let merges = file(merges) {
                 return try Tokenizer(vocabulary: vocabulary, merges: merges)

@@ -34,6 +34,9 @@ public struct Pattern: Sendable {
         }
     }
 
+    /// Whether it is a string of one character, whose matches cannot reach over the end of a text.
+    var isCharacter: Bool { !isExpression && source.unicodeScalars.count == 1 }
+
     /// The scanner of a known pattern, or nil.
     var scanner: FastPath.Scanner? {
         if case .scanner(let scanner) = form { return scanner }

@@ -14,11 +14,7 @@ extension Tokenizer {
         var kept: [TokenID] = []
         kept.reserveCapacity(ids.count)
         for id in ids {
-            guard contains(id) else {
-                throw HeedError(
-                    .badInput, "there is no token with the id \(id)",
-                    expected: "ids from 0 to \(vocabularySize - 1)", got: String(id))
-            }
+            try checkDecodable(id)
             if !skippingSpecialTokens || !isSpecial(id) { kept.append(id) }
         }
         switch decoding {
@@ -40,77 +36,34 @@ extension Tokenizer {
         case .spaces: return Array(kept.map { token(of: $0) ?? "" }.joined(separator: " ").utf8)
         }
     }
-}
 
-/// Decodes a stream of ids to text as they come, never half a character.
-///
-/// The text of all parts together is the text of all ids together, whatever the decoder: a part is given out when the
-/// ids that it came from can no longer change it.
-public struct StreamDecoder: Sendable {
-    private let tokenizer: Tokenizer
-    private let skipsSpecialTokens: Bool
-    /// The last ids: those whose text is out, for context, and those whose text is not.
-    private var window: [TokenID] = []
-    /// How many of `window` are out.
-    private var settled = 0
-
-    /// A decoder at the start of a text, or after the ids of one that is already known.
-    public init(_ tokenizer: Tokenizer, after prompt: [TokenID] = [], skippingSpecialTokens: Bool = true) {
-        self.tokenizer = tokenizer
-        skipsSpecialTokens = skippingSpecialTokens
-        window = prompt
-        settled = prompt.count
-        trim()
-    }
-
-    /// The text that is certain after one more id; empty while a character is incomplete.
-    ///
-    /// - Throws: `HeedError` for an id outside the vocabulary.
-    public mutating func append(_ id: TokenID) throws -> String {
-        let before = try text(window[..<settled])
-        window.append(id)
-        let after = try text(window[...])
-        guard after.count > before.count, !StreamDecoder.endsInside(after) else { return "" }
-        settled = window.count
-        let result = String(decoding: after[before.count...], as: UTF8.self)
-        trim()
-        return result
-    }
-
-    /// The rest of the text at the end of the stream: an incomplete character becomes U+FFFD.
-    public mutating func finish() throws -> String {
-        let before = try text(window[..<settled])
-        let after = try text(window[...])
-        window = []
-        settled = 0
-        return String(decoding: after.dropFirst(before.count), as: UTF8.self)
-    }
-
-    private func text(_ ids: ArraySlice<TokenID>) throws -> [UInt8] {
-        try tokenizer.decodeBytes(Array(ids), skippingSpecialTokens: skipsSpecialTokens)
-    }
-
-    /// Keeps a few settled ids: decoders look at the first token of a text and at neighbours, not further.
-    private mutating func trim() {
-        let keep = 4
-        if settled > 2 * keep {
-            window.removeFirst(settled - keep)
-            settled = keep
+    /// - Throws: `HeedError` for an id that has no text.
+    func checkDecodable(_ id: TokenID) throws {
+        let vocabulary = if case .ids(let decoder) = decoding { decoder.vocabulary } else { nil as Vocabulary? }
+        guard let vocabulary else {
+            if contains(id) { return }
+            throw HeedError(
+                .badInput, "there is no token with the id \(id)", expected: "ids from 0 to \(vocabularySize - 1)",
+                got: String(id))
         }
+        if vocabulary.contains(id) || addedTokens.token(of: id) != nil { return }
+        throw HeedError(
+            .badInput, "there is no token with the id \(id)", expected: "ids from 0 to \(vocabulary.idLimit - 1)",
+            got: String(id))
     }
 
-    /// Whether the bytes end inside a character, or in U+FFFD that more bytes may turn into one.
-    private static func endsInside(_ bytes: [UInt8]) -> Bool {
-        if bytes.suffix(3) == [0xEF, 0xBF, 0xBD] { return true }
-        var start = bytes.count - 1
-        var steps = 0
-        while start >= 0, steps < 3, bytes[start] & 0xC0 == 0x80 {
-            start -= 1
-            steps += 1
+    /// Whether the text of an id is open until an id of another kind follows.
+    func isOpen(_ id: TokenID) -> Bool {
+        guard case .stage(let stage) = decoding, !(stage is ByteLevelDecoder) else { return false }
+        return stage.isOpen(token(of: id) ?? "")
+    }
+
+    /// How many bytes at the end of decoded text the ids that follow may still change.
+    func openCount(_ text: [UInt8]) -> Int {
+        switch decoding {
+        case .stage(let stage): stage.openCount(text)
+        case .ids(let decoder): decoder.openCount(text)
+        case .spaces: 0
         }
-        guard start >= 0 else { return false }
-        let first = bytes[start]
-        let length = first < 0x80 ? 1 : first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1
-        return start + length > bytes.count
     }
 }

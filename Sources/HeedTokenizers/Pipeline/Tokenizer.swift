@@ -16,7 +16,7 @@ public struct Tokenizer: Sendable {
     /// Turns ids into text.
     public let decoding: Decoding
     /// Tokens that are found in the text before anything else.
-    public let addedTokens: AddedTokens
+    public internal(set) var addedTokens: AddedTokens
     /// How long texts are cut, if at all.
     public var truncation: Truncation?
     /// How short texts are filled up, if at all.

@@ -31,6 +31,9 @@ public struct AddedToken: Sendable, Equatable {
         self.isNormalized = isNormalized
     }
 
+    /// Whether its text is this one, byte for byte.
+    func isSpelled(_ text: String) -> Bool { content.utf8.elementsEqual(text.utf8) }
+
     /// The token as `tokenizer.json` lists it.
     func json() -> JSON {
         [
@@ -48,7 +51,7 @@ public struct AddedTokens: Sendable {
     private let byID: [TokenID: Int]
     private let byContent: [ExactText: Int]
     /// Tokens looked for in the source.
-    let source: TokenSearch
+    var source: TokenSearch
     /// Tokens looked for in normalised text.
     let normalized: TokenSearch
 
@@ -106,6 +109,13 @@ public struct AddedTokens: Sendable {
         of text: UnsafeBufferPointer<UInt8>, by search: TokenSearch, ignoresSpecial: Bool
     ) -> [Segment] {
         var segments: [Segment] = []
+        /// Appends text between tokens.
+        func append(_ range: Range<Int>) {
+            let code = search.opening?.range(in: text, range)
+            if let code { segments.append(Segment(range: code, token: search.opening?.id(of: text, code))) }
+            let rest = (code?.upperBound ?? range.lowerBound)..<range.upperBound
+            if !rest.isEmpty { segments.append(Segment(range: rest, token: nil)) }
+        }
         var start = 0
         var at = 0
         while let match = search.next(in: text, from: at) {
@@ -120,12 +130,12 @@ public struct AddedTokens: Sendable {
             if token.stripsRight { range = range.lowerBound..<spaceEnd(text, after: range.upperBound) }
             // A token that took white space along may have swallowed the start of this one.
             if range.lowerBound < start { continue }
-            if start < range.lowerBound { segments.append(Segment(range: start..<range.lowerBound, token: nil)) }
+            if start < range.lowerBound { append(start..<range.lowerBound) }
             segments.append(Segment(range: range, token: token.id, core: match.range))
             start = range.upperBound
             at = max(at, start)
         }
-        if start < text.count { segments.append(Segment(range: start..<text.count, token: nil)) }
+        if start < text.count { append(start..<text.count) }
         return segments
     }
 
@@ -160,12 +170,38 @@ public struct AddedTokens: Sendable {
     }
 }
 
+/// A code between two marks at the start of a text, which is one token: that of the vocabulary, or the unknown one.
+struct OpeningCode: Sendable {
+    let open: [UInt8]
+    let close: [UInt8]
+    let vocabulary: Vocabulary
+    let unknown: TokenID
+
+    /// The code at the start of a stretch of text.
+    func range(in text: UnsafeBufferPointer<UInt8>, _ stretch: Range<Int>) -> Range<Int>? {
+        guard stretch.count >= open.count + close.count, text[stretch].starts(with: open) else { return nil }
+        var at = stretch.lowerBound
+        while at + close.count <= stretch.upperBound {
+            if text[at..<at + close.count].elementsEqual(close) { return stretch.lowerBound..<at + close.count }
+            at += 1
+        }
+        return nil
+    }
+
+    func id(of text: UnsafeBufferPointer<UInt8>, _ code: Range<Int>) -> TokenID {
+        vocabulary.id(of: UnsafeBufferPointer(rebasing: text[code])) ?? unknown
+    }
+}
+
 /// Finds the leftmost, and of those the longest, of a set of byte strings.
 struct TokenSearch: Sendable {
     private struct Node: Sendable {
         var children: [UInt8: Int] = [:]
         var index = -1
     }
+
+    /// What begins a text and is a token of its own whatever it says, such as Marian's `>>fr<<`.
+    var opening: OpeningCode?
 
     private var nodes = [Node()]
     private var isFirst = [Bool](repeating: false, count: 256)

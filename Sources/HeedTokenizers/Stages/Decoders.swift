@@ -51,6 +51,17 @@ public struct WordPieceDecoder: DecoderStage {
         return [cleansUp ? WordPieceDecoder.cleanUp(text) : text]
     }
 
+    public func openCount(_ text: [UInt8]) -> Int {
+        guard cleansUp else { return 0 }
+        // The next token may make `n't` or `'ve` of these, and then the space before them goes; which of several
+        // quotation marks take a space away depends on the first.
+        for end in [" n '", " n'", " 'v", " 'r", " '", " n", "'"]
+        where text.suffix(end.utf8.count).elementsEqual(end.utf8) {
+            return end.utf8.count
+        }
+        return 0
+    }
+
     /// Takes the spaces away that stand before punctuation and inside contractions, as `transformers` does.
     static func cleanUp(_ text: String) -> String {
         var text = text
@@ -171,6 +182,9 @@ public struct ByteFallbackDecoder: DecoderStage {
         return result
     }
 
+    /// One byte of a run that is no UTF-8 makes U+FFFD of all, so a run is open to its end.
+    public func isOpen(_ token: String) -> Bool { ByteFallbackDecoder.byte(of: token) != nil }
+
     /// The byte of `<0x0A>`, or nil.
     static func byte(of token: String) -> UInt8? {
         let text = Array(token.utf8)
@@ -253,6 +267,15 @@ public struct SequenceDecoder: DecoderStage {
     public init(_ stages: [any DecoderStage]) { self.stages = stages }
 
     public func decode(_ tokens: [String]) -> [String] { stages.reduce(tokens) { $1.decode($0) } }
+
+    public func isOpen(_ token: String) -> Bool { stages.contains { $0.isOpen(token) } }
+
+    public func openCount(_ text: [UInt8]) -> Int {
+        // A pattern may reach over the tokens that were joined before it.
+        let rest = stages.drop { !($0 is FuseDecoder) }
+        let reaches = rest.contains { ($0 as? ReplaceDecoder).map { !$0.pattern.isCharacter } ?? false }
+        return reaches ? text.count : stages.reduce(0) { max($0, $1.openCount(text)) }
+    }
 
     public func json() -> JSON? {
         var list: [JSON] = []

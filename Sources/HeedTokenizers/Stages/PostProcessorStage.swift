@@ -146,6 +146,21 @@ public struct TemplatePostProcessor: PostProcessorStage {
         self.specials = specials
     }
 
+    /// Tokens before and after a text.
+    ///
+    /// - Parameter repeats: whether each text of a pair has its own; if not, the pair has them together.
+    init?(before: [(id: TokenID, text: String)], after: [(id: TokenID, text: String)], repeats: Bool = false) {
+        if before.isEmpty, after.isEmpty { return nil }
+        func marks(_ tokens: [(id: TokenID, text: String)]) -> [Piece] {
+            tokens.map { .special($0.text, typeID: 0) }
+        }
+        let between = repeats ? marks(after) + marks(before) : []
+        self.init(
+            single: marks(before) + [.text(0, typeID: 0)] + marks(after),
+            pair: marks(before) + [.text(0, typeID: 0)] + between + [.text(1, typeID: 0)] + marks(after),
+            specials: Dictionary((before + after).map { ($0.text, [$0]) }, uniquingKeysWith: { first, _ in first }))
+    }
+
     /// How many tokens `process` adds to a text or a pair.
     public func addedCount(isPair: Bool) -> Int {
         (isPair ? pair : single).reduce(0) { sum, piece in

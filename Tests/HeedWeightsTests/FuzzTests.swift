@@ -1,0 +1,90 @@
+import HeedSupport
+import HeedWeights
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Damaged files of every kind: each ends in a message of one paragraph, or in tensors that can be read.
+/// `HEED_FUZZ` sets how many each kind gets.
+@Suite("damaged files of weights")
+struct FuzzTests {
+    static let count = getenv("HEED_FUZZ").flatMap { Int(String(cString: $0)) } ?? 3000
+
+    enum Kind: String, CaseIterable, Sendable {
+        case safetensors, archive, oldForm
+    }
+
+    /// A sound file of each kind.
+    static func sound(_ kind: Kind) -> [UInt8] {
+        switch kind {
+        case .safetensors:
+            encode(
+                header:
+                    #"{"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[24,32]}}"#,
+                data: [UInt8](0..<32))
+        case .archive: PyTorchFileTests.archive(PyTorchFileTests.state)
+        case .oldForm: PyTorchFileTests.oldFile
+        }
+    }
+
+    static func open(_ kind: Kind, _ bytes: [UInt8]) throws -> any TensorSource {
+        let file = try MappedFile(copying: bytes, path: "damaged")
+        switch kind {
+        case .safetensors: return try SafetensorsFile(file)
+        case .archive, .oldForm: return try PyTorchFile(file)
+        }
+    }
+
+    @Test("damage ends in a message or in tensors that can be read", arguments: Kind.allCases)
+    func damage(kind: Kind) throws {
+        var random = SplitMix(state: 20_250_101)
+        let sound = Self.sound(kind)
+        _ = try Self.open(kind, sound)
+        var refused = 0
+        for _ in 0..<Self.count {
+            let damaged = FuzzTests.damaged(sound, using: &random)
+            do {
+                let source = try Self.open(kind, damaged)
+                for tensor in source.tensors.prefix(8) where tensor.count < 1 << 16 {
+                    let values = try source.floats(tensor.name)
+                    if values.count != tensor.count { Issue.record("\(tensor)") }
+                }
+            } catch let error as HeedError {
+                refused += 1
+                if error.description.contains("\n") { Issue.record("\(error)") }
+            }
+        }
+        #expect(refused > Self.count / 4)
+    }
+
+    /// A copy with one to four faults: flipped bits, other bytes, extreme numbers, pieces lost, doubled or moved.
+    static func damaged(_ sound: [UInt8], using random: inout SplitMix) -> [UInt8] {
+        var bytes = sound
+        for _ in 0...Int.random(in: 0..<4, using: &random) where bytes.count > 16 {
+            let at = Int.random(in: 0..<bytes.count, using: &random)
+            switch Int.random(in: 0..<7, using: &random) {
+            case 0: bytes[at] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+            case 1: bytes[at] = .random(in: 0...255, using: &random)
+            case 2:
+                let extreme: UInt64 =
+                    [0, 1, .max, 1 << 31, 1 << 32, 1 << 60, 1 << 62, 1 << 63].randomElement(using: &random) ?? 0
+                for (index, byte) in withUnsafeBytes(of: extreme, Array.init).prefix(bytes.count - at).enumerated() {
+                    bytes[at + index] = byte
+                }
+            case 3: bytes.removeSubrange(at..<min(at + Int.random(in: 1...12, using: &random), bytes.count))
+            case 4: bytes.removeLast(min(bytes.count / 2, Int.random(in: 1...40, using: &random)))
+            default:
+                let from = Int.random(in: 0..<bytes.count - 8, using: &random)
+                let piece = bytes[from..<from + Int.random(in: 1...8, using: &random)]
+                bytes.insert(contentsOf: piece, at: at)
+            }
+        }
+        return bytes
+    }
+}
