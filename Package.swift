@@ -72,7 +72,7 @@ let package = Package(
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights", "TestFixtures"]),
         .testTarget(name: "HeedLayersTests", dependencies: ["HeedLayers", "HeedTensor"]),
         .testTarget(
-            name: "HeedModelsTests", dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "ReferenceBackend", "TestFixtures"]),
+            name: "HeedModelsTests", dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "ReferenceBackend", "TestFixtures"]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(

@@ -14,15 +14,15 @@ struct EncoderDecoderTests {
 
     @Test(
         "logits, states of both stacks, attention, gradients against PyTorch", .enabled(if: Shared.isThere),
-        arguments: cases)
-    func golden(name: String) throws {
+        arguments: cases, TestBackend.allCases)
+    func golden(name: String, backend: TestBackend) throws {
         let folder = Shared.fixture("seq2seq", name)
         let model = try Model.load(folder: joinPath(folder, "hf"))
         let golden = try SafetensorsFile(path: joinPath(folder, "golden.safetensors"))
         var options = PassOptions()
         options.everything = true
         options.gradients = true
-        let output = try ForwardPass(model, options: options, runtime: Runtime(threads: 2))
+        let output = try ForwardPass(model, options: options, runtime: backend.make())
             .run(Golden.inputs(golden, "s2s"))
         // PyTorch's own fp32 gradients of T5 are up to 1.1e-5 off.
         let compared = try Golden.expect(

@@ -11,12 +11,13 @@ import Testing
 @Suite("Encoders")
 struct EncoderTests {
     private func run(
-        _ folder: String, _ golden: SafetensorsFile, _ tag: String, gradients: Bool
+        _ folder: String, _ golden: SafetensorsFile, _ tag: String, gradients: Bool,
+        on backend: TestBackend = .processor
     ) throws -> TensorFile {
         var options = PassOptions()
         options.everything = gradients
         options.gradients = gradients
-        return try ForwardPass(Model.load(folder: folder), options: options, runtime: Runtime(threads: 2))
+        return try ForwardPass(Model.load(folder: folder), options: options, runtime: backend.make())
             .run(Golden.inputs(golden, tag))
     }
 
@@ -24,11 +25,13 @@ struct EncoderTests {
 
     @Test(
         "states, heads, attention, gradients against PyTorch", .enabled(if: Shared.isThere),
-        arguments: [("bert_a", "hf", "pretrain"), ("bert_a", "hf_classifier", "classify"), ("roberta_a", "hf", "mlm")])
-    func golden(name: String, model: String, tag: String) throws {
+        arguments: [("bert_a", "hf", "pretrain"), ("bert_a", "hf_classifier", "classify"), ("roberta_a", "hf", "mlm")],
+        TestBackend.allCases)
+    func golden(_ place: (name: String, model: String, tag: String), backend: TestBackend) throws {
+        let (name, model, tag) = place
         let folder = Shared.fixture("bert", name)
         let golden = try SafetensorsFile(path: joinPath(folder, "golden.safetensors"))
-        let output = try run(joinPath(folder, model), golden, tag, gradients: true)
+        let output = try run(joinPath(folder, model), golden, tag, gradients: true, on: backend)
         let compared = try Golden.expect(
             output, golden, tag, masked: { !EncoderTests.perSequence.contains($0) && tag != "classify" })
         #expect(compared > 20)

@@ -89,6 +89,7 @@ struct FamilyTests {
         var document = model.document
         keys(&document)
         try writeAtomically(path: joinPath(folder, "config.json"), text: JSON.object(document).serialised())
+        let numbers = try model.weights.all()
         var list = model.checkpoint.map {
             (name: $0.name, shape: $0.storedShape, values: $0.stored(in: numbers))
         }
@@ -216,6 +217,7 @@ struct FamilyTests {
                 if differs {
                     let own = try #require(model.checkpoint.first { $0.name == name })
                     let table = try #require(model.checkpoint.first { $0.storedShape == [20, 16] && $0.name != name })
+                    let numbers = try model.weights.all()
                     #expect(
                         own.stored(in: numbers) == table.stored(in: numbers).map { $0 + 1 })
                     // What is saved says so itself.
@@ -245,6 +247,7 @@ struct FamilyTests {
             let model = try Model.load(folder: folder)
             let layers = try model.encoderDecoder
             #expect(!layers.configuration.sharedTable && !layers.configuration.tied)
+            let numbers = try model.weights.all()
             func first(_ parameter: Parameter) -> Float { numbers[parameter][0] }
             let (source, target) = (first(layers.sourceEmbedding.table), first(layers.targetEmbedding.table))
             #expect(abs(target - source - 1) < 1e-5)

@@ -12,16 +12,19 @@ import Testing
 struct ForwardPassTests {
     static let cases = [("gpt2", "tiny_a"), ("gpt2", "tiny_b"), ("llama", "llama_a")]
 
-    @Test("logits, states, attention, loss, gradients", .enabled(if: Shared.isThere), arguments: cases)
-    func golden(family: String, name: String) throws {
+    @Test(
+        "logits, states, attention, loss, gradients", .enabled(if: Shared.isThere), arguments: cases,
+        TestBackend.allCases)
+    func golden(_ place: (family: String, name: String), backend: TestBackend) throws {
+        let (family, name) = place
         let folder = Shared.fixture(family, name)
         let model = try Model.load(folder: joinPath(folder, "hf"))
         let golden = try SafetensorsFile(path: joinPath(folder, "golden.safetensors"))
         var options = PassOptions()
         options.everything = true
         options.gradients = true
-        let runtime = try Runtime(threads: 2)
-        let output = try ForwardPass(model, options: options, runtime: runtime).run(Golden.inputs(golden, "lm"))
+        let output = try ForwardPass(model, options: options, runtime: backend.make())
+            .run(Golden.inputs(golden, "lm"))
         var compared = 0
         for tensor in golden.tensors where tensor.name.hasPrefix("lm.f64.") {
             let ours = try Golden.floats(output, String(tensor.name.dropFirst(7)))

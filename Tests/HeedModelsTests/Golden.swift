@@ -1,9 +1,25 @@
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 import HeedWeights
+import ReferenceBackend
 import Testing
 
 @testable import HeedModels
+
+/// The back ends that models are held to golden numbers on.
+enum TestBackend: String, CaseIterable, CustomStringConvertible {
+    case processor, reference
+
+    var description: String { rawValue }
+
+    func make() throws -> any Backend {
+        switch self {
+        case .processor: try Runtime(threads: 2)
+        case .reference: ReferenceBackend()
+        }
+    }
+}
 
 /// Comparisons with golden tensors.
 enum Golden {

@@ -5,13 +5,11 @@ import HeedTensor
 public final class ReferenceStore: KeyValueStore, @unchecked Sendable {
     // Sendable: one pass at a time writes it.
     public let layers: Int
-    public let slots: Int
-    public let capacity: Int
     /// k | v of every token, by layer and slot.
     fileprivate var rows: [[[[Double]]]]
 
-    public init(layers: Int, slots: Int, tokens: Int) {
-        (self.layers, self.slots, capacity) = (layers, slots, tokens)
+    public init(layers: Int, slots: Int) {
+        self.layers = layers
         rows = Array(repeating: Array(repeating: [], count: slots), count: layers)
     }
 

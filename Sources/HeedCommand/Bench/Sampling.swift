@@ -7,8 +7,8 @@ struct Timings {
         let clock = ContinuousClock()
         try body()
         let began = clock.now
-        while seconds.count < least || (seconds.count < most && (clock.now - began).seconds < budget) {
-            seconds.append(try clock.measure(body).seconds)
+        while seconds.count < least || (seconds.count < most && (clock.now - began).inSeconds < budget) {
+            seconds.append(try clock.measure(body).inSeconds)
         }
         seconds.sort()
     }

@@ -20,7 +20,7 @@ struct TokenizerBench {
         try writeAtomically(path: path, bytes: text)
         let began = clock.now
         let trained = try ByteLevelBPETrainer(vocabularySize: vocabulary, threads: threads).train(files: [path])
-        let training = (clock.now - began).seconds
+        let training = (clock.now - began).inSeconds
         _ = try trained.save(to: folder)
         let tokenizer = try Tokenizer.load(path: folder)
         var ranges: [Range<Int>] = []

@@ -83,7 +83,7 @@ struct Demo: ParsableCommand {
         try explain(model, tokenizer, runtime, screen)
 
         try screen.title("6. What next")
-        try screen.line("All of it took \(Progress.duration((clock.now - began).seconds)). Try:")
+        try screen.line("All of it took \(Progress.duration((clock.now - began).inSeconds)). Try:")
         for command in [
             "generate \(output) --prompt \"One evening Ben\" --max-new-tokens 60 --temperature 0.8 --stream",
             "train --data YOUR-TEXT.txt --preset tiny --tokenizer-kind byte-bpe --vocab-size 1024 --output my-model",
@@ -149,7 +149,7 @@ struct Demo: ParsableCommand {
     }
 
     private func write(_ model: Model, _ tokenizer: Tokenizer, _ runtime: Runtime) throws -> String {
-        let source = try DecoderSource(model, runtime: runtime)
+        let decoding = try DecodingModel(model, runtime: runtime)
         var options = GenerationOptions()
         options.maxNewTokens = 60
         options.samples = true
@@ -157,7 +157,7 @@ struct Demo: ParsableCommand {
         options.topK = 50
         options.seed = 7
         let prompt = tokenizer.ids(of: Demo.opening)
-        let result = try Generator(source: source, options: options).generate([
+        let result = try Generator(model: decoding, options: options).generate([
             GenerationPrompt(ids: prompt.map { Int32($0) })
         ])
         let new = result.sequences.first?.first?.ids ?? []

@@ -43,7 +43,7 @@ struct LossEvaluation {
             progress: { done, total in
                 progress.update(
                     done: done, of: total,
-                    ["\(countText(Double(done) / max((ContinuousClock().now - began).seconds, 1e-9)))tokens/s"])
+                    ["\(countText(Double(done) / max((ContinuousClock().now - began).inSeconds, 1e-9)))tokens/s"])
             }, shouldStop: { Signals.isStopRequested })
         progress.finish()
         guard let loss = measured else { throw HeedError(.interrupted, "stopped on request before the end") }

@@ -69,7 +69,7 @@ final class Progress {
     }
 
     private func timeLeft(_ done: Int, _ now: ContinuousClock.Instant) -> String {
-        let seconds = (now - began).seconds
+        let seconds = (now - began).inSeconds
         if done >= total { return "in \(Progress.duration(seconds))" }
         guard done > origin, seconds > 0.5 else { return "" }
         return Progress.duration(seconds * Double(total - done) / Double(done - origin)) + " left"
@@ -95,13 +95,5 @@ final class Progress {
         if whole < 60 { return "\(whole) s" }
         if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
         return "\(whole / 3600) h \(whole % 3600 / 60) min"
-    }
-}
-
-extension Duration {
-    /// The duration in seconds.
-    var seconds: Double {
-        let (whole, fraction) = components
-        return Double(whole) + Double(fraction) * 1e-18
     }
 }

@@ -34,7 +34,7 @@ struct BenchTokenizer: ParsableCommand {
         for _ in 0..<max(3, repeats) {
             let start = clock.now
             loaded = try source.load()
-            loads.append((clock.now - start).seconds)
+            loads.append((clock.now - start).inSeconds)
         }
         guard let tokenizer = loaded else { return }
         let mapped = try MappedFile(path: file)
@@ -46,7 +46,7 @@ struct BenchTokenizer: ParsableCommand {
         for _ in 0...repeats {
             let start = clock.now
             let ids = tokenizer.ids(of: bytes, in: ranges, threads: threads)
-            times.append((clock.now - start).seconds)
+            times.append((clock.now - start).inSeconds)
             count = ids.reduce(0) { $0 + $1.count }
         }
         let first = times.removeFirst()

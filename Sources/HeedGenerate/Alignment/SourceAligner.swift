@@ -1,5 +1,5 @@
-import HeedModels
 import HeedProcessor
+import HeedModels
 import HeedSupport
 import HeedTensor
 
@@ -50,16 +50,10 @@ public final class SourceAligner {
         self.longest = max(1, longest)
         heads = stack.heads
         let capacity = max(self.longest, 1_024)
-        let source = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
-        let target = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
-        (self.source, self.target) = (source, target)
-        pass = try runtime.pass(
-            model.weights, for: .inference, maximumLength: self.longest, precision: precision,
-            keepsAttentionWeights: true
-        ) { trace in
-            let memory = layers.encode(source, in: trace)
-            _ = layers.decode(target, reading: memory, of: source, in: trace, observing: true)
-        }
+        source = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
+        target = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
+        pass = try ModelPasses(model: model, runtime: runtime, precision: precision)
+            .alignment(source: source, target: target, longest: self.longest)
     }
 
     /// Returns for every pair the weights [target ids, source ids]; every row sums to 1.

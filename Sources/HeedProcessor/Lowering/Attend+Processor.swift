@@ -31,7 +31,7 @@ extension AttendOperation: ProcessorLowering {
     private func emitStored(
         _ frame: Frame, _ program: ProgramBuilder, _ cache: heed_cache_layout, stride: Int, _ readers: TokenBatch
     ) {
-        let scratch = scratch(program)
+        let scratch = program.scratch(heed_attention_scratch(Int64(shape.width), 0, 1))
         program.emit(program.kernels.cached_attention, rows: frame.rows, cost: sharingCost) { at in
             heed_cached_attention(
                 sequences: readers.sequences.pointer, query_offsets: readers.offsets, slots: readers.slots,

@@ -189,7 +189,7 @@ extension Tensor {
         memoryBatch: TokenBatch
     ) -> Tensor {
         attend(
-            [self], shape, .memoryStored(store, layer: layer, memoryBatch), batch, nil, 0, nil, store.capacity)
+            [self], shape, .memoryStored(store, layer: layer, memoryBatch), batch, nil, 0, nil, trace.maximumLength)
     }
 
     private func attend(

@@ -64,8 +64,4 @@ public final class ConstantTable: @unchecked Sendable {
 public protocol KeyValueStore: AnyObject, Sendable {
     /// Blocks of the model.
     var layers: Int { get }
-    /// Sequences that can be held.
-    var slots: Int { get }
-    /// Tokens per slot.
-    var capacity: Int { get }
 }
