@@ -24,8 +24,8 @@ let package = Package(
         .target(name: "HeedTensor", dependencies: ["CHeedKernels", "HeedSupport"]),
         // Linear … Block.
         .target(name: "HeedLayers", dependencies: ["HeedTensor"]),
-        // Checkpoint files: safetensors, name maps.
-        .target(name: "HeedWeights", dependencies: ["HeedTensor", "HeedSupport"]),
+        // Files of weights: safetensors, PyTorch, GGUF, and converting between them.
+        .target(name: "HeedWeights", dependencies: ["CHeedKernels", "HeedTensor", "HeedSupport"]),
         // ids → embeddings → blocks → logits.
         .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedWeights"]),
         // logits → ids.
