@@ -23,7 +23,7 @@ let package = Package(
         // Shapes, operations, trace, plan, parameters, random source, threads.
         .target(name: "HeedTensor", dependencies: ["CHeedKernels", "HeedSupport"]),
         // Linear … Block.
-        .target(name: "HeedLayers", dependencies: ["HeedTensor"]),
+        .target(name: "HeedLayers", dependencies: ["HeedTensor", "HeedSupport"]),
         // Files of weights: safetensors, PyTorch, GGUF, and converting between them.
         .target(name: "HeedWeights", dependencies: ["CHeedKernels", "HeedTensor", "HeedSupport"]),
         // ids → embeddings → blocks → logits.
@@ -50,7 +50,8 @@ let package = Package(
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
         .testTarget(name: "HeedTensorTests", dependencies: ["HeedTensor", "HeedSupport", "CHeedKernels"]),
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights", "TestFixtures"]),
-        .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels", "TestFixtures"]),
+        .testTarget(name: "HeedLayersTests", dependencies: ["HeedLayers", "HeedTensor"]),
+        .testTarget(name: "HeedModelsTests", dependencies: ["HeedModels", "HeedLayers", "TestFixtures"]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(

@@ -4,8 +4,8 @@ import HeedTensor
 public enum EmbeddedPositions: Sendable, Equatable {
     /// None: positions enter elsewhere or nowhere.
     case none
-    /// A learned table of `context` rows behind `first` rows of another use.
-    case learned(context: Int, first: Int = 0)
+    /// A learned table, a row per position behind `first` rows of another use.
+    case learned(first: Int = 0)
     /// Sines and cosines.
     case sinusoidal(SinusoidalPositions)
 }
@@ -14,6 +14,8 @@ public enum EmbeddedPositions: Sendable, Equatable {
 ///
 /// `[rows] → [rows, C]`.
 public struct Embedding: Sendable {
+    /// Where the layer stands in the model.
+    public let path: String
     /// E [V, C].
     public let table: Parameter
     /// P [first + context, C], where positions are learned.
@@ -30,19 +32,21 @@ public struct Embedding: Sendable {
     public let dropout: Float
     private let positions: EmbeddedPositions
 
-    /// Declares what is not given in `scope`; a `table` that other parts share is declared before.
+    /// Declares what is not given in `scope`; a `table` that other parts share is declared before. A learned table of
+    /// positions holds `context` of them.
     public init(
-        _ scope: ParameterScope, table: Parameter, positions: EmbeddedPositions, types: Int? = nil,
+        _ scope: ParameterScope, table: Parameter, positions: EmbeddedPositions, context: Int, types: Int? = nil,
         norm: (kind: NormKind, epsilon: Float)? = nil, scale: Float = 1, padding: Int? = nil, dropout: Float = 0,
         initial: Initialiser = .normal(0.02)
     ) {
+        path = scope.path
         let width = table.shape.last ?? 0
         self.table = table
         self.positions = positions
         self.scale = scale
         self.padding = padding
         self.dropout = dropout
-        if case .learned(let context, let first) = positions {
+        if case .learned(let first) = positions {
             positionTable = scope.parameter("positions", [first + context, width], initial)
         } else {
             positionTable = nil
@@ -61,7 +65,7 @@ public struct Embedding: Sendable {
     private var positionRows: PositionRows? {
         switch positions {
         case .none: nil
-        case .learned(_, let first): positionTable.map { .learned($0, first: first) }
+        case .learned(let first): positionTable.map { .learned($0, first: first) }
         case .sinusoidal(let sinusoids): .fixed(sinusoids)
         }
     }

@@ -5,10 +5,14 @@ import HeedTensor
 ///
 /// `[rows, C] → [rows, C]`. Cost: 4 · rows · C · F operations, 6 when gated.
 public struct FeedForward: Sendable {
+    /// Where the layer stands in the model.
+    public let path: String
     /// `W₁ [F, C]`, or gate | up `[2F, C]`.
     public let up: Linear
     /// `W₂ [C, F]`.
     public let down: Linear
+    /// F.
+    public let inner: Int
     /// f.
     public let activation: Activation
     /// Whether f(gate) multiplies a second product.
@@ -18,18 +22,21 @@ public struct FeedForward: Sendable {
     /// Rate of dropout between the two maps.
     public let innerDropout: Float
 
-    /// Declares both maps in `scope`.
-    public init(
-        _ scope: ParameterScope, width: Int, inner: Int, activation: Activation, gated: Bool = false,
-        bias: Bool = true, dropout: Float = 0, innerDropout: Float = 0, initial: Initialiser = .normal(0.02),
-        outputInitial: Initialiser = .normal(0.02)
-    ) {
-        self.activation = activation
-        self.gated = gated
-        self.dropout = dropout
-        self.innerDropout = innerDropout
-        up = Linear(scope / "up", in: width, out: gated ? 2 * inner : inner, bias: bias, initial: initial)
-        down = Linear(scope / "down", in: inner, out: width, bias: bias, initial: outputInitial)
+    /// Declares both maps of a stack's blocks in `scope`.
+    init(_ scope: ParameterScope, _ stack: StackShape) {
+        path = scope.path
+        activation = stack.activation
+        gated = stack.gated
+        dropout = stack.residualDropout
+        innerDropout = stack.innerDropout
+        inner = stack.inner
+        let width = stack.width
+        up = Linear(
+            scope / "up", in: width, out: gated ? 2 * inner : inner, bias: stack.feedForwardBias,
+            initial: stack.initialMatrix(in: width, out: inner))
+        down = Linear(
+            scope / "down", in: inner, out: width, bias: stack.feedForwardBias,
+            initial: stack.initialMatrix(in: inner, out: width, writes: true))
     }
 
     /// Returns `residual` + the answer to `x`.

@@ -5,6 +5,8 @@ import HeedTensor
 /// `x [rows, in]`, `weight [out, in]`, `bias [out]`, `y [rows, out]`.
 /// Cost: 2 · rows · in · out floating-point operations; twice that for the gradient.
 public struct Linear: Sendable {
+    /// Where the layer stands in the model.
+    public let path: String
     /// The matrix `W`, stored output-first as PyTorch and safetensors store it.
     public let weight: Parameter
     /// The offset `b`, or nil for a pure matrix product.
@@ -14,6 +16,7 @@ public struct Linear: Sendable {
     public init(
         _ scope: ParameterScope, in width: Int, out: Int, bias: Bool = true, initial: Initialiser = .normal(0.02)
     ) {
+        path = scope.path
         weight = scope.parameter("weight", [out, width], initial)
         self.bias = bias ? scope.parameter("bias", [out], .zeros) : nil
     }
@@ -23,5 +26,13 @@ public struct Linear: Sendable {
         _ x: Tensor, activation: Activation = .identity, adding residual: Tensor? = nil
     ) -> Tensor {
         x.linear(weight, bias, activation: activation, adding: residual)
+    }
+}
+
+extension Linear {
+    /// Returns `residual + dropped(x · Wᵀ + b)`: in one operation when nothing is dropped.
+    func answering(_ x: Tensor, adding residual: Tensor?, dropout: Float) -> Tensor {
+        guard dropout > 0 else { return self(x, adding: residual) }
+        return self(x).dropped(dropout, adding: residual)
     }
 }

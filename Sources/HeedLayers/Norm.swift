@@ -4,6 +4,8 @@ import HeedTensor
 ///
 /// `[rows, C] → [rows, C]`. Formulas at `NormKind`.
 public struct Norm: Sendable {
+    /// Where the layer stands in the model.
+    public let path: String
     /// Layer norm or root-mean-square norm.
     public let kind: NormKind
     /// Gain [C].
@@ -15,6 +17,7 @@ public struct Norm: Sendable {
 
     /// Declares gain 1 and offset 0 of `width` numbers in `scope`.
     public init(_ scope: ParameterScope, _ kind: NormKind, width: Int, epsilon: Float, offset: Bool? = nil) {
+        path = scope.path
         self.kind = kind
         self.epsilon = epsilon
         gain = scope.parameter("gain", [width], .ones)

@@ -1,4 +1,5 @@
 import HeedSupport
+import Synchronization
 
 /// Reads typed values from a `config.json` and says precisely what is wrong with one: file, key, expected, got.
 ///
@@ -11,6 +12,7 @@ public struct ConfigurationReader: Sendable {
     public let object: JSONObject
     /// The file to name in messages.
     public let file: String
+    private let asked = AskedKeys()
 
     /// Reads a file.
     ///
@@ -30,8 +32,26 @@ public struct ConfigurationReader: Sendable {
         self.file = file
     }
 
+    /// The value of `key`, whatever it is; nil where the key is absent.
+    public func value(_ key: String) -> JSON? {
+        asked.insert(key)
+        return object[key]
+    }
+
     /// Whether the key is there and not null.
-    public func has(_ key: String) -> Bool { object[key].map { !$0.isNull } ?? false }
+    public func has(_ key: String) -> Bool { value(key).map { !$0.isNull } ?? false }
+
+    /// The keys that are there, not null, and that nobody has asked for yet, in the order of the file.
+    public var unasked: [String] { object.keys.filter { !asked.contains($0) && object[$0]?.isNull == false } }
+
+    /// A reader of the object under `key`, or nil where the key is absent or null.
+    ///
+    /// - Throws: `HeedError` where the value is no object.
+    public func optionalObject(_ key: String) throws -> ConfigurationReader? {
+        guard let value = value(key), !value.isNull else { return nil }
+        guard value.objectValue != nil else { throw wrong(key, expected: "an object", value) }
+        return try ConfigurationReader(value, file: file)
+    }
 
     // MARK: Integers
 
@@ -44,19 +64,19 @@ public struct ConfigurationReader: Sendable {
     public func integer(_ key: String, in range: ClosedRange<Int> = 1...largestExtent, default fallback: Int) throws
         -> Int
     {
-        guard let value = object[key] else { return fallback }
+        guard let value = value(key) else { return fallback }
         return try checkedInteger(key, value, range)
     }
 
     /// An integer, or nil where the key is absent or null.
     public func optionalInteger(_ key: String, in range: ClosedRange<Int> = 1...largestExtent) throws -> Int? {
-        guard let value = object[key], !value.isNull else { return nil }
+        guard let value = value(key), !value.isNull else { return nil }
         return try checkedInteger(key, value, range)
     }
 
     /// A list of integers, or a single one as a list of one; nil where the key is absent or null.
     public func optionalIntegers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
-        guard let value = object[key], !value.isNull else { return nil }
+        guard let value = value(key), !value.isNull else { return nil }
         if let elements = value.arrayValue { return try elements.map { try checkedInteger(key, $0, range) } }
         return [try checkedInteger(key, value, range)]
     }
@@ -70,13 +90,13 @@ public struct ConfigurationReader: Sendable {
 
     /// A finite number, or `fallback` where the key is absent; null is refused.
     public func double(_ key: String, in range: ClosedRange<Double>, default fallback: Double) throws -> Double {
-        guard let value = object[key] else { return fallback }
+        guard let value = value(key) else { return fallback }
         return try checkedDouble(key, value, range)
     }
 
     /// A finite number, or nil where the key is absent or null.
     public func optionalDouble(_ key: String, in range: ClosedRange<Double>) throws -> Double? {
-        guard let value = object[key], !value.isNull else { return nil }
+        guard let value = value(key), !value.isNull else { return nil }
         return try checkedDouble(key, value, range)
     }
 
@@ -91,7 +111,7 @@ public struct ConfigurationReader: Sendable {
 
     /// A text, or nil where the key is absent or null.
     public func optionalString(_ key: String) throws -> String? {
-        guard let value = object[key], !value.isNull else { return nil }
+        guard let value = value(key), !value.isNull else { return nil }
         guard let text = value.stringValue else { throw wrong(key, expected: "a text", value) }
         return text
     }
@@ -103,7 +123,7 @@ public struct ConfigurationReader: Sendable {
         _ key: String, _ choices: KeyValuePairs<String, Choice>, default fallback: Choice? = nil
     ) throws -> Choice {
         let names = choices.map { "\"\($0.key)\"" }.joined(separator: ", ")
-        guard let value = object[key] else {
+        guard let value = value(key) else {
             if let fallback { return fallback }
             throw missing(key, "one of \(names)")
         }
@@ -118,14 +138,14 @@ public struct ConfigurationReader: Sendable {
 
     /// A truth value, or `fallback` where the key is absent or null.
     public func bool(_ key: String, default fallback: Bool) throws -> Bool {
-        guard let value = object[key], !value.isNull else { return fallback }
+        guard let value = value(key), !value.isNull else { return fallback }
         guard let truth = value.boolValue else { throw wrong(key, expected: "true or false", value) }
         return truth
     }
 
     /// A list of texts, empty where the key is absent or null.
     public func strings(_ key: String) throws -> [String] {
-        guard let value = object[key], !value.isNull else { return [] }
+        guard let value = value(key), !value.isNull else { return [] }
         guard let elements = value.arrayValue else { throw wrong(key, expected: "a list of texts", value) }
         return try elements.map { element in
             guard let text = element.stringValue else { throw wrong(key, expected: "a list of texts", element) }
@@ -143,7 +163,7 @@ public struct ConfigurationReader: Sendable {
     // MARK: Details
 
     private func required(_ key: String, _ expected: String) throws -> JSON {
-        guard let value = object[key] else { throw missing(key, expected) }
+        guard let value = value(key) else { throw missing(key, expected) }
         return value
     }
 
@@ -189,4 +209,11 @@ public struct ConfigurationReader: Sendable {
         default: value.serialised()
         }
     }
+}
+
+/// The keys that a reader was asked for.
+private final class AskedKeys: Sendable {
+    private let keys = Mutex<Set<String>>([])
+    func insert(_ key: String) { keys.withLock { _ = $0.insert(key) } }
+    func contains(_ key: String) -> Bool { keys.withLock { $0.contains(key) } }
 }

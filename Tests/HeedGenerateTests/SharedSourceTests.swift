@@ -1,3 +1,4 @@
+import HeedLayers
 import HeedModels
 import HeedSupport
 import HeedTensor
@@ -51,12 +52,11 @@ struct SharedSourceTests {
         for rotary in [false, true] {
             var configuration = EncoderDecoderConfiguration.original(
                 width: 32, layers: 2, heads: 4, inner: 48, vocabulary: 40, context: 48, dropout: 0)
-            configuration.positions = .none
-            if rotary {
-                configuration.rotary = RotaryPositions(
-                    frequencies: DecoderConfiguration.rotaryFrequencies(width: 8, theta: 10_000))
-            } else {
-                configuration.relativeBuckets = RelativeBuckets(buckets: 8, maximumDistance: 16)
+            configuration.embeddedPositions = .none
+            configuration.both {
+                $0.positions = .all(
+                    rotary
+                        ? .rotary(RotaryShape()) : .relative(RelativeBuckets(buckets: 8, maximumDistance: 16)))
             }
             let model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 6)
             let plain = try translate(prompts, model: model, cache: .none)

@@ -24,12 +24,17 @@ struct Transliteration {
         // One row more than letters: the unknown one's.
         letters = (notes["target_vocabulary"]?.arrayValue?.compactMap(\.stringValue) ?? []) + ["<unk>"]
         let sources = (notes["source_vocabulary"]?.arrayValue?.count ?? 0) + 1
-        let stack = StackShape(layers: 6, heads: 8, headWidth: 4, inner: 128)
-        let configuration = EncoderDecoderConfiguration(
-            sourceVocabulary: sources, vocabulary: letters.count, context: 128, width: 32, encoder: stack,
-            decoder: stack, activation: .relu, placement: .before, finalNorms: true,
-            positions: .sinusoidal(SinusoidalPositions(layout: .halves, steps: .halfLessOne, first: 1)),
-            scalesEmbedding: true, sharedTable: false, tied: false, logitsBias: .learned, start: 1, padding: 0)
+        var stack = StackShape(layers: 6, width: 32, heads: 8, inner: 128)
+        stack.activation = .relu
+        var configuration = EncoderDecoderConfiguration(
+            vocabulary: letters.count, context: 128, encoder: stack, decoder: stack, start: 1, padding: 0)
+        configuration.sourceVocabulary = sources
+        configuration.embeddedPositions = .sinusoidal(
+            SinusoidalPositions(layout: .halves, steps: .halfLessOne, first: 1))
+        configuration.scalesEmbedding = true
+        configuration.sharedTable = false
+        configuration.tied = false
+        configuration.logitsBias = .learned
         model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 1)
         let file = try SafetensorsFile(path: joinPath(folder, "model.safetensors"))
         var read = 0
@@ -53,26 +58,27 @@ struct Transliteration {
         let layers = try model.encoderDecoder
         try load("encoder.embeddings.weight", layers.sourceEmbedding.table)
         try load("decoder.embeddings.weight", layers.targetEmbedding.table)
-        try load("decoder.projection.weight", layers.head)
-        try load("decoder.projection.bias", layers.headBias)
-        for (side, blocks, norm) in [
-            ("encoder", layers.encoderBlocks, layers.encoderNorm),
-            ("decoder", layers.decoderBlocks, layers.decoderNorm),
-        ] {
-            for (number, block) in blocks.enumerated() {
+        try load("decoder.projection.weight", layers.output.weight)
+        try load("decoder.projection.bias", layers.output.bias)
+        for (side, stack) in [("encoder", layers.encoder), ("decoder", layers.decoder)] {
+            for (number, block) in stack.blocks.enumerated() {
                 let name = "\(side).layer_\(number)."
-                try load(name + "self_attention.layer_norm", block.attentionNorm)
-                try load(name + "self_attention.linear_0", block.attention.projection)
+                try load(name + "self_attention.layer_norm", block.attentionNorm.norm)
+                if case .itself(let projection) = block.attention.reading {
+                    try load(name + "self_attention.linear_0", projection)
+                }
                 try load(name + "self_attention.linear_1", block.attention.output)
-                try load(name + "attention.layer_norm", block.crossNorm)
-                try load(name + "attention.linear_0", block.crossAttention?.projection)
-                try load(name + "attention.linear_1", block.crossAttention?.memoryProjection)
+                try load(name + "attention.layer_norm", block.crossNorm?.norm)
+                if case .memory(let queries, let memory)? = block.crossAttention?.reading {
+                    try load(name + "attention.linear_0", queries)
+                    try load(name + "attention.linear_1", memory)
+                }
                 try load(name + "attention.linear_2", block.crossAttention?.output)
-                try load(name + "ffn.layer_norm", block.feedForwardNorm)
+                try load(name + "ffn.layer_norm", block.feedForwardNorm.norm)
                 try load(name + "ffn.linear_0", block.feedForward.up)
                 try load(name + "ffn.linear_1", block.feedForward.down)
             }
-            try load("\(side).layer_norm", norm)
+            try load("\(side).layer_norm", stack.finalNorm)
         }
         guard read == file.tensors.count else {
             throw HeedError(.badInput, "\(file.tensors.count - read) tensors were not read", in: folder)

@@ -9,6 +9,7 @@ import Testing
 /// Combinations of the values of an encoder-decoder, published or not.
 enum EncoderDecoderVariant: String, CaseIterable, CustomTestStringConvertible {
     case original, pairedSinusoids, preNormRotaryGated, preNormRelative, learnedPositions, separateTables
+    case normedAnswers, normsAround, besideEachOther
 
     var testDescription: String { rawValue }
 
@@ -20,33 +21,49 @@ enum EncoderDecoderVariant: String, CaseIterable, CustomTestStringConvertible {
         switch self {
         case .original: break
         case .pairedSinusoids:
-            c.positions = .sinusoidal(SinusoidalPositions(layout: .interleaved, steps: .halfLessOne))
-            c.activation = .gelu
+            c.embeddedPositions = .sinusoidal(SinusoidalPositions(layout: .interleaved, steps: .halfLessOne))
+            c.both { $0.activation = .gelu }
             c.logitsBias = .learned
         case .preNormRotaryGated:
-            c.placement = .before
-            c.finalNorms = true
-            c.norm = .rootMeanSquare
-            c.positions = .none
-            c.rotary = RotaryPositions(frequencies: DecoderConfiguration.rotaryFrequencies(width: 8, theta: 10_000))
-            c.gated = true
-            c.activation = .silu
-            c.hasBias = false
+            c.embeddedPositions = .none
+            c.both {
+                $0.placement = .before
+                $0.finalNorm = true
+                $0.norm = .rootMeanSquare
+                $0.positions = .all(.rotary(RotaryShape()))
+                $0.gated = true
+                $0.activation = .silu
+                $0.hasBias = false
+            }
         case .preNormRelative:
-            c.placement = .before
-            c.finalNorms = true
-            c.positions = .none
-            c.relativeBuckets = RelativeBuckets(buckets: 8, maximumDistance: 16)
+            c.embeddedPositions = .none
+            c.both {
+                $0.placement = .before
+                $0.finalNorm = true
+                $0.positions = .all(.relative(RelativeBuckets(buckets: 8, maximumDistance: 16)))
+            }
         case .learnedPositions:
-            c.positions = .learned(context: 24, first: 2)
+            c.embeddedPositions = .learned(first: 2)
             c.embeddingNorm = true
             c.scalesEmbedding = false
         case .separateTables:
-            c.activation = .gelu
+            c.both { $0.activation = .gelu }
             c.sharedTable = false
             c.tied = false
             c.sourceVocabulary = 22
             c.logitsBias = .learned
+        case .normedAnswers: c.both { $0.placement = .answer }
+        case .normsAround:
+            c.both {
+                $0.placement = .around
+                $0.finalNorm = true
+            }
+        case .besideEachOther:
+            c.both {
+                $0.placement = .before
+                $0.order = .sideBySide
+                $0.finalNorm = true
+            }
         }
         return c
     }

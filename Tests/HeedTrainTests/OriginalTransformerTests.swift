@@ -19,12 +19,17 @@ struct OriginalTransformer {
         let folder = Shared.fixture("seq2seq", "vanilla_a")
         golden = try SafetensorsFile(path: joinPath(folder, "golden.safetensors"))
         notes = try JSON.load(path: joinPath(folder, "golden.json"))
-        let stack = StackShape(layers: 2, heads: 4, headWidth: 4, inner: 32)
-        let configuration = EncoderDecoderConfiguration(
-            sourceVocabulary: 23, vocabulary: 19, context: 64, width: 16, encoder: stack, decoder: stack,
-            activation: .relu, placement: .after, finalNorms: true,
-            positions: .sinusoidal(SinusoidalPositions(layout: .interleaved)), scalesEmbedding: true,
-            sharedTable: false, tied: false, logitsBias: .learned, start: 1, padding: 0)
+        var stack = StackShape(layers: 2, width: 16, heads: 4, inner: 32)
+        stack.activation = .relu
+        stack.placement = .after
+        var configuration = EncoderDecoderConfiguration(
+            vocabulary: 19, context: 64, encoder: stack, decoder: stack, start: 1, padding: 0)
+        configuration.sourceVocabulary = 23
+        configuration.embeddedPositions = .sinusoidal(SinusoidalPositions(layout: .interleaved))
+        configuration.scalesEmbedding = true
+        configuration.sharedTable = false
+        configuration.tied = false
+        configuration.logitsBias = .learned
         model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 1)
         for tensor in try tensors() {
             let values = try golden.floats("param." + tensor.name)
@@ -49,39 +54,38 @@ struct OriginalTransformer {
         }
         add("src_emb.weight", layers.sourceEmbedding.table)
         add("tgt_emb.weight", layers.targetEmbedding.table)
-        add("generator.weight", layers.head)
-        add("generator.bias", layers.headBias)
-        for (side, blocks, norm) in [
-            ("encoder", layers.encoderBlocks, layers.encoderNorm),
-            ("decoder", layers.decoderBlocks, layers.decoderNorm),
-        ] {
-            for (number, block) in blocks.enumerated() {
+        add("generator.weight", layers.output.weight)
+        add("generator.bias", layers.output.bias)
+        for (side, stack) in [("encoder", layers.encoder), ("decoder", layers.decoder)] {
+            for (number, block) in stack.blocks.enumerated() {
                 let name = "transformer.\(side).layers.\(number)."
-                add(name + "self_attn.in_proj_weight", block.attention.projection.weight)
-                add(name + "self_attn.in_proj_bias", block.attention.projection.bias)
+                if case .itself(let projection) = block.attention.reading {
+                    add(name + "self_attn.in_proj_weight", projection.weight)
+                    add(name + "self_attn.in_proj_bias", projection.bias)
+                }
                 add(name + "self_attn.out_proj", block.attention.output)
-                add(name + "norm1", block.attentionNorm)
+                add(name + "norm1", block.attentionNorm.norm)
                 if let cross = block.crossAttention { add(name + "multihead_attn.out_proj", cross.output) }
-                if block.crossNorm != nil { add(name + "norm2", block.crossNorm) }
+                if let norm = block.crossNorm?.norm { add(name + "norm2", norm) }
                 add(name + "linear1", block.feedForward.up)
                 add(name + "linear2", block.feedForward.down)
-                add(name + (block.crossNorm == nil ? "norm2" : "norm3"), block.feedForwardNorm)
+                add(name + (block.crossNorm == nil ? "norm2" : "norm3"), block.feedForwardNorm.norm)
             }
-            add("transformer.\(side).norm", norm)
+            add("transformer.\(side).norm", stack.finalNorm)
         }
         return list
     }
 
     /// The one tensor of PyTorch that is two of ours: queries of the stream, keys and values of the memory.
     func crossProjections() throws -> [(name: String, parts: [Parameter])] {
-        try model.encoderDecoder.decoderBlocks.enumerated().flatMap { number, block in
+        try model.encoderDecoder.decoder.blocks.enumerated().flatMap { number, block in
             let name = "transformer.decoder.layers.\(number).multihead_attn.in_proj_"
-            guard let cross = block.crossAttention, let memory = cross.memoryProjection else {
+            guard case .memory(let queries, let memory)? = block.crossAttention?.reading else {
                 return [] as [(String, [Parameter])]
             }
             return [
-                (name + "weight", [cross.projection.weight, memory.weight]),
-                (name + "bias", [cross.projection.bias, memory.bias].compactMap { $0 }),
+                (name + "weight", [queries.weight, memory.weight]),
+                (name + "bias", [queries.bias, memory.bias].compactMap { $0 }),
             ]
         }
     }

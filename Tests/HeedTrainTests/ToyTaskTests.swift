@@ -51,8 +51,10 @@ struct ToyTaskTests {
         var configuration = EncoderDecoderConfiguration.original(
             width: 64, layers: task == .addition ? 2 : 1, heads: 4, inner: 128, vocabulary: ToyTask.vocabulary,
             context: 16, dropout: 0, padding: 0)
-        configuration.placement = .before
-        configuration.finalNorms = true
+        configuration.both {
+            $0.placement = .before
+            $0.finalNorm = true
+        }
         let model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 11)
         let runtime = try Runtime(threads: 2)
         let text = try ParallelText(pairs, tokensPerBatch: 640, seed: 3)

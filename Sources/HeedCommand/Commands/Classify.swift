@@ -38,7 +38,7 @@ struct Classify: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.load(folder: model)
+        let loaded = try Model.loadTelling(folder: model)
         let classifier = try TextClassifier(
             loaded, longest: maxLength, precision: dtype.precision, runtime: try compute.runtime())
         let configuration = try loaded.encoder.configuration

@@ -50,7 +50,7 @@ struct Embed: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.load(folder: model)
+        let loaded = try Model.loadTelling(folder: model)
         var ways = try SentencePooling(folder: model)
         if let way = pooling.flatMap({ SentencePooling.Way(rawValue: $0) }) { ways.ways = [way] }
         let embedder = try SentenceEmbedder(

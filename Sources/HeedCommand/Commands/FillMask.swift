@@ -38,7 +38,7 @@ struct FillMask: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.load(folder: model)
+        let loaded = try Model.loadTelling(folder: model)
         let tokenizer = try text.map { _ in try Tokenizer.load(path: model) } ?? (try? Tokenizer.load(path: model))
         guard let mask = maskId.map({ Int32(clamping: $0) }) ?? tokenizer.flatMap(FillMask.mask) else {
             throw HeedError(

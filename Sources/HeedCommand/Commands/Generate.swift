@@ -75,7 +75,7 @@ struct Generate: ParsableCommand {
 
     func run() throws {
         try checkTarget()
-        let loaded = try Model.load(folder: model)
+        let loaded = try Model.loadTelling(folder: model)
         let reader = PromptReader(
             vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.begin.map { Int32($0) },
             tokenizer: tokenizer())

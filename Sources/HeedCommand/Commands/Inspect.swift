@@ -24,7 +24,8 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         let description =
-            try model.map { try ModelDescription(folder: $0) } ?? ModelDescription(Preset.named(preset ?? ""))
+            try model.map { try ModelDescription.readTelling(folder: $0) }
+            ?? ModelDescription(Preset.named(preset ?? ""))
         if output.json {
             try StandardOutput.writeLine(description.json)
             return
@@ -33,7 +34,7 @@ struct Inspect: ParsableCommand {
         func heading(_ text: String) throws { try StandardOutput.writeLine("\n" + terminal.styled(text, .bold)) }
         try StandardOutput.writeLine(
             terminal.styled(lastPathComponent(description.folder), .bold)
-                + "  \(description.family.rawValue), \(grouped(description.parameterCount)) parameters"
+                + "  \(description.family.name), \(grouped(description.parameterCount)) parameters"
                 + (model == nil
                     ? "" : ", \(byteText(description.byteCount)) in \(description.tensors.count) tensors"))
         try heading("Shape")

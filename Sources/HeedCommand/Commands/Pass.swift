@@ -41,7 +41,7 @@ struct Pass: ParsableCommand {
 
     func run() throws {
         let tensors = try TensorFile(path: input)
-        let loaded = try Model.load(folder: model)
+        let loaded = try Model.loadTelling(folder: model)
         var options = PassOptions()
         options.everything = all
         options.gradients = gradients

@@ -48,7 +48,7 @@ struct PlanCommand: ParsableCommand {
 extension PlanCommand {
     private func shape() throws -> Configuration {
         guard let model else { return try Preset.named(preset ?? "").configuration }
-        return try ModelDescription(folder: model).configuration
+        return try ModelDescription.readTelling(folder: model).configuration
     }
 }
 

@@ -73,7 +73,7 @@ struct Translate: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.load(folder: model)
+        let loaded = try Model.loadTelling(folder: model)
         let layers = try loaded.encoderDecoder
         let tokenizer = try Tokenizer.load(path: model)
         let target = try Tokenizer.loadTarget(path: model)

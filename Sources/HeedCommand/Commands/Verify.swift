@@ -18,7 +18,7 @@ struct Verify: ParsableCommand {
     @OptionGroup var output: JSONOption
 
     func run() throws {
-        let description = try ModelDescription(folder: model)
+        let description = try ModelDescription.readTelling(folder: model)
         let weights = try openWeights(folder: model)
         let progress = Progress("Reading", total: max(weights.tensors.count, 1))
         for (index, tensor) in weights.tensors.enumerated() {
@@ -30,14 +30,14 @@ struct Verify: ParsableCommand {
         let tokens = try description.tokenizer.map { _ in try checkedTokenizer(description) }
         if output.json {
             try StandardOutput.writeLine([
-                "whole": true, "family": .string(description.family.rawValue),
+                "whole": true, "family": .string(description.family.name),
                 "tensors": .integer(description.tensors.count), "bytes": .integer(description.byteCount),
                 "tokens": tokens.map { .integer($0) } ?? .null,
             ])
             return
         }
         try StandardOutput.writeLine(
-            "\(model) is whole: \(description.family.rawValue), \(grouped(description.parameterCount)) parameters in "
+            "\(model) is whole: \(description.family.name), \(grouped(description.parameterCount)) parameters in "
                 + "\(description.tensors.count) tensors, all finite; "
                 + (tokens.map { "a tokenizer of \(grouped($0)) tokens that fits." } ?? "no tokenizer."))
     }

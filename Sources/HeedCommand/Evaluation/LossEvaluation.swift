@@ -12,7 +12,7 @@ struct LossEvaluation {
     let precision: Precision
 
     func run(runtime: Runtime, json: Bool) throws {
-        let loaded = try Model.load(folder: model)
+        let loaded = try Model.loadTelling(folder: model)
         if case .encoder = loaded.architecture {
             try ClassifierEvaluation(
                 folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, precision: precision

@@ -10,7 +10,7 @@ struct RowTrainingData {
     init(_ paths: [String], _ choice: ValidationChoice?, _ start: TrainingStart, context: Int?) throws {
         guard paths.count == 1, let path = paths.first else {
             throw HeedError(
-                .usage, "--data takes one file for this model", in: start.model.family.rawValue,
+                .usage, "--data takes one file for this model", in: start.model.family.name,
                 expected: "rows of ids (.safetensors) or texts with classes (.jsonl)", got: "\(paths.count) files")
         }
         let all = try RowTrainingData.rows(path, start, context)
@@ -54,7 +54,7 @@ struct RowTrainingData {
 
     private static func wrong(_ path: String, _ start: TrainingStart) -> HeedError {
         HeedError(
-            .usage, "a \(start.model.family.rawValue) model does not learn from such a file", in: path,
+            .usage, "a \(start.model.family.name) model does not learn from such a file", in: path,
             expected: "rows of ids (.safetensors)"
                 + (start.model.architecture.readsSource
                     ? ", or --source and --target" : ", or texts with classes (.jsonl)"))

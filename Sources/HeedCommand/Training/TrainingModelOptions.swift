@@ -64,7 +64,7 @@ struct TrainingModelOptions: ParsableArguments {
         }
         let model: Model
         if let initial {
-            let loaded = try Model.load(folder: initial)
+            let loaded = try Model.loadTelling(folder: initial)
             model = try classifier(on: loaded, data, seed: seed) ?? loaded
         } else if let config {
             model = try Model.new(configuration: config, seed: seed)

@@ -56,7 +56,7 @@ struct TrainingSession {
         let parts = options.step.accumulate > 1 ? "\(options.step.accumulate) × " : ""
         let sequences = model.architecture.readsSource ? "" : "\(options.step.batch) × "
         return
-            "\(model.family.rawValue) with \(grouped(model.parameters.layout.learnedCount)) parameters, \(data), "
+            "\(model.family.name) with \(grouped(model.parameters.layout.learnedCount)) parameters, \(data), "
             + "\(grouped(options.schedule.steps)) steps of \(parts)\(sequences)\(step)"
     }
 

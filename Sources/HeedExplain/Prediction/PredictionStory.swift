@@ -108,7 +108,7 @@ public struct PredictionStory: Sendable {
                 // The last state has been through the norm already.
                 guard let state = trace.observedTensor("hidden_states.\(layer)") else { continue }
                 let row = state.outputs(of: batch)
-                let normed = layer == decoder.configuration.layers ? row : decoder.finalNorm(row)
+                let normed = layer == decoder.configuration.layers ? row : decoder.stack.normed(row)
                 decoder.logits(normed).observed(as: "lens.\(layer)")
             }
         }

@@ -7,20 +7,12 @@ extension Configuration {
         switch self {
         case .decoder(var configuration):
             if let vocabulary { configuration.vocabulary = vocabulary }
-            if let dropout {
-                configuration.embeddingDropout = dropout
-                configuration.weightDropout = dropout
-                configuration.residualDropout = dropout
-            }
+            if let dropout { configuration.drop(dropout) }
             return .decoder(configuration)
         case .encoder(var configuration):
             if let vocabulary { configuration.vocabulary = vocabulary }
             if let padding, configuration.firstPosition == 0 { configuration.padding = padding }
-            if let dropout {
-                configuration.dropout = dropout
-                configuration.weightDropout = dropout
-                configuration.classifierDropout = dropout
-            }
+            if let dropout { configuration.drop(dropout) }
             return .encoder(configuration)
         case .encoderDecoder(var configuration):
             if let vocabulary {
@@ -30,11 +22,7 @@ extension Configuration {
             let nothing = padding ?? min(configuration.padding, configuration.vocabulary - 1)
             configuration.padding = nothing
             configuration.start = nothing
-            if let dropout {
-                configuration.dropout = dropout
-                configuration.weightDropout = dropout
-                configuration.innerDropout = dropout
-            }
+            if let dropout { configuration.drop(dropout) }
             return .encoderDecoder(configuration)
         }
     }

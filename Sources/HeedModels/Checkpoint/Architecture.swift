@@ -87,7 +87,7 @@ extension Model {
             guard case .decoder(let decoder) = architecture else {
                 throw HeedError(
                     .unsupported, "this work wants a model that continues its own text",
-                    expected: "a decoder: gpt2 or llama", got: "\(architecture.kind): \(family.rawValue)")
+                    expected: "a decoder: gpt2 or llama", got: "\(architecture.kind): \(family.name)")
             }
             return decoder
         }
@@ -102,7 +102,7 @@ extension Model {
                 throw HeedError(
                     .unsupported, "this work wants a model that turns one text into another",
                     expected: "an encoder-decoder: marian, bart or t5",
-                    got: "\(architecture.kind): \(family.rawValue)")
+                    got: "\(architecture.kind): \(family.name)")
             }
             return layers
         }
@@ -116,7 +116,7 @@ extension Model {
             guard case .encoder(let layers) = architecture else {
                 throw HeedError(
                     .unsupported, "this work wants a model that reads a text from both sides",
-                    expected: "an encoder: bert or roberta", got: "\(architecture.kind): \(family.rawValue)")
+                    expected: "an encoder: bert or roberta", got: "\(architecture.kind): \(family.name)")
             }
             return layers
         }

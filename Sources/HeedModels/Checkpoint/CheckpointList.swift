@@ -8,74 +8,106 @@ struct CheckpointList {
     private let writesPrefix: Bool
 
     /// - Parameters:
-    ///   - bodyPrefix: what names of the body begin with where heads stand on it.
+    ///   - bodyPrefix: what names of the body begin with where heads stand on it; files without it are read too.
     ///   - writesPrefix: whether heads stand on it.
     init(bodyPrefix: String = "", writesPrefix: Bool = false) {
         self.bodyPrefix = bodyPrefix
         self.writesPrefix = writesPrefix
     }
 
+    // MARK: Outside the body
+
     mutating func add(
-        _ name: String, _ parameter: Parameter?, rows: Range<Int>? = nil, aliases: [String] = [],
+        _ name: String, _ parameter: Parameter?, aliases: [String] = [], overriding: [String] = [],
         optional: Bool = false
     ) {
         guard let parameter else { return }
-        tensors.append(CheckpointTensor(name, parameter, rows: rows, aliases: aliases, optional: optional))
+        tensors.append(
+            CheckpointTensor(name, parameter, aliases: aliases, overriding: overriding, optional: optional))
     }
 
     /// `name.weight` and `name.bias`.
-    mutating func add(_ name: String, _ linear: Linear?, rows: Range<Int>? = nil) {
-        guard let linear else { return }
-        add(name + ".weight", linear.weight, rows: rows)
-        add(name + ".bias", linear.bias, rows: rows)
+    mutating func add(_ name: String, _ linear: Linear?) {
+        add(name + ".weight", linear?.weight)
+        add(name + ".bias", linear?.bias)
     }
 
     /// `name.weight` and `name.bias`; very old files say gamma and beta.
     mutating func add(_ name: String, _ norm: Norm?) {
-        guard let norm else { return }
-        add(name + ".weight", norm.gain, aliases: [name + ".gamma"])
-        add(name + ".bias", norm.offset, aliases: [name + ".beta"])
+        add(name + ".weight", norm?.gain, aliases: [name + ".gamma"])
+        add(name + ".bias", norm?.offset, aliases: [name + ".beta"])
+    }
+
+    /// The output matrix of a decoder, where it is not its table.
+    mutating func addHead(_ name: String, _ decoder: Decoder) {
+        if decoder.output.weight != decoder.embedding.table { add(name, decoder.output.weight) }
+    }
+
+    // MARK: The body, whose names come with and without a prefix
+
+    /// A tensor of the body.
+    mutating func addBody(
+        _ name: String, _ parameter: Parameter?, rows: Range<Int>? = nil, transposed: Bool = false,
+        aliases: [String] = [], oldName: String? = nil
+    ) {
+        guard let parameter else { return }
+        let names = [name, oldName].compactMap { $0 }
+        var spellings = names
+        if !bodyPrefix.isEmpty {
+            spellings = names.flatMap { writesPrefix ? [bodyPrefix + $0, $0] : [$0, bodyPrefix + $0] }
+        }
+        tensors.append(
+            CheckpointTensor(
+                spellings[0], parameter, rows: rows, transposed: transposed, aliases: spellings.dropFirst() + aliases))
+    }
+
+    /// `name.weight` and `name.bias`.
+    mutating func addBody(_ name: String, _ linear: Linear?, rows: Range<Int>? = nil, transposed: Bool = false) {
+        addBody(name + ".weight", linear?.weight, rows: rows, transposed: transposed)
+        addBody(name + ".bias", linear?.bias, rows: rows)
+    }
+
+    /// `name.weight` and `name.bias`; very old files say gamma and beta.
+    mutating func addBody(_ name: String, _ norm: Norm?) {
+        addBody(name + ".weight", norm?.gain, oldName: name + ".gamma")
+        addBody(name + ".bias", norm?.offset, oldName: name + ".beta")
     }
 
     /// The parts of an attention layer, each under its own published name.
-    mutating func add(
-        _ attention: Attention?, query: String, key: String, value: String, output: String
-    ) {
+    mutating func addBody(_ attention: Attention?, query: String, key: String, value: String, output: String) {
         guard let attention else { return }
-        let shape = attention.shape
-        let queries = shape.heads * shape.width
-        let keys = shape.keyHeads * shape.width
-        if let memory = attention.memoryProjection {
-            add(query, attention.projection)
-            add(key, memory, rows: 0..<keys)
-            add(value, memory, rows: keys..<2 * keys)
-        } else {
-            add(query, attention.projection, rows: 0..<queries)
-            add(key, attention.projection, rows: queries..<queries + keys)
-            add(value, attention.projection, rows: queries + keys..<queries + 2 * keys)
+        let queries = attention.shape.heads * attention.shape.width
+        let keys = attention.shape.keyHeads * attention.shape.width
+        switch attention.reading {
+        case .memory(let queryMap, let memory):
+            addBody(query, queryMap)
+            addBody(key, memory, rows: 0..<keys)
+            addBody(value, memory, rows: keys..<2 * keys)
+        case .itself(let projection):
+            addBody(query, projection, rows: 0..<queries)
+            addBody(key, projection, rows: queries..<queries + keys)
+            addBody(value, projection, rows: queries + keys..<queries + 2 * keys)
         }
-        add(output, attention.output)
+        addBody(output, attention.output)
     }
 
-    /// A tensor of the body, which files name with and without the prefix.
-    mutating func addBody(
-        _ name: String, _ parameter: Parameter?, rows: Range<Int>? = nil, oldName: String? = nil
-    ) {
-        let (first, second) = writesPrefix ? (bodyPrefix + name, name) : (name, bodyPrefix + name)
-        var aliases = [second]
-        if let oldName { aliases += [bodyPrefix + oldName, oldName] }
-        add(first, parameter, rows: rows, aliases: aliases)
+    /// The parts of a gated feed-forward layer, each under its own published name.
+    mutating func addBody(_ feedForward: FeedForward, gate: String, up: String, down: String) {
+        let inner = feedForward.inner
+        addBody(gate, feedForward.up, rows: 0..<inner)
+        addBody(up, feedForward.up, rows: inner..<2 * inner)
+        addBody(down, feedForward.down)
     }
+}
 
-    mutating func addBody(_ name: String, _ linear: Linear?, rows: Range<Int>? = nil) {
-        guard let linear else { return }
-        addBody(name + ".weight", linear.weight, rows: rows)
-        addBody(name + ".bias", linear.bias, rows: rows)
-    }
+extension Decoder {
+    /// `names` where the output matrix is the table, which files may then hold under those too.
+    func tiedHead(_ names: [String]) -> [String] { output.weight == embedding.table ? names : [] }
+}
 
-    mutating func addBody(_ name: String, _ norm: Norm?) {
-        guard let norm else { return }
-        addBody(name + ".weight", norm.gain, oldName: name + ".gamma")
-        addBody(name + ".bias", norm.offset, oldName: name + ".beta")
+extension Attention {
+    /// The one matrix q | k | v, where the layer reads its own sequence.
+    var ownProjection: Linear? {
+        if case .itself(let projection) = reading { projection } else { nil }
     }
 }

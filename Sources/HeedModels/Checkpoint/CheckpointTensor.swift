@@ -15,21 +15,24 @@ public struct CheckpointTensor: Sendable {
     public let rows: Range<Int>?
     /// Whether the file has it as [in, out].
     public let transposed: Bool
-    /// Other names under which older files have it.
+    /// Other names under which files have it.
     public let aliases: [String]
+    /// Names that count before `name` where a file has several, even if they differ.
+    public let overriding: [String]
     /// Whether a file may lack it, in which case the parameter keeps its initial values.
     public let optional: Bool
 
     /// A published name for (rows of) a parameter.
     public init(
         _ name: String, _ parameter: Parameter, rows: Range<Int>? = nil, transposed: Bool = false,
-        aliases: [String] = [], optional: Bool = false
+        aliases: [String] = [], overriding: [String] = [], optional: Bool = false
     ) {
         self.name = name
         self.parameter = parameter
         self.rows = rows
         self.transposed = transposed
         self.aliases = aliases
+        self.overriding = overriding
         self.optional = optional
     }
 
@@ -59,10 +62,11 @@ public struct CheckpointTensor: Sendable {
         return result
     }
 
+    /// Every name under which files may have it, those first that count.
+    var names: [String] { overriding + [name] + aliases }
+
     /// The name under which `source` has it, or nil.
-    func name(in source: any TensorSource) -> String? {
-        ([name] + aliases).first { source.tensor(named: $0) != nil }
-    }
+    func name(in source: any TensorSource) -> String? { names.first { source.tensor(named: $0) != nil } }
 
     func write(from buffer: ParameterBuffer, as type: ElementType = .f32) -> TensorToWrite {
         TensorToWrite(name, type, shape: storedShape) { writer in
@@ -77,8 +81,11 @@ public struct CheckpointTensor: Sendable {
 }
 
 extension [CheckpointTensor] {
-    /// Checks that `source` has every tensor in its shape. Reads no values.
-    func check(_ source: any TensorSource) throws {
+    /// Checks that `source` has every tensor in its shape, under one value, and nothing that is not known.
+    ///
+    /// Reads values only where a tensor is there under several names. Returns a sentence about tensors that are left
+    /// out, or nil.
+    func check(_ source: any TensorSource) throws -> String? {
         for tensor in self {
             let name = tensor.name(in: source) ?? tensor.name
             if tensor.optional, source.tensor(named: name) == nil { continue }
@@ -88,7 +95,15 @@ extension [CheckpointTensor] {
                     .badInput, "the tensor \(quoted(name, limit: 200)) holds integers where weights belong",
                     in: stored.file, expected: "F32, F16, BF16 or F64", got: stored.type.rawValue)
             }
+            guard !tensor.overriding.contains(name) else { continue }
+            for other in tensor.aliases where try other != name && source.differ([name], [other]) {
+                throw HeedError(
+                    .badInput,
+                    "the tensors \(quoted(name, limit: 200)) and \(quoted(other, limit: 200)) are one parameter of the "
+                        + "model, but differ", in: stored.file)
+            }
         }
+        return try UnreadTensors(source, known: Set(flatMap(\.names))).warning(source.place)
     }
 
     /// Reads every tensor into `buffer`.

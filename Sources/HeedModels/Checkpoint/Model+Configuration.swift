@@ -7,8 +7,7 @@ extension Model {
     /// - Throws: `HeedError` naming file and key.
     public static func new(configuration path: String, seed: UInt64) throws -> Model {
         let reader = try ConfigurationReader(path: path)
-        let family = try Family(reading: reader)
-        let configuration = try family.configuration(reader)
+        let (family, configuration, _) = try Family.read(reader)
         return try Model(configuration, family: family, seed: seed)
     }
 }

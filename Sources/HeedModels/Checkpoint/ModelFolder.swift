@@ -1,5 +1,72 @@
 import HeedSupport
+import HeedTensor
 import HeedWeights
+
+/// What a folder says of its model before any weight is read: configuration, headers, and what is odd about them.
+struct ModelFolder {
+    /// The family.
+    let family: Family
+    /// The shape that the weights have.
+    let configuration: Configuration
+    /// `config.json`, corrected where the weights are known to differ.
+    let document: JSONObject
+    /// Ids with a meaning for generation.
+    let specials: SpecialIds
+    /// The weights.
+    let source: any TensorSource
+    /// What a user should know: sentences without a full stop.
+    private(set) var warnings: [String]
+
+    /// Reads `config.json`, `generation_config.json` and the headers of the weights.
+    ///
+    /// - Throws: `HeedError` naming file and key or tensor.
+    init(_ folder: String) throws {
+        let reader = try openConfiguration(folder: folder)
+        let said: Configuration
+        (family, said, warnings) = try Family.read(reader)
+        source = try openWeights(folder: folder)
+        configuration = try family.definition.reconciled(said, with: source)
+        var document = reader.object
+        if configuration != said { document["tie_word_embeddings"] = .bool(configuration.isTied) }
+        if configuration.isTied != said.isTied {
+            warnings.append(
+                "\(reader.file): tie_word_embeddings is true, but the output matrix of the weights differs from the "
+                    + "embedding table, and counts")
+        }
+        self.document = document
+        specials = try SpecialIds(reader, folder: folder, vocabulary: configuration.vocabulary, &warnings)
+    }
+
+    /// Holds the headers against the published names of the layers.
+    ///
+    /// - Throws: `HeedError` naming a tensor that is missing, of another shape, given twice or unknown.
+    mutating func check(_ checkpoint: [CheckpointTensor]) throws {
+        if let warning = try checkpoint.check(source) { warnings.append(warning) }
+    }
+}
+
+extension Family {
+    /// The family and shape that `config.json` names, and what is odd about it.
+    ///
+    /// - Throws: `HeedError` naming the key that is missing, wrong, in contradiction or not implemented.
+    static func read(_ reader: ConfigurationReader) throws -> (Family, Configuration, warnings: [String]) {
+        let family = try Family(reading: reader)
+        let configuration = try family.definition.configuration(reader)
+        let warning = try family.definition.keys.check(reader, family: family.name)
+        return (family, configuration, warning.map { [$0] } ?? [])
+    }
+}
+
+extension Configuration {
+    /// Whether the output matrix, where there is one, is the embedding table.
+    var isTied: Bool {
+        switch self {
+        case .decoder(let configuration): configuration.tied
+        case .encoder(let configuration): configuration.tied
+        case .encoderDecoder(let configuration): configuration.tied
+        }
+    }
+}
 
 /// Opens `config.json` of a model folder.
 ///

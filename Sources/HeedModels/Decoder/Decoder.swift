@@ -7,55 +7,25 @@ import HeedTensor
 public struct Decoder: Sendable {
     /// The shape.
     public let configuration: DecoderConfiguration
-    /// E [V, C].
-    public let table: Parameter
-    /// P [context, C], for learned positions.
-    public let positionTable: Parameter?
-    /// The blocks, from the embedding up.
-    public let blocks: [Block]
-    /// The norm behind the last block.
-    public let finalNorm: Norm
-    /// The output matrix [V, C]; the table itself when tied.
-    public let head: Parameter
+    /// Ids and positions to rows.
+    public let embedding: Embedding
+    /// The blocks and the norm behind the last.
+    public let stack: Stack
+    /// States to logits.
+    public let output: OutputMatrix
 
     /// Declares every parameter in `scope`.
     public init(_ scope: ParameterScope, _ configuration: DecoderConfiguration) {
         let c = configuration
         self.configuration = c
-        let initial = Initialiser.normal(c.initialDeviation)
-        // Residual branches start small so that the stream's variance does not grow with depth (GPT-2, section 2.3).
-        let outputInitial = Initialiser.normal(c.initialDeviation / Float(2 * max(c.layers, 1)).squareRoot())
-        table = scope.parameter("embedding.tokens", [c.vocabulary, c.width], initial)
-        var rotary: RotaryPositions?
-        switch c.positions {
-        case .learned:
-            positionTable = scope.parameter("embedding.positions", [c.context, c.width], initial)
-        case .rotary(let positions):
-            positionTable = nil
-            rotary = positions
-        }
-        blocks = (0..<c.layers).map { layer in
-            let scope = scope / "blocks" / layer
-            var scale: Float = c.scalesScores ? 1 / Float(c.headWidth).squareRoot() : 1
-            if c.scalesByLayer { scale /= Float(layer + 1) }
-            return Block(
-                placement: .before,
-                attentionNorm: Norm(scope / "attentionNorm", c.norm, width: c.width, epsilon: c.epsilon),
-                attention: Attention(
-                    scope / "attention", layer: layer, width: c.width,
-                    shape: AttentionShape(
-                        heads: c.heads, keyHeads: c.keyHeads, width: c.headWidth, scale: scale, causal: true),
-                    projectionBias: c.projectionBias, outputBias: c.outputBias, rotary: rotary,
-                    weightDropout: c.weightDropout, dropout: c.residualDropout, initial: initial,
-                    outputInitial: outputInitial),
-                feedForwardNorm: Norm(scope / "feedForwardNorm", c.norm, width: c.width, epsilon: c.epsilon),
-                feedForward: FeedForward(
-                    scope / "feedForward", width: c.width, inner: c.inner, activation: c.activation, gated: c.gated,
-                    bias: c.feedForwardBias, dropout: c.residualDropout, initial: initial,
-                    outputInitial: outputInitial))
-        }
-        finalNorm = Norm(scope / "finalNorm", c.norm, width: c.width, epsilon: c.epsilon)
-        head = c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial)
+        let initial = c.stack.initialTable
+        let table = scope.parameter("embedding.tokens", [c.vocabulary, c.width], initial)
+        embedding = Embedding(
+            scope / "embedding", table: table, positions: c.embeddedPositions, context: c.context,
+            dropout: c.embeddingDropout, initial: initial)
+        stack = Stack(scope, c.stack).ending(in: scope / "finalNorm")
+        output = OutputMatrix(
+            scope / "head", c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial))
     }
 
     /// Records the way from the ids of `batch` to the states before the output matrix: `[rows, C]`.
@@ -63,17 +33,8 @@ public struct Decoder: Sendable {
     /// With `observing`, every `hidden_states.N` (the last after the final norm) and, if the trace keeps them,
     /// `attentions.N` stay readable.
     public func callAsFunction(_ batch: TokenBatch, in trace: Trace, observing: Bool = false) -> Tensor {
-        var context = PassContext(batch)
-        if observing { context.attentionName = "attentions" }
-        var x = trace.embed(batch, table: table, positions: positionTable)
-            .dropped(configuration.embeddingDropout)
-        for (layer, block) in blocks.enumerated() {
-            if observing { x.observed(as: "hidden_states.\(layer)") }
-            x = block(x, context)
-        }
-        x = finalNorm(x)
-        if observing { x.observed(as: "hidden_states.\(blocks.count)") }
-        return x
+        let names = observing ? ObservedNames(states: "hidden_states", attention: "attentions") : nil
+        return stack(embedding(batch, in: trace), PassContext(batch, names: names))
     }
 
     /// The same parameters without dropout, for gradients that are to be compared.
@@ -82,18 +43,24 @@ public struct Decoder: Sendable {
     /// The same parameters with one dropout rate everywhere.
     public func withDropout(_ rate: Float) -> Decoder {
         var changed = configuration
-        changed.embeddingDropout = rate
-        changed.weightDropout = rate
-        changed.residualDropout = rate
+        changed.drop(rate)
         // Declaring again in a scope of its own gives the same places, because places follow from the configuration.
         return ParameterLayout.declare { Decoder($0, changed) }.model
     }
 
     /// Records the logits of `states [rows, C]`: `[rows, V]`.
-    public func logits(_ states: Tensor) -> Tensor { states.linear(head) }
+    public func logits(_ states: Tensor) -> Tensor { output(states) }
 
     /// Records the cross-entropy of `states` against the batch's targets.
     public func loss(_ states: Tensor, targets: TokenBatch, smoothing: Float = 0) -> LossReadout {
-        states.crossEntropy(head, targets: targets.targets, smoothing: smoothing)
+        output.loss(states, targets: targets.targets, smoothing: smoothing)
+    }
+}
+
+extension DecoderConfiguration {
+    /// Sets one dropout rate everywhere.
+    mutating func drop(_ rate: Float) {
+        embeddingDropout = rate
+        stack.drop(rate)
     }
 }

@@ -9,18 +9,16 @@ public struct Encoder: Sendable {
     public let configuration: EncoderConfiguration
     /// Ids, positions and types to rows.
     public let embedding: Embedding
-    /// The blocks, from the embedding up.
-    public let blocks: [Block]
+    /// The blocks and the norm behind the last, where there is one.
+    public let stack: Stack
     /// `tanh(W · h + b)` of the first position's state [C, C].
     public let pooler: Linear?
     /// The masked-language head: `norm(f(W · h + b))` before the output matrix.
     public let transform: Linear?
     /// The norm of the masked-language head.
     public let transformNorm: Norm?
-    /// The output matrix over ids [V, C]; the table itself when tied.
-    public let predictionTable: Parameter?
-    /// Its offset [V].
-    public let predictionBias: Parameter?
+    /// The masked-language head's states to logits over ids.
+    public let prediction: OutputMatrix?
     /// Whether the second sentence follows the first: [2, C].
     public let nextSentence: Linear?
     /// A sequence classifier's map of its own [C, C].
@@ -32,38 +30,25 @@ public struct Encoder: Sendable {
     public init(_ scope: ParameterScope, _ configuration: EncoderConfiguration) {
         let c = configuration
         self.configuration = c
-        let initial = Initialiser.normal(c.initialDeviation)
+        let initial = c.stack.initialTable
         let table = scope.parameter("embedding.tokens", [c.vocabulary, c.width], initial)
         embedding = Embedding(
-            scope / "embedding", table: table, positions: .learned(context: c.context, first: c.firstPosition),
-            types: c.types > 0 ? c.types : nil, norm: (.layer, c.epsilon), padding: c.padding, dropout: c.dropout,
-            initial: initial)
-        blocks = (0..<c.layers).map { layer in
-            let scope = scope / "blocks" / layer
-            return Block(
-                placement: .after,
-                attentionNorm: Norm(scope / "attentionNorm", .layer, width: c.width, epsilon: c.epsilon),
-                attention: Attention(
-                    scope / "attention", layer: layer, width: c.width,
-                    shape: AttentionShape(heads: c.heads, width: c.width / max(c.heads, 1), causal: false),
-                    weightDropout: c.weightDropout, dropout: c.dropout, initial: initial, outputInitial: initial),
-                feedForwardNorm: Norm(scope / "feedForwardNorm", .layer, width: c.width, epsilon: c.epsilon),
-                feedForward: FeedForward(
-                    scope / "feedForward", width: c.width, inner: c.inner, activation: c.activation,
-                    dropout: c.dropout, initial: initial, outputInitial: initial))
-        }
+            scope / "embedding", table: table, positions: c.embeddedPositions, context: c.context,
+            types: c.types > 0 ? c.types : nil, norm: (c.norm, c.epsilon), padding: c.padding,
+            dropout: c.embeddingDropout, initial: initial)
+        stack = Stack(scope, c.stack).ending(in: scope / "finalNorm")
         func square(_ name: String) -> Linear { Linear(scope / name, in: c.width, out: c.width, initial: initial) }
         pooler = c.hasPooler ? square("pooler") : nil
         if c.predictsIds {
             transform = square("transform")
-            transformNorm = Norm(scope / "transformNorm", .layer, width: c.width, epsilon: c.epsilon)
-            predictionTable = c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial)
-            predictionBias = scope.parameter("headBias", [c.vocabulary], .zeros)
+            transformNorm = Norm(scope / "transformNorm", c.norm, width: c.width, epsilon: c.epsilon)
+            let matrix = c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial)
+            prediction = OutputMatrix(
+                scope / "head", matrix, bias: scope.parameter("headBias", [c.vocabulary], .zeros))
         } else {
             transform = nil
             transformNorm = nil
-            predictionTable = nil
-            predictionBias = nil
+            prediction = nil
         }
         nextSentence =
             c.head == .pretraining ? Linear(scope / "nextSentence", in: c.width, out: 2, initial: initial) : nil
@@ -75,15 +60,8 @@ public struct Encoder: Sendable {
     ///
     /// With `observing`, every `hidden_states.N` and, if the trace keeps them, `attentions.N` stay readable.
     public func callAsFunction(_ batch: TokenBatch, in trace: Trace, observing: Bool = false) -> Tensor {
-        var context = PassContext(batch)
-        if observing { context.attentionName = "attentions" }
-        var x = embedding(batch, in: trace)
-        for (layer, block) in blocks.enumerated() {
-            if observing { x.observed(as: "hidden_states.\(layer)") }
-            x = block(x, context)
-        }
-        if observing { x.observed(as: "hidden_states.\(blocks.count)") }
-        return x
+        let names = observing ? ObservedNames(states: "hidden_states", attention: "attentions") : nil
+        return stack(embedding(batch, in: trace), PassContext(batch, names: names))
     }
 
     /// Records `tanh(W · h + b)` of each sequence's first state: `[sequences, C]`, or nil without a pooler.
@@ -93,8 +71,8 @@ public struct Encoder: Sendable {
 
     /// Records logits over ids `[rows, V]`, or nil without a masked-language head.
     public func predictionLogits(_ states: Tensor) -> Tensor? {
-        guard let hidden = transformed(states), let predictionTable else { return nil }
-        return hidden.linear(predictionTable, predictionBias)
+        guard let hidden = transformed(states), let prediction else { return nil }
+        return prediction(hidden)
     }
 
     /// Records logits of the classes: `[sequences, labels]` or, for a token classifier, `[rows, labels]`; nil without a
@@ -117,24 +95,21 @@ public struct Encoder: Sendable {
     public func losses(_ states: Tensor, _ batch: TokenBatch, smoothing: Float = 0) -> [RecordedLoss] {
         var losses: [RecordedLoss] = []
         func add(
-            _ hidden: Tensor, _ weight: Parameter, _ bias: Parameter?, _ targets: UnsafeMutablePointer<Int32>,
-            _ rows: RowCount
+            _ hidden: Tensor, _ matrix: OutputMatrix, _ targets: UnsafeMutablePointer<Int32>, _ rows: RowCount
         ) {
             let scale = RuntimeScalar()
-            let readout = hidden.crossEntropy(weight, bias, targets: targets, smoothing: smoothing, scale: scale)
+            let readout = matrix.loss(hidden, targets: targets, smoothing: smoothing, scale: scale)
             losses.append(RecordedLoss(readout, scale: scale, targets: targets, rows: rows))
         }
-        if let hidden = transformed(states), let predictionTable {
-            add(hidden, predictionTable, predictionBias, batch.targets, batch.rows)
-        }
+        if let hidden = transformed(states), let prediction { add(hidden, prediction, batch.targets, batch.rows) }
         if let nextSentence, let pooled = pooled(states, batch) {
-            add(pooled, nextSentence.weight, nextSentence.bias, batch.sequenceTargets, batch.sequences)
+            add(pooled, OutputMatrix(nextSentence), batch.sequenceTargets, batch.sequences)
         }
         if let classifier, let hidden = beforeClasses(states, batch) {
             if case .tokenClassifier = configuration.head {
-                add(hidden, classifier.weight, classifier.bias, batch.targets, batch.rows)
+                add(hidden, OutputMatrix(classifier), batch.targets, batch.rows)
             } else {
-                add(hidden, classifier.weight, classifier.bias, batch.sequenceTargets, batch.sequences)
+                add(hidden, OutputMatrix(classifier), batch.sequenceTargets, batch.sequences)
             }
         }
         return losses
@@ -157,9 +132,7 @@ public struct Encoder: Sendable {
     /// The same parameters with one dropout rate everywhere.
     public func withDropout(_ rate: Float) -> Encoder {
         var changed = configuration
-        changed.dropout = rate
-        changed.weightDropout = rate
-        changed.classifierDropout = rate
+        changed.drop(rate)
         // Declaring again in a scope of its own gives the same places, because places follow from the configuration.
         return ParameterLayout.declare { Encoder($0, changed) }.model
     }

@@ -1,3 +1,4 @@
+import HeedLayers
 import HeedTensor
 
 /// What stands on an encoder's states.
@@ -15,25 +16,18 @@ public enum EncoderHead: Sendable, Equatable {
 }
 
 /// The shape of an encoder: BERT and RoBERTa are values of it.
+///
+/// What the blocks are made from is said by `stack`, whose members are members of the configuration too.
+@dynamicMemberLookup
 public struct EncoderConfiguration: Sendable, Equatable {
     /// V.
     public var vocabulary: Int
     /// The longest sequence.
     public var context: Int
-    /// Rows of the position table before that of the first position: 0 in BERT, padding id + 1 in RoBERTa.
-    public var firstPosition: Int
-    /// C.
-    public var width: Int
-    /// How many blocks.
-    public var layers: Int
-    /// How many heads.
-    public var heads: Int
-    /// F of the feed-forward layer.
-    public var inner: Int
-    /// f of the feed-forward layer.
-    public var activation: Activation = .gelu
-    /// What norms add under the root.
-    public var epsilon: Float = 1e-12
+    /// The blocks.
+    public var stack: StackShape
+    /// How positions enter the embeddings.
+    public var embeddedPositions: EmbeddedPositions = .learned()
     /// Kinds of tokens (first sentence, second sentence).
     public var types: Int
     /// The id that stands for nothing; its lookups give no gradient.
@@ -48,27 +42,56 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var classifierHasDense: Bool = false
     /// Whether the masked-language head's matrix is the embedding table.
     public var tied: Bool = true
-    /// Dropout rates: after embeddings and on each half's answer, on attention weights, before the classes.
-    public var dropout: Float = 0
-    /// Rate on attention weights.
-    public var weightDropout: Float = 0
+    /// Rate of dropout on the embeddings.
+    public var embeddingDropout: Float = 0
     /// Rate before the classes.
     public var classifierDropout: Float = 0
-    /// The standard deviation of a new model's matrices.
-    public var initialDeviation: Float = 0.02
+
+    /// A shape; tokens see all others, positions are learned, norms stand behind the halves.
+    public init(
+        vocabulary: Int, context: Int, stack: StackShape, types: Int, padding: Int, head: EncoderHead, hasPooler: Bool
+    ) {
+        self.vocabulary = vocabulary
+        self.context = context
+        self.stack = stack
+        self.types = types
+        self.padding = padding
+        self.head = head
+        self.hasPooler = hasPooler
+        self.stack.placement = .after
+        self.stack.finalNorm = false
+    }
+
+    /// The members of the stack.
+    public subscript<Value>(dynamicMember member: WritableKeyPath<StackShape, Value>) -> Value {
+        get { stack[keyPath: member] }
+        set { stack[keyPath: member] = newValue }
+    }
+
+    /// Rows of a learned position table before that of the first position: 0 in BERT, padding id + 1 in RoBERTa.
+    public var firstPosition: Int {
+        get { if case .learned(let first) = embeddedPositions { first } else { 0 } }
+        set { embeddedPositions = .learned(first: newValue) }
+    }
 
     /// BERT (Devlin et al. 2019) of a width and depth.
     public static func bert(
         width: Int, layers: Int, heads: Int, inner: Int? = nil, vocabulary: Int = 30_522, context: Int = 512,
         head: EncoderHead = .pretraining
     ) -> EncoderConfiguration {
+        var stack = StackShape(layers: layers, width: width, heads: heads, inner: inner ?? 4 * width)
+        stack.epsilon = 1e-12
         var configuration = EncoderConfiguration(
-            vocabulary: vocabulary, context: context, firstPosition: 0, width: width, layers: layers, heads: heads,
-            inner: inner ?? 4 * width, types: 2, padding: 0, head: head, hasPooler: true)
-        configuration.dropout = 0.1
-        configuration.weightDropout = 0.1
-        configuration.classifierDropout = 0.1
+            vocabulary: vocabulary, context: context, stack: stack, types: 2, padding: 0, head: head, hasPooler: true)
+        configuration.drop(0.1)
         return configuration
+    }
+
+    /// Sets one dropout rate everywhere.
+    mutating func drop(_ rate: Float) {
+        embeddingDropout = rate
+        classifierDropout = rate
+        stack.drop(rate)
     }
 
     /// Classes of the classifier, or nil.
@@ -89,8 +112,7 @@ public struct EncoderConfiguration: Sendable, Equatable {
 
     /// Floating-point operations of one token's way to its logits, `keys` keys being visible.
     public func operationsPerToken(keys: Double) -> Double {
-        let c = Double(width)
-        let perLayer = 8 * c * c + 4 * c * Double(inner) + 4 * keys * c
-        return Double(layers) * perLayer + (predictsIds ? 2 * c * (c + Double(vocabulary)) : 0)
+        let c = Double(stack.width)
+        return stack.operationsPerToken(keys: keys) + (predictsIds ? 2 * c * (c + Double(vocabulary)) : 0)
     }
 }

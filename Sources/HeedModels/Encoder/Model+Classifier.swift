@@ -10,8 +10,7 @@ extension Model {
         var configuration = try encoder.configuration
         configuration.head = perToken ? .tokenClassifier(labels: labels) : .sequenceClassifier(labels: labels)
         configuration.labelNames = names
-        configuration.classifierHasDense = family == .roberta && !perToken
-        configuration.hasPooler = family == .bert && !perToken
+        family.definition.complete(&configuration)
         let model = try Model(.encoder(configuration), family: family, specials: specials, seed: seed)
         let own = parameters.layout.parameters
         for parameter in model.parameters.layout.parameters {

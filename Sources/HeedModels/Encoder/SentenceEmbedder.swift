@@ -38,7 +38,7 @@ public final class SentenceEmbedder {
             trace, parameters: model.parameters, packed: PackedWeights(model.parameters, kernels: runtime.kernels),
             kernels: runtime.kernels, team: runtime.team)
         guard let observation = plan.observation("states") else {
-            throw HeedError(.unsupported, "the encoder has no states", in: model.family.rawValue)
+            throw HeedError(.unsupported, "the encoder has no states", in: model.family.name)
         }
         states = UnsafePointer(observation.values)
     }

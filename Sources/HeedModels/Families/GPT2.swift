@@ -3,93 +3,66 @@ import HeedSupport
 import HeedTensor
 import HeedWeights
 
-// GPT-2 as published (Radford et al. 2019) and as `transformers` stores it: matrices of blocks are [in, out].
+/// GPT-2 as published (Radford et al. 2019) and as `transformers` stores it: matrices of blocks are [in, out].
+struct GPT2: DecoderFamily {
+    let name = "gpt2"
+    let className = "GPT2LMHeadModel"
+    let keys = ConfigurationKeys(
+        harmless: [
+            "n_ctx": "an older name of n_positions",
+            "reorder_and_upcast_attn": "how precisely another program computes",
+        ])
+    let tiedNames = (head: ["lm_head.weight"], table: ["transformer.wte.weight", "wte.weight"])
 
-extension DecoderConfiguration {
-    /// Names of functions in configurations.
-    static let activations: KeyValuePairs<String, Activation> = [
-        "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh, "gelu_fast": .geluTanh, "gelu": .gelu,
-        "quick_gelu": .quickGelu, "relu": .relu, "silu": .silu, "swish": .silu, "tanh": .tanh, "relu2": .reluSquared,
-    ]
-
-    /// The published name of an activation.
-    static func activationName(_ activation: Activation) -> String {
-        activations.first { $0.value == activation }?.key ?? activation.rawValue
-    }
-
-    /// Reads GPT-2's keys.
-    ///
-    /// - Throws: `HeedError` naming the key that is missing, of another type, out of range or in contradiction.
-    init(gpt2 reader: ConfigurationReader) throws {
+    func decoder(_ reader: ConfigurationReader) throws -> DecoderConfiguration {
         let width = try reader.integer("n_embd", in: 1...1 << 20)
-        let heads = try reader.integer("n_head", in: 1...1 << 14)
-        guard width % heads == 0 else {
-            throw reader.contradiction(
-                "n_head", "does not divide n_embd", expected: "a divisor of \(width)", got: "\(heads)")
-        }
-        self = .gpt2(
-            width: width, layers: try reader.integer("n_layer", in: 1...4096), heads: heads,
-            vocabulary: try reader.integer("vocab_size", in: 1...1 << 26),
+        var c = DecoderConfiguration.gpt2(
+            width: width, layers: try reader.layers("n_layer"),
+            heads: try reader.heads("n_head", width: width, "n_embd"), vocabulary: try reader.vocabulary(),
             context: try reader.integer("n_positions", in: 1...1 << 24))
-        inner = try reader.optionalInteger("n_inner", in: 1...1 << 24) ?? 4 * width
-        activation = try reader.choice(
-            "activation_function", DecoderConfiguration.activations, default: .geluTanh)
-        epsilon = Float(try reader.double("layer_norm_epsilon", in: 0...1, default: 1e-5))
-        tied = try reader.bool("tie_word_embeddings", default: true)
-        scalesScores = try reader.bool("scale_attn_weights", default: true)
-        scalesByLayer = try reader.bool("scale_attn_by_inverse_layer_idx", default: false)
-        embeddingDropout = Float(try reader.double("embd_pdrop", in: 0...0.999, default: 0.1))
-        weightDropout = Float(try reader.double("attn_pdrop", in: 0...0.999, default: 0.1))
-        residualDropout = Float(try reader.double("resid_pdrop", in: 0...0.999, default: 0.1))
-        initialDeviation = Float(try reader.double("initializer_range", in: 0...10, default: 0.02))
+        c.inner = try reader.optionalInteger("n_inner", in: 1...1 << 24) ?? 4 * width
+        c.activation = try reader.activation("activation_function", default: .geluTanh)
+        c.epsilon = try reader.epsilon("layer_norm_epsilon", default: 1e-5)
+        c.tied = try reader.bool("tie_word_embeddings", default: true)
+        c.scale = try reader.bool("scale_attn_weights", default: true) ? .inverseRoot : .value(1)
+        c.scalesByLayer = try reader.bool("scale_attn_by_inverse_layer_idx", default: false)
+        c.embeddingDropout = try reader.rate("embd_pdrop", default: 0.1)
+        c.weightDropout = try reader.rate("attn_pdrop", default: 0.1)
+        c.residualDropout = try reader.rate("resid_pdrop", default: 0.1)
+        c.initial = .normalByDepth(try reader.deviation("initializer_range"))
+        return c
     }
 
-    func gpt2Document() -> JSONObject {
+    func document(_ c: DecoderConfiguration) -> JSONObject {
         [
-            "activation_function": .string(DecoderConfiguration.activationName(activation)),
-            "attn_pdrop": .number(Double(weightDropout)), "embd_pdrop": .number(Double(embeddingDropout)),
-            "resid_pdrop": .number(Double(residualDropout)),
-            "initializer_range": .number(decimal(initialDeviation)),
-            "layer_norm_epsilon": .number(decimal(epsilon)), "n_embd": .integer(width), "n_head": .integer(heads),
-            "n_inner": inner == 4 * width ? .null : .integer(inner), "n_layer": .integer(layers),
-            "n_positions": .integer(context), "scale_attn_by_inverse_layer_idx": .bool(scalesByLayer),
-            "scale_attn_weights": .bool(scalesScores), "tie_word_embeddings": .bool(tied),
-            "vocab_size": .integer(vocabulary),
+            "activation_function": .string(c.activation.publishedName),
+            "attn_pdrop": .number(decimal(c.weightDropout)), "embd_pdrop": .number(decimal(c.embeddingDropout)),
+            "resid_pdrop": .number(decimal(c.residualDropout)),
+            "initializer_range": .number(decimal(c.initial.deviation ?? 0.02)),
+            "layer_norm_epsilon": .number(decimal(c.epsilon)), "n_embd": .integer(c.width),
+            "n_head": .integer(c.heads), "n_inner": c.inner == 4 * c.width ? .null : .integer(c.inner),
+            "n_layer": .integer(c.layers), "n_positions": .integer(c.context),
+            "scale_attn_by_inverse_layer_idx": .bool(c.scalesByLayer),
+            "scale_attn_weights": .bool(c.scale == .inverseRoot), "tie_word_embeddings": .bool(c.tied),
+            "vocab_size": .integer(c.vocabulary),
         ]
     }
-}
 
-/// The shortest decimal of a float, as a double: 1e-5 and not 9.99999974e-06.
-func decimal(_ value: Float) -> Double { Double("\(value)") ?? Double(value) }
-
-extension Decoder {
-    func gpt2Tensors() -> [CheckpointTensor] {
-        var tensors: [CheckpointTensor] = []
-        func add(_ name: String, _ parameter: Parameter?, transposed: Bool = false) {
-            guard let parameter else { return }
-            tensors.append(
-                CheckpointTensor("transformer." + name, parameter, transposed: transposed, aliases: [name]))
+    func tensors(_ decoder: Decoder) -> [CheckpointTensor] {
+        var list = CheckpointList(bodyPrefix: "transformer.", writesPrefix: true)
+        list.addBody("wte.weight", decoder.embedding.table, aliases: decoder.tiedHead(tiedNames.head))
+        list.addBody("wpe.weight", decoder.embedding.positionTable)
+        for (layer, block) in decoder.stack.blocks.enumerated() {
+            let name = "h.\(layer)."
+            list.addBody(name + "ln_1", block.attentionNorm.norm)
+            list.addBody(name + "attn.c_attn", block.attention.ownProjection, transposed: true)
+            list.addBody(name + "attn.c_proj", block.attention.output, transposed: true)
+            list.addBody(name + "ln_2", block.feedForwardNorm.norm)
+            list.addBody(name + "mlp.c_fc", block.feedForward.up, transposed: true)
+            list.addBody(name + "mlp.c_proj", block.feedForward.down, transposed: true)
         }
-        func add(_ name: String, _ norm: Norm) {
-            add(name + ".weight", norm.gain)
-            add(name + ".bias", norm.offset)
-        }
-        func add(_ name: String, _ linear: Linear) {
-            add(name + ".weight", linear.weight, transposed: true)
-            add(name + ".bias", linear.bias)
-        }
-        add("wte.weight", table)
-        add("wpe.weight", positionTable)
-        for (layer, block) in blocks.enumerated() {
-            add("h.\(layer).ln_1", block.attentionNorm)
-            add("h.\(layer).attn.c_attn", block.attention.projection)
-            add("h.\(layer).attn.c_proj", block.attention.output)
-            add("h.\(layer).ln_2", block.feedForwardNorm)
-            add("h.\(layer).mlp.c_fc", block.feedForward.up)
-            add("h.\(layer).mlp.c_proj", block.feedForward.down)
-        }
-        add("ln_f", finalNorm)
-        if head != table { tensors.append(CheckpointTensor("lm_head.weight", head)) }
-        return tensors
+        list.addBody("ln_f", decoder.stack.finalNorm)
+        list.addHead("lm_head.weight", decoder)
+        return list.tensors
     }
 }

@@ -3,121 +3,127 @@ import HeedSupport
 import HeedTensor
 import HeedWeights
 
-// T5 (Raffel et al. 2020) as `transformers` stores it: relative offsets in place of positions, root-mean-square norms,
-// unscaled scores, no offsets; version 1.1 gates the feed-forward layer and unties the output matrix.
+/// T5 (Raffel et al. 2020): relative offsets in place of positions, root-mean-square norms, unscaled scores, no offsets;
+/// version 1.1 gates the feed-forward layer and unties the output matrix.
+struct T5: EncoderDecoderFamily {
+    let name = "t5"
+    let className = "T5ForConditionalGeneration"
+    let keys = ConfigurationKeys(
+        harmless: [
+            "dense_act_fn": "feed_forward_proj once more", "is_gated_act": "feed_forward_proj once more",
+            "num_hidden_layers": "num_layers once more",
+        ],
+        plain: ["is_encoder_decoder": [true]])
+    let tableNames = (
+        shared: ["shared.weight"], source: ["encoder.embed_tokens.weight"], target: ["decoder.embed_tokens.weight"],
+        head: ["lm_head.weight"]
+    )
+    private static let context = 1 << 20  // offsets by distance know no longest sequence
 
-extension EncoderDecoderConfiguration {
-    /// Reads T5's keys.
-    ///
-    /// - Throws: `HeedError` naming the key that is missing, of another type, out of range or in contradiction.
-    init(t5 reader: ConfigurationReader) throws {
-        let width = try reader.integer("d_model", in: 1...1 << 20)
-        let heads = try reader.integer("num_heads", in: 1...1 << 14)
-        let headWidth = try reader.integer("d_kv", in: 1...1 << 14)
-        let inner = try reader.integer("d_ff", in: 1...1 << 24)
-        let layers = try reader.integer("num_layers", in: 1...4096)
-        let vocabulary = try reader.integer("vocab_size", in: 1...1 << 26)
+    func encoderDecoder(_ reader: ConfigurationReader) throws -> EncoderDecoderConfiguration {
+        let vocabulary = try reader.vocabulary()
+        let (activation, gated) = try T5.feedForward(reader)
+        let dropout = try reader.rate("dropout_rate", default: 0.1)
+        let layers = try reader.layers("num_layers")
+        var stack = StackShape(
+            layers: layers, width: try reader.integer("d_model", in: 1...1 << 20),
+            heads: try reader.integer("num_heads", in: 1...1 << 14),
+            headWidth: try reader.integer("d_kv", in: 1...1 << 14), inner: try reader.inner("d_ff"))
+        stack.activation = activation
+        stack.gated = gated
+        stack.norm = .rootMeanSquare
+        stack.epsilon = try reader.epsilon("layer_norm_epsilon", default: 1e-6)
+        stack.dropsFinalNorm = true
+        stack.positions = .all(
+            .relative(
+                RelativeBuckets(
+                    buckets: try reader.integer("relative_attention_num_buckets", in: 2...1 << 12, default: 32),
+                    maximumDistance: try reader.integer(
+                        "relative_attention_max_distance", in: 2...1 << 20, default: 128))))
+        stack.scale = .value(1)
+        stack.hasBias = false
+        stack.drop(dropout)
+        stack.innerDropout = dropout
+        var decoder = stack
+        decoder.layers = try reader.optionalInteger("num_decoder_layers", in: 1...4096) ?? layers
+        let padding = try reader.optionalInteger("pad_token_id", in: 0...vocabulary - 1) ?? 0
+        var c = EncoderDecoderConfiguration(
+            vocabulary: vocabulary,
+            context: try reader.integer("n_positions", in: 1...1 << 24, default: T5.context), encoder: stack,
+            decoder: decoder,
+            start: try reader.optionalInteger("decoder_start_token_id", in: 0...vocabulary - 1) ?? padding,
+            padding: padding)
+        c.tied = try reader.bool("tie_word_embeddings", default: true)
+        let scales = try reader.bool("scale_decoder_outputs", default: c.tied)
+        c.headScale = scales ? 1 / Float(stack.width).squareRoot() : 1
+        c.trainsPadding = true
+        c.embeddingDropout = dropout
+        return c
+    }
+
+    /// `feed_forward_proj`: a function, or `gated-` and a function.
+    private static func feedForward(_ reader: ConfigurationReader) throws -> (Activation, gated: Bool) {
         let kind = try reader.optionalString("feed_forward_proj") ?? "relu"
         let gated = kind.hasPrefix("gated-")
         let name = gated ? String(kind.dropFirst(6)) : kind
         // "gated-gelu" has meant the tanh form since version 1.1.
         let function = gated && name == "gelu" ? "gelu_new" : name
-        guard let activation = DecoderConfiguration.activations.first(where: { $0.key == function })?.value else {
+        guard let activation = Activation.published.first(where: { $0.key == function })?.value else {
             throw reader.contradiction(
                 "feed_forward_proj", "is not known", expected: "relu, gated-gelu, gated-silu", got: quoted(kind))
         }
-        let tied = try reader.bool("tie_word_embeddings", default: true)
-        let stack = StackShape(layers: layers, heads: heads, headWidth: headWidth, inner: inner)
-        var decoder = stack
-        decoder.layers = try reader.optionalInteger("num_decoder_layers", in: 1...4096) ?? layers
-        let padding = try reader.optionalInteger("pad_token_id", in: 0...vocabulary - 1) ?? 0
-        self.init(
-            sourceVocabulary: vocabulary, vocabulary: vocabulary,
-            context: try reader.integer("n_positions", in: 1...1 << 24, default: 1 << 20), width: width,
-            encoder: stack, decoder: decoder, activation: activation, placement: .before, finalNorms: true,
-            positions: .none, scalesEmbedding: false, sharedTable: true, tied: tied, logitsBias: .none,
-            start: try reader.optionalInteger("decoder_start_token_id", in: 0...vocabulary - 1) ?? padding,
-            padding: padding)
-        self.gated = gated
-        norm = .rootMeanSquare
-        epsilon = Float(try reader.double("layer_norm_epsilon", in: 0...1, default: 1e-6))
-        relativeBuckets = RelativeBuckets(
-            buckets: try reader.integer("relative_attention_num_buckets", in: 2...1 << 12, default: 32),
-            maximumDistance: try reader.integer("relative_attention_max_distance", in: 2...1 << 20, default: 128))
-        let scales = try reader.bool("scale_decoder_outputs", default: tied)
-        headScale = scales ? 1 / Float(width).squareRoot() : 1
-        scalesScores = false
-        hasBias = false
-        trainsPadding = true
-        dropout = Float(try reader.double("dropout_rate", in: 0...0.999, default: 0.1))
-        weightDropout = dropout
-        innerDropout = dropout
+        return (activation, gated)
     }
 
-    func t5Document() -> JSONObject {
-        let name =
-            activation == .geluTanh ? (gated ? "gelu" : "gelu_new") : DecoderConfiguration.activationName(activation)
-        return [
-            "d_ff": .integer(encoder.inner), "d_kv": .integer(encoder.headWidth), "d_model": .integer(width),
-            "decoder_start_token_id": .integer(start),
-            "dense_act_fn": .string(DecoderConfiguration.activationName(activation)),
-            "dropout_rate": .number(decimal(dropout)),
-            "feed_forward_proj": .string(gated ? "gated-" + name : name), "initializer_factor": 1.0,
-            "is_encoder_decoder": true, "is_gated_act": .bool(gated),
-            "layer_norm_epsilon": .number(decimal(epsilon)), "num_decoder_layers": .integer(decoder.layers),
-            "num_heads": .integer(encoder.heads), "num_layers": .integer(encoder.layers),
-            "relative_attention_max_distance": .integer(relativeBuckets?.maximumDistance ?? 128),
-            "relative_attention_num_buckets": .integer(relativeBuckets?.buckets ?? 32),
-            "scale_decoder_outputs": .bool(headScale != 1), "tie_word_embeddings": .bool(tied), "use_cache": true,
-            "vocab_size": .integer(vocabulary),
+    func document(_ c: EncoderDecoderConfiguration) -> JSONObject {
+        let stack = c.decoder
+        let name = stack.gated && stack.activation == .geluTanh ? "gelu" : stack.activation.publishedName
+        var document: JSONObject = [
+            "d_ff": .integer(stack.inner), "d_kv": .integer(stack.headWidth), "d_model": .integer(c.width),
+            "decoder_start_token_id": .integer(c.start), "dense_act_fn": .string(stack.activation.publishedName),
+            "dropout_rate": .number(decimal(stack.residualDropout)),
+            "feed_forward_proj": .string(stack.gated ? "gated-" + name : name), "initializer_factor": 1.0,
+            "is_encoder_decoder": true, "is_gated_act": .bool(stack.gated),
+            "layer_norm_epsilon": .number(decimal(stack.epsilon)), "num_decoder_layers": .integer(stack.layers),
+            "num_heads": .integer(stack.heads), "num_layers": .integer(c.encoder.layers),
+            "pad_token_id": .integer(c.padding), "scale_decoder_outputs": .bool(c.headScale != 1),
+            "tie_word_embeddings": .bool(c.tied), "use_cache": true, "vocab_size": .integer(c.vocabulary),
         ]
+        if c.context != T5.context { document["n_positions"] = .integer(c.context) }
+        if case .all(.relative(let buckets)) = stack.positions {
+            document["relative_attention_max_distance"] = .integer(buckets.maximumDistance)
+            document["relative_attention_num_buckets"] = .integer(buckets.buckets)
+        }
+        return document
     }
 
-    /// Why T5's files cannot say what this configuration says, or nil.
-    var objectionAsT5: String? {
-        placement == .before && finalNorms && norm == .rootMeanSquare && relativeBuckets != nil && positions == .none
-            && rotary == nil && !hasBias && !scalesScores && logitsBias == .none && sharedTable && !embeddingNorm
-            ? nil : "layers other than T5's"
-    }
-}
-
-extension EncoderDecoder {
-    func t5Tensors() -> [CheckpointTensor] {
+    func tensors(_ model: EncoderDecoder) -> [CheckpointTensor] {
         var list = CheckpointList()
-        list.add(
-            "shared.weight", targetEmbedding.table,
-            aliases: ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"])
-        if head != targetEmbedding.table { list.add("lm_head.weight", head) }
-        for (side, relative, blocks, norm) in [
-            ("encoder", encoderRelative, encoderBlocks, encoderNorm),
-            ("decoder", decoderRelative, decoderBlocks, decoderNorm),
-        ] {
-            list.add("\(side).block.0.layer.0.SelfAttention.relative_attention_bias.weight", relative)
-            for (layer, block) in blocks.enumerated() {
+        addTables(model, to: &list)
+        for (side, stack) in [("encoder", model.encoder), ("decoder", model.decoder)] {
+            list.add("\(side).block.0.layer.0.SelfAttention.relative_attention_bias.weight", stack.relativeTable)
+            for (layer, block) in stack.blocks.enumerated() {
                 let name = "\(side).block.\(layer).layer."
-                func add(_ attention: Attention?, _ part: String) {
-                    list.add(
+                for (part, attention) in [
+                    ("0.SelfAttention", block.attention), ("1.EncDecAttention", block.crossAttention),
+                ] {
+                    list.addBody(
                         attention, query: name + part + ".q", key: name + part + ".k", value: name + part + ".v",
                         output: name + part + ".o")
                 }
-                add(block.attention, "0.SelfAttention")
-                list.add(name + "0.layer_norm", block.attentionNorm)
-                add(block.crossAttention, "1.EncDecAttention")
-                list.add(name + "1.layer_norm", block.crossNorm)
+                list.addBody(name + "0.layer_norm", block.attentionNorm.norm)
+                list.addBody(name + "1.layer_norm", block.crossNorm?.norm)
                 let last = block.crossAttention == nil ? 1 : 2
-                let feedForward = block.feedForward
-                let inner = feedForward.down.weight.shape.last ?? 0
                 let start = "\(name)\(last).DenseReluDense."
-                if feedForward.gated {
-                    list.add(start + "wi_0", feedForward.up, rows: 0..<inner)
-                    list.add(start + "wi_1", feedForward.up, rows: inner..<2 * inner)
+                if block.feedForward.gated {
+                    list.addBody(block.feedForward, gate: start + "wi_0", up: start + "wi_1", down: start + "wo")
                 } else {
-                    list.add(start + "wi", feedForward.up)
+                    list.addBody(start + "wi", block.feedForward.up)
+                    list.addBody(start + "wo", block.feedForward.down)
                 }
-                list.add(start + "wo", feedForward.down)
-                list.add("\(name)\(last).layer_norm", block.feedForwardNorm)
+                list.addBody("\(name)\(last).layer_norm", block.feedForwardNorm.norm)
             }
-            list.add("\(side).final_layer_norm", norm)
+            list.addBody("\(side).final_layer_norm", stack.finalNorm)
         }
         return list.tensors
     }

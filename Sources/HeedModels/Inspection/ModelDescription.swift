@@ -1,3 +1,4 @@
+import HeedLayers
 import HeedSupport
 import HeedTensor
 import HeedWeights
@@ -14,6 +15,8 @@ public struct ModelDescription: Sendable {
     public let specials: SpecialIds
     /// The tensors as the files have them.
     public let tensors: [StoredTensor]
+    /// What a user should know: sentences without a full stop.
+    public let warnings: [String]
     /// The learned numbers by part of the model, in the order of a token's way.
     public let parts: [(name: String, count: Int)]
     /// What splits text into ids, where the folder has it.
@@ -23,16 +26,16 @@ public struct ModelDescription: Sendable {
     ///
     /// - Throws: `HeedError` naming file and key or tensor.
     public init(folder: String) throws {
-        let reader = try openConfiguration(folder: folder)
-        family = try Family(reading: reader)
-        configuration = try family.configuration(reader)
-        let source = try openWeights(folder: folder)
+        var model = try ModelFolder(folder)
+        family = model.family
+        configuration = model.configuration
         let shape = configuration
         let (architecture, layout) = ParameterLayout.declare { shape.declare(in: $0) }
-        try family.checkpoint(architecture).check(source)
+        try model.check(family.definition.tensors(architecture))
         self.folder = folder
-        specials = try SpecialIds(reader, folder: folder, vocabulary: configuration.vocabulary)
-        tensors = source.tensors
+        specials = model.specials
+        tensors = model.source.tensors
+        warnings = model.warnings
         parts = ModelDescription.parts(of: layout)
         tokenizer = try ModelDescription.tokenizerKind(folder)
     }
@@ -44,6 +47,7 @@ public struct ModelDescription: Sendable {
         configuration = preset.configuration
         specials = SpecialIds()
         tensors = []
+        warnings = []
         parts = ModelDescription.parts(of: ParameterLayout.declare { preset.configuration.declare(in: $0) }.layout)
         tokenizer = nil
     }
@@ -101,7 +105,7 @@ extension ModelDescription {
         var parts = JSONObject()
         for (name, count) in self.parts { parts[name] = .integer(count) }
         return [
-            "folder": .string(folder), "family": .string(family.rawValue),
+            "folder": .string(folder), "family": .string(family.name),
             "shape": .object(configuration.shapeDocument), "parameters": .integer(parameterCount),
             "parameters_by_part": .object(parts), "bytes": .integer(byteCount),
             "tensors": .array(
@@ -145,9 +149,10 @@ extension EncoderConfiguration {
             case .tokenClassifier(let labels): "one of \(labels) classes per token"
             }
         return [
-            "vocabulary": .integer(vocabulary), "context": .integer(context), "width": .integer(width),
-            "layers": .integer(layers), "heads": .integer(heads), "feed_forward_width": .integer(inner),
-            "activation": .string(activation.rawValue), "token_types": .integer(types),
+            "vocabulary": .integer(vocabulary), "context": .integer(context), "width": .integer(stack.width),
+            "layers": .integer(stack.layers), "heads": .integer(stack.heads),
+            "feed_forward_width": .integer(stack.inner), "activation": .string(stack.activation.rawValue),
+            "token_types": .integer(types),
             "pooler": .bool(hasPooler), "head": .string(head),
         ]
     }
@@ -162,19 +167,13 @@ extension EncoderDecoderConfiguration {
                 "head_width": .integer(stack.headWidth), "feed_forward_width": .integer(stack.inner),
             ]
         }
-        let positions: String =
-            switch positions {
-            case .none: relativeBuckets != nil ? "relative" : rotary != nil ? "rotary" : "none"
-            case .learned: "learned"
-            case .sinusoidal: "sinusoidal"
-            }
         return [
             "vocabulary": .integer(vocabulary), "source_vocabulary": .integer(sourceVocabulary),
             "context": .integer(context), "width": .integer(width), "encoder": document(encoder),
-            "decoder": document(decoder), "activation": .string(activation.rawValue), "gated": .bool(gated),
-            "norm": .string(norm == .layer ? "layer" : "root-mean-square"),
-            "norm_placement": .string(placement == .before ? "before" : "after"),
-            "positions": .string(positions), "tied_output": .bool(tied),
+            "decoder": document(decoder), "activation": .string(decoder.activation.rawValue),
+            "gated": .bool(decoder.gated), "norm": .string(decoder.norm.word),
+            "norm_placement": .string(decoder.placement.word),
+            "positions": .string(decoder.positionWord(embeddedPositions)), "tied_output": .bool(tied),
         ]
     }
 }
@@ -183,12 +182,47 @@ extension DecoderConfiguration {
     /// The sizes and choices by name, for reports.
     public var shapeDocument: JSONObject {
         [
-            "vocabulary": .integer(vocabulary), "context": .integer(context), "width": .integer(width),
-            "layers": .integer(layers), "heads": .integer(heads), "key_heads": .integer(keyHeads),
-            "head_width": .integer(headWidth), "feed_forward_width": .integer(inner),
-            "activation": .string(activation.rawValue), "gated": .bool(gated),
-            "norm": .string(norm == .layer ? "layer" : "root-mean-square"),
-            "positions": .string(positions == .learned ? "learned" : "rotary"), "tied_output": .bool(tied),
+            "vocabulary": .integer(vocabulary), "context": .integer(context), "width": .integer(stack.width),
+            "layers": .integer(stack.layers), "heads": .integer(stack.heads), "key_heads": .integer(stack.keyHeads),
+            "head_width": .integer(stack.headWidth), "feed_forward_width": .integer(stack.inner),
+            "activation": .string(stack.activation.rawValue), "gated": .bool(stack.gated),
+            "norm": .string(stack.norm.word), "positions": .string(stack.positionWord(embeddedPositions)),
+            "tied_output": .bool(tied),
         ]
+    }
+}
+
+extension NormKind {
+    fileprivate var word: String { self == .layer ? "layer" : "root-mean-square" }
+}
+
+extension NormPlacement {
+    fileprivate var word: String {
+        switch self {
+        case .before: "before"
+        case .after: "after"
+        case .answer: "on the answer"
+        case .around: "before and on the answer"
+        }
+    }
+}
+
+extension StackShape {
+    /// How positions enter, in words.
+    fileprivate func positionWord(_ embedded: EmbeddedPositions) -> String {
+        var words: [String] =
+            switch embedded {
+            case .none: []
+            case .learned: ["learned"]
+            case .sinusoidal: ["sinusoidal"]
+            }
+        for choice in positions.distinct {
+            switch choice {
+            case .none: if positions.distinct.count > 1 { words.append("none in some layers") }
+            case .rotary: words.append("rotary")
+            case .relative: words.append("relative")
+            }
+        }
+        return words.isEmpty ? "none" : words.joined(separator: ", ")
     }
 }

@@ -30,7 +30,8 @@ public struct Parameter: Sendable, Hashable {
 /// `scope / "attention"` is the scope below; `scope.parameter("weight", [out, in], .normal(0.02))` declares a tensor.
 public struct ParameterScope {
     let registry: ParameterRegistry
-    let path: String
+    /// The names down to here, joined by dots; empty at the top.
+    public let path: String
 
     /// The scope `name` below this one.
     public static func / (scope: ParameterScope, name: String) -> ParameterScope {

@@ -1,0 +1,50 @@
+import HeedLayers
+import HeedSupport
+import HeedTensor
+import HeedWeights
+
+/// RoBERTa (Liu et al. 2019) as `transformers` stores it: BERT whose positions count from the padding id + 1.
+struct Roberta: EncoderFamily {
+    let name = "roberta"
+    let keys = ConfigurationKeys()
+
+    func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
+        [
+            "RobertaModel": .none, "RobertaForMaskedLM": .maskedLanguage,
+            "RobertaForSequenceClassification": .sequenceClassifier(labels: labels),
+            "RobertaForTokenClassification": .tokenClassifier(labels: labels),
+        ]
+    }
+
+    func complete(_ c: inout EncoderConfiguration) {
+        c.hasPooler = c.head == .none
+        if case .sequenceClassifier = c.head { c.classifierHasDense = true } else { c.classifierHasDense = false }
+    }
+
+    func encoder(_ reader: ConfigurationReader) throws -> EncoderConfiguration {
+        try bertShape(reader, types: 1, padding: 1) { $0 + 1 }
+    }
+
+    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {
+        var c = withoutMissingPooler(c, source, ["pooler.dense.weight", "roberta.pooler.dense.weight"])
+        if c.tied, c.predictsIds {
+            c.tied = try !source.differ(
+                ["lm_head.decoder.weight"],
+                ["roberta.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight"])
+        }
+        return c
+    }
+
+    func document(_ c: EncoderConfiguration) -> JSONObject { bertDocument(c) }
+
+    func tensors(_ encoder: Encoder) -> [CheckpointTensor] {
+        var list = CheckpointList(bodyPrefix: "roberta.", writesPrefix: encoder.configuration.head != .none)
+        list.addBertBody(encoder, tiedHead: ["lm_head.decoder.weight"])
+        list.add("lm_head.dense", encoder.transform)
+        list.add("lm_head.layer_norm", encoder.transformNorm)
+        list.addPrediction(encoder, bias: "lm_head.bias", decoder: "lm_head.decoder")
+        list.add("classifier.dense", encoder.classifierDense)
+        list.add(encoder.classifierDense == nil ? "classifier" : "classifier.out_proj", encoder.classifier)
+        return list.tensors
+    }
+}
