@@ -51,11 +51,11 @@ public struct Attention: Sendable {
         }
         let positions: AttentionPositions
         if readsMemory {
-            positions = .none
+            positions = .absent
             reading = .memory(
                 queries: projection("query", queries), keysAndValues: projection("memory", keys))
         } else {
-            positions = stack.positions[layer] ?? .none
+            positions = stack.positions[layer] ?? .absent
             reading = .itself(projection("projection", queries + keys))
         }
         output = Linear(
@@ -63,7 +63,7 @@ public struct Attention: Sendable {
             initial: stack.initialMatrix(in: queries, out: width, writes: true))
         var (rotary, bias): (RotaryPositions?, RelativeBias?) = (nil, nil)
         switch positions {
-        case .none: break
+        case .absent: break
         case .rotary(let turning): rotary = turning.positions(width: shape.width)
         case .relative(let buckets):
             bias = relativeTable.map {

@@ -37,7 +37,7 @@ public struct RelativeBuckets: Sendable, Equatable {
 /// How positions enter the scores of a layer's attention to its own sequence.
 public enum AttentionPositions: Sendable, Equatable {
     /// Not at all: they enter with the embeddings, or only through the mask.
-    case none
+    case absent
     /// Queries and keys are turned by their positions (Su et al. 2021).
     case rotary(RotaryShape)
     /// Learned offsets by distance.
@@ -47,7 +47,7 @@ public enum AttentionPositions: Sendable, Equatable {
 /// Which keys of its own sequence a token sees.
 public enum AttentionMask: Sendable, Equatable {
     /// All.
-    case none
+    case full
     /// Those up to its own.
     case causal
 }
@@ -110,9 +110,9 @@ public struct StackShape: Sendable, Equatable {
     /// Whether the last norm's rows are dropped from too, as in T5.
     public var dropsFinalNorm = false
     /// Which keys a token sees.
-    public var mask: PerLayer<AttentionMask> = .all(.none)
+    public var mask: PerLayer<AttentionMask> = .all(.full)
     /// How positions enter the scores.
-    public var positions: PerLayer<AttentionPositions> = .all(.none)
+    public var positions: PerLayer<AttentionPositions> = .all(.absent)
     /// Whether the maps to queries, keys and values have offsets.
     public var projectionBias = true
     /// Whether attention's output map has an offset.

@@ -108,13 +108,13 @@ struct StackTests {
 
     @Test("choices per layer repeat")
     func patterns() {
-        let pattern = PerLayer.pattern([AttentionMask.causal, .none, .none])
-        #expect((0..<7).map { pattern[$0] } == [.causal, .none, .none, .causal, .none, .none, .causal])
-        #expect(pattern.distinct == [.causal, .none])
+        let pattern = PerLayer.pattern([AttentionMask.causal, .full, .full])
+        #expect((0..<7).map { pattern[$0] } == [.causal, .full, .full, .causal, .full, .full, .causal])
+        #expect(pattern.distinct == [.causal, .full])
         #expect(PerLayer.all(3)[100] == 3)
         #expect(PerLayer<Int>.pattern([])[0] == nil)
         let stack = ParameterLayout.declare {
-            Stack($0, shape { $0.mask = .pattern([.causal, .none]) })
+            Stack($0, shape { $0.mask = .pattern([.causal, .full]) })
         }.model
         #expect(stack.blocks.map(\.attention.shape.causal) == [true, false])
     }

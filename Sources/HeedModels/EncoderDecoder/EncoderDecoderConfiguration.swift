@@ -58,7 +58,7 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
         self.decoder = decoder
         self.start = start
         self.padding = padding
-        self.encoder.mask = .all(.none)
+        self.encoder.mask = .all(.full)
         self.decoder.mask = .all(.causal)
     }
 

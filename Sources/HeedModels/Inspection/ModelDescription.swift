@@ -218,7 +218,7 @@ extension StackShape {
             }
         for choice in positions.distinct {
             switch choice {
-            case .none: if positions.distinct.count > 1 { words.append("none in some layers") }
+            case .absent: if positions.distinct.count > 1 { words.append("none in some layers") }
             case .rotary: words.append("rotary")
             case .relative: words.append("relative")
             }
