@@ -26,8 +26,8 @@ let package = Package(
         .target(name: "HeedProcessor", dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"]),
         // Linear … Block.
         .target(name: "HeedLayers", dependencies: ["HeedTensor", "HeedSupport"]),
-        // Checkpoint files: safetensors, name maps.
-        .target(name: "HeedWeights", dependencies: ["HeedTensor", "HeedSupport"]),
+        // Files of weights: safetensors, PyTorch, GGUF, and converting between them.
+        .target(name: "HeedWeights", dependencies: ["CHeedKernels", "HeedTensor", "HeedSupport"]),
         // ids → embeddings → blocks → logits.
         .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // Models at work: passes over rows of ids, embeddings, classes, masked tokens.

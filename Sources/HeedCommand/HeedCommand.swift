@@ -19,6 +19,7 @@ struct HeedCommand: ParsableCommand {
                     Train.self, Generate.self, Translate.self, Classify.self, FillMask.self, Embed.self, Pass.self,
                 ]),
             CommandGroup(name: "Understand", subcommands: [Inspect.self, Verify.self, PlanCommand.self, Example.self]),
+            CommandGroup(name: "Files", subcommands: [Convert.self, Diff.self]),
             CommandGroup(name: "Text", subcommands: [TokenizerCommand.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),
         ])

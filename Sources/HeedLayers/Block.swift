@@ -51,7 +51,7 @@ public struct Block: Sendable {
     public func callAsFunction(_ x: Tensor, _ context: PassContext) -> Tensor {
         let inTurn = order == .inTurn
         var stream = attentionNorm.half(x, onto: x) { attention($0, context, adding: $1) }
-        if let crossNorm, let crossAttention {
+        if let crossNorm, let crossAttention, context.memory != nil {
             stream = crossNorm.half(inTurn ? stream : x, onto: stream) { crossAttention($0, context, adding: $1) }
         }
         return feedForwardNorm.half(inTurn ? stream : x, onto: stream) { feedForward($0, adding: $1) }

@@ -17,7 +17,7 @@ struct FuzzTests {
     static let count = getenv("HEED_FUZZ").flatMap { Int(String(cString: $0)) } ?? 3000
 
     enum Kind: String, CaseIterable, Sendable {
-        case safetensors, archive, oldForm
+        case safetensors, archive, oldForm, gguf, llama0, llama1, llama2
     }
 
     /// A sound file of each kind.
@@ -30,14 +30,38 @@ struct FuzzTests {
                 data: [UInt8](0..<32))
         case .archive: PyTorchFileTests.archive(PyTorchFileTests.state)
         case .oldForm: PyTorchFileTests.oldFile
+        case .gguf: ggufFile
+        case .llama0: Llama2CTests.bytes(version: 0)
+        case .llama1: Llama2CTests.bytes(version: 1)
+        case .llama2: Llama2CTests.bytes(version: 2)
         }
     }
+
+    private static let ggufFile: [UInt8] = {
+        let path = temporaryPath("fuzz.gguf")
+        defer { try? removeFile(path) }
+        let values = (0..<512).map { Float($0) - 256 }
+        let tensors = [ElementType.f32, .q8_0, .q4K, .q6K, .f16].map { type in
+            TensorToWrite("t.\(type.rawValue)", type, shape: [2, 256], values)
+        }
+        try? writeGGUF(path: path, metadata: GGUFTests.metadata, tensors)
+        return (try? readFile(path)) ?? []
+    }()
 
     static func open(_ kind: Kind, _ bytes: [UInt8]) throws -> any TensorSource {
         let file = try MappedFile(copying: bytes, path: "damaged")
         switch kind {
         case .safetensors: return try SafetensorsFile(file)
         case .archive, .oldForm: return try PyTorchFile(file)
+        case .gguf:
+            let opened = try GGUFFile([file])
+            for key in opened.metadata.keys {
+                guard let array = opened.metadata[key]?.array else { continue }
+                _ = try array.strings(in: key)
+                _ = array.numbers
+            }
+            return opened
+        case .llama0, .llama1, .llama2: return try Llama2CFile(file)
         }
     }
 
@@ -67,7 +91,9 @@ struct FuzzTests {
     static func damaged(_ sound: [UInt8], using random: inout SplitMix) -> [UInt8] {
         var bytes = sound
         for _ in 0...Int.random(in: 0..<4, using: &random) where bytes.count > 16 {
-            let at = Int.random(in: 0..<bytes.count, using: &random)
+            // Half of the faults in the first kilobyte, where the tables are.
+            let end = Bool.random(using: &random) ? min(bytes.count, 1024) : bytes.count
+            let at = Int.random(in: 0..<end, using: &random)
             switch Int.random(in: 0..<7, using: &random) {
             case 0: bytes[at] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             case 1: bytes[at] = .random(in: 0...255, using: &random)

@@ -96,8 +96,9 @@ extension EncoderDecoderFamily {
                 shared[0], model.targetEmbedding.table,
                 aliases: Array(shared.dropFirst()) + source + target + tied)
         } else {
-            list.add(source[0], model.sourceEmbedding.table, aliases: Array(source.dropFirst()) + shared)
-            list.add(target[0], model.targetEmbedding.table, aliases: Array(target.dropFirst()) + shared + tied)
+            // A side's own table counts before one that files say is shared.
+            list.add(source[0], model.sourceEmbedding.table, aliases: shared, overriding: source)
+            list.add(target[0], model.targetEmbedding.table, aliases: shared + tied, overriding: target)
         }
         if tied.isEmpty { list.add(head[0], model.output.weight) }
     }

@@ -13,6 +13,7 @@ extension ConfigurationReader {
         }
         let scaling = try optionalObject("rope_scaling")
         let parameters = try optionalObject("rope_parameters")
+        _ = value("rope_theta")  // of older files; newer ones may keep it beside rope_parameters, which count
         let source = [scaling, parameters].compactMap { $0 }.first { $0.has("rope_theta") } ?? self
         return RotaryShape(
             theta: try source.double("rope_theta", in: 1...1e12, default: fallback),
