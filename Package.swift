@@ -77,10 +77,16 @@ let package = Package(
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(
             name: "HeedGenerateTests",
-            dependencies: ["HeedGenerate", "HeedSupport", "HeedWeights", "CAllocationCounter", "TestFixtures"]),
+            dependencies: [
+                "CAllocationCounter", "HeedGenerate", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport",
+                "HeedTensor", "HeedWeights", "TestFixtures",
+            ]),
         .testTarget(
             name: "HeedTrainTests",
-            dependencies: ["HeedTrain", "HeedSupport", "HeedWeights", "CAllocationCounter", "TestFixtures"]),
+            dependencies: [
+                "CAllocationCounter", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor",
+                "HeedTrain", "HeedWeights", "TestFixtures",
+            ]),
         .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain", "TestFixtures"]),
         .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand"]),
     ],

@@ -1,5 +1,6 @@
 import HeedLayers
 import HeedProcessor
+import HeedRun
 import HeedModels
 import HeedSupport
 import HeedTensor

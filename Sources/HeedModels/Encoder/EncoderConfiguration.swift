@@ -13,6 +13,14 @@ public enum EncoderHead: Sendable, Equatable {
     case sequenceClassifier(labels: Int)
     /// One class per position.
     case tokenClassifier(labels: Int)
+
+    /// Whether the published encoders with this head pool the first position's state.
+    var readsFirstState: Bool {
+        switch self {
+        case .none, .pretraining, .sequenceClassifier: true
+        case .maskedLanguage, .tokenClassifier: false
+        }
+    }
 }
 
 /// The shape of an encoder: BERT and RoBERTa are values of it.
@@ -82,7 +90,7 @@ public struct EncoderConfiguration: Sendable, Equatable {
         var stack = StackShape(layers: layers, width: width, heads: heads, inner: inner ?? 4 * width)
         stack.epsilon = 1e-12
         var configuration = EncoderConfiguration(
-            vocabulary: vocabulary, context: context, stack: stack, types: 2, padding: 0, head: head, hasPooler: true)
+            vocabulary: vocabulary, context: context, stack: stack, types: 2, padding: 0, head: head, hasPooler: head.readsFirstState)
         configuration.drop(0.1)
         return configuration
     }

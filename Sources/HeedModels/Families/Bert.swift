@@ -23,10 +23,7 @@ struct Bert: EncoderFamily {
 
     func complete(_ c: inout EncoderConfiguration) {
         c.classifierHasDense = false
-        switch c.head {
-        case .none, .pretraining, .sequenceClassifier: c.hasPooler = true
-        case .maskedLanguage, .tokenClassifier: c.hasPooler = false
-        }
+        c.hasPooler = c.head.readsFirstState
     }
 
     func encoder(_ reader: ConfigurationReader) throws -> EncoderConfiguration {

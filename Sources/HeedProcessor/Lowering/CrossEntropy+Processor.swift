@@ -55,7 +55,7 @@ extension CrossEntropyOperation: ProcessorLowering {
             program.kernels.cross_entropy, rows: frame.rows, cost: Cost(operations: 30 * Double(classes))
         ) { at in
             heed_cross_entropy(
-                window: block.window, logits: block.origin(at), stride: Int64(block.stride), targets: targets.ids,
+                window: block.window, logits: at[block.logits], stride: Int64(block.stride), targets: targets.ids,
                 columns: Int32(classes), ignore: TokenBatch.ignored, smoothing: smoothing, scale: scale.pointer,
                 gradient: gradient ? 1 : 0, loss: readout.losses)
         }
