@@ -61,7 +61,8 @@ let package = Package(
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
         .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers", "TestFixtures"]),
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
-        .testTarget(name: "HeedTensorTests", dependencies: ["CHeedKernels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
+        .testTarget(
+            name: "HeedTensorTests", dependencies: ["CHeedKernels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
         // Every operation once more, slow, obvious and in double precision: the oracle of the tests.
         .target(
             name: "ReferenceBackend", dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"],
@@ -72,22 +73,29 @@ let package = Package(
         .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights", "TestFixtures"]),
         .testTarget(name: "HeedLayersTests", dependencies: ["HeedLayers", "HeedTensor"]),
         .testTarget(
-            name: "HeedModelsTests", dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "ReferenceBackend", "TestFixtures"]),
+            name: "HeedModelsTests",
+            dependencies: [
+                "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "ReferenceBackend",
+                "TestFixtures",
+            ]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(
             name: "HeedGenerateTests",
             dependencies: [
-                "CAllocationCounter", "HeedGenerate", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport",
+                "CAllocationCounter", "HeedGenerate", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun",
+                "HeedSupport",
                 "HeedTensor", "HeedWeights", "TestFixtures",
             ]),
         .testTarget(
             name: "HeedTrainTests",
             dependencies: [
-                "CAllocationCounter", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor",
+                "CAllocationCounter", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport",
+                "HeedTensor",
                 "HeedTrain", "HeedWeights", "TestFixtures",
             ]),
         .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain", "TestFixtures"]),
+        .testTarget(name: "HeedTests", dependencies: ["Heed", "TestFixtures"]),
         .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand"]),
     ],
     swiftLanguageModes: [.v6],

@@ -55,7 +55,8 @@ struct ShapeTests {
             },
             { x, _, scope in
                 _ = x.crossEntropy(
-                    scope.parameter("w", [5, 7], .zeros), targets: .rows(TokenBatch(rowCapacity: 4, sequenceCapacity: 1)))
+                    scope.parameter("w", [5, 7], .zeros),
+                    targets: .rows(TokenBatch(rowCapacity: 4, sequenceCapacity: 1)))
             },
             { x, _, scope in
                 _ = x.outputs(of: TokenBatch(rowCapacity: 4, sequenceCapacity: 1))

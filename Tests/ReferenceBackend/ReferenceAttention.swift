@@ -27,7 +27,8 @@ extension AttendOperation: ReferenceLowering {
         let keyRows: Range<Int>
     }
 
-    private func rows(_ buffer: [Double], _ range: Range<Int>, stride: Int, from column: Int, count: Int) -> [[Double]] {
+    private func rows(_ buffer: [Double], _ range: Range<Int>, stride: Int, from column: Int, count: Int) -> [[Double]]
+    {
         range.map { row in Array(buffer[row * stride + column..<row * stride + column + count]) }
     }
 
@@ -50,12 +51,16 @@ extension AttendOperation: ReferenceLowering {
                     queries: own, keys: rows(memory[frame.inputs[1]], there, stride: both, from: 0, count: both),
                     keyRows: there)
             case .ownStored(let store, let layer):
-                guard let store = store as? ReferenceStore else { return Sequence(queries: own, keys: [], keyRows: own) }
+                guard let store = store as? ReferenceStore else {
+                    return Sequence(queries: own, keys: [], keyRows: own)
+                }
                 let slot = Int(batch.slots[index])
                 store.append(fused(), layer: layer, slot: slot, past: Int(batch.past[index]))
                 return Sequence(queries: own, keys: store.rows[layer][slot], keyRows: own)
             case .memoryStored(let store, let layer, let readers):
-                guard let store = store as? ReferenceStore else { return Sequence(queries: own, keys: [], keyRows: own) }
+                guard let store = store as? ReferenceStore else {
+                    return Sequence(queries: own, keys: [], keyRows: own)
+                }
                 let all = store.rows[layer][Int(readers.slots[index])]
                 return Sequence(queries: own, keys: Array(all.prefix(Int(readers.lengths[index]))), keyRows: own)
             }
@@ -76,7 +81,8 @@ extension AttendOperation: ReferenceLowering {
         let scores = (0..<visible).map { key in
             var sum = 0.0
             for c in 0..<shape.width {
-                sum += q[row * queryStride(frame) + head * shape.width + c] * sequence.keys[key][group * shape.width + c]
+                sum +=
+                    q[row * queryStride(frame) + head * shape.width + c] * sequence.keys[key][group * shape.width + c]
             }
             return Double(shape.scale) * sum + offset(key - place, head, memory)
         }

@@ -66,7 +66,9 @@ public struct Encoder: Sendable {
 
     /// Records `tanh(W · h + b)` of each sequence's first state: `[sequences, C]`, or nil without a pooler.
     public func pooled(_ states: Tensor, _ batch: TokenBatch) -> Tensor? {
-        pooler.map { $0(states.firsts(of: batch), activation: .tanh) }
+        pooler.map { pooler in
+            states.trace.at(pooler.path) { pooler(states.firsts(of: batch), activation: .tanh) }
+        }
     }
 
     /// Records logits over ids `[rows, V]`, or nil without a masked-language head.
@@ -117,11 +119,13 @@ public struct Encoder: Sendable {
 
     private func beforeClasses(_ states: Tensor, _ batch: TokenBatch) -> Tensor? {
         let rate = configuration.classifierDropout
-        if case .tokenClassifier = configuration.head { return states.dropped(rate) }
-        if let classifierDense {
-            return classifierDense(states.firsts(of: batch).dropped(rate), activation: .tanh).dropped(rate)
+        return states.trace.at("classifier") {
+            if case .tokenClassifier = configuration.head { return states.dropped(rate) }
+            if let classifierDense {
+                return classifierDense(states.firsts(of: batch).dropped(rate), activation: .tanh).dropped(rate)
+            }
+            return pooled(states, batch)?.dropped(rate)
         }
-        return pooled(states, batch)?.dropped(rate)
     }
 
     /// The same parameters with one dropout rate everywhere.

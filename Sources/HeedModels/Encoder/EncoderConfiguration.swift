@@ -90,7 +90,8 @@ public struct EncoderConfiguration: Sendable, Equatable {
         var stack = StackShape(layers: layers, width: width, heads: heads, inner: inner ?? 4 * width)
         stack.epsilon = 1e-12
         var configuration = EncoderConfiguration(
-            vocabulary: vocabulary, context: context, stack: stack, types: 2, padding: 0, head: head, hasPooler: head.readsFirstState)
+            vocabulary: vocabulary, context: context, stack: stack, types: 2, padding: 0, head: head,
+            hasPooler: head.readsFirstState)
         configuration.drop(0.1)
         return configuration
     }

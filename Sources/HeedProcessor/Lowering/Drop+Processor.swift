@@ -17,7 +17,8 @@ extension DropOperation: ProcessorLowering {
     ) {
         program.emit(program.kernels.dropout, rows: frame.rows, cost: cost(rows: 1)) { at in
             heed_dropout(
-                window: frame.window, x: at[x], residual: at[optional: residual], y: at[y.buffer], columns: Int32(width),
+                window: frame.window, x: at[x], residual: at[optional: residual], y: at[y.buffer],
+                columns: Int32(width),
                 rate: rate, purpose: site, accumulate: y.accumulates ? 1 : 0, random: random.pointer)
         }
     }

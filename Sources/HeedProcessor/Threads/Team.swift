@@ -60,7 +60,8 @@ public final class Team: @unchecked Sendable {
     /// - Throws: `HeedError` (`usage`) for a count below 1 or above 1,024; (`io`) when the system starts no more threads.
     public init(count: Int) throws {
         guard (1...1024).contains(count) else {
-            throw HeedError(.usage, "a team has no such number of threads", expected: "a number from 1 to 1024", got: String(count))
+            throw HeedError(
+                .usage, "a team has no such number of threads", expected: "a number from 1 to 1024", got: String(count))
         }
         self.count = count
         pthread_mutex_init(mutex, nil)
