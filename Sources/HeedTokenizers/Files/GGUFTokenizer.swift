@@ -91,17 +91,26 @@ struct GGUFTokenizerReader {
     }
 
     private func mark(_ id: Int?, _ isWanted: Bool) -> [(id: TokenID, text: String)] {
-        guard isWanted, let id else { return [] }
+        guard isWanted, let id, tokens.indices.contains(id) else { return [] }
         return [(TokenID(id), text(id))]
     }
 
     // MARK: kinds
 
-    /// SentencePiece's BPE or unigram.
-    private func pieces(_ algorithm: SentencePieceFile.Algorithm) throws -> Tokenizer {
+    /// The file's pieces as a SentencePiece model, or nil for kinds that are none.
+    func pieceFile() throws -> SentencePieceFile? {
+        switch try metadata.string("tokenizer.ggml.model") {
+        case "llama": try pieceFile(.bpe)
+        case "t5": try pieceFile(.unigram)
+        default: nil
+        }
+    }
+
+    private func pieceFile(_ algorithm: SentencePieceFile.Algorithm) throws -> SentencePieceFile {
         var file = SentencePieceFile()
         file.algorithm = algorithm
-        let unknown = try id("unknown_token_id", default: algorithm == .bpe ? 0 : 2)
+        let isBPE = algorithm == .bpe
+        let unknown = try id("unknown_token_id", default: isBPE ? 0 : 2)
         for id in tokens.indices {
             var role = SentencePieceFile.Piece.Role(rawValue: kind(id).rawValue) ?? .normal
             // The unknown token is told by its id; some files give it another type, or the type to others too.
@@ -115,16 +124,21 @@ struct GGUFTokenizerReader {
         file.normalization.charactersMap = try metadata.integers("tokenizer.ggml.precompiled_charsmap").map {
             UInt8(truncatingIfNeeded: $0)
         }
+        file.beginID = try id("bos_token_id", default: isBPE ? 1 : nil) ?? -1
+        file.endID = try id("eos_token_id", default: isBPE ? 2 : 1) ?? -1
+        return file
+    }
+
+    /// SentencePiece's BPE or unigram.
+    private func pieces(_ algorithm: SentencePieceFile.Algorithm) throws -> Tokenizer {
+        let file = try pieceFile(algorithm)
         let parts = try SentencePieceTokenizer(file, in: place)
         let isBPE = algorithm == .bpe
         return Tokenizer(
             model: parts.model, normalizer: parts.normalizer,
             postProcessor: TemplatePostProcessor(
-                before: mark(
-                    try id("bos_token_id", default: isBPE ? 1 : nil), try flag("add_bos_token", default: isBPE)),
-                after: mark(
-                    try id("eos_token_id", default: isBPE ? 2 : 1), try flag("add_eos_token", default: !isBPE)),
-                repeats: true),
+                before: mark(file.beginID, try flag("add_bos_token", default: isBPE)),
+                after: mark(file.endID, try flag("add_eos_token", default: !isBPE)), repeats: true),
             decoding: .stage(PlainPieceReader.decoder(file)), addedTokens: addedTokens().filter(\.isSpecial),
             kind: "SentencePiece \(algorithm)")
     }

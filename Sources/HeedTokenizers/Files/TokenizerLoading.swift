@@ -49,7 +49,16 @@ extension Tokenizer {
             let path = joinPath(folder, name)
             return fileExists(path) && !isDirectory(path) ? path : nil
         }
-        if let path = file("tokenizer.json") { return try Tokenizer(json: path) }
+        if let path = file("tokenizer.json") {
+            var tokenizer = try Tokenizer(json: path)
+            // The rest of the configuration has gone into the file.
+            if let configuration = file("tokenizer_config.json"),
+                try JSON.load(path: configuration)["split_special_tokens"]?.boolValue == true
+            {
+                tokenizer.recognisesSpecialTokens = false
+            }
+            return tokenizer
+        }
         let settings = try TokenizerSettings(folder: folder)
         try settings.checkThatAllCount()
         let family = try TokenizerFamily(settings)
@@ -72,10 +81,8 @@ extension Tokenizer {
         }
         if let path = file("tokenizer.bin") { return try loadFile(path, options) }
         // A folder with one file of a known kind needs no further word.
-        let names = try listDirectory(folder).filter { name in
-            [".model", ".spm", ".tiktoken", ".gguf"].contains { name.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
-        }
-        if names.count == 1 { return try loadFile(joinPath(folder, names[0]), options) }
+        let names = loneFiles(in: folder)
+        if names.count == 1 { return try loadFile(names[0], options) }
         throw HeedError(
             .missing, "the folder holds no tokenizer", in: folder,
             expected:
