@@ -11,6 +11,8 @@ public struct TokenList: Sendable {
     public private(set) var spans: [ByteSpan] = []
     /// Whether spans are kept.
     public let tracksSpans: Bool
+    /// How many characters the vocabulary lacked; counted where spans are kept.
+    var unknownCharacters = 0
 
     /// An empty list.
     public init(tracksSpans: Bool) { self.tracksSpans = tracksSpans }
@@ -34,6 +36,7 @@ public struct TokenList: Sendable {
     mutating func removeAll() {
         ids.removeAll(keepingCapacity: true)
         spans.removeAll(keepingCapacity: true)
+        unknownCharacters = 0
     }
 
     /// Hands over the ids without copying them.

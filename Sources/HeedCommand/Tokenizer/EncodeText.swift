@@ -138,8 +138,12 @@ struct EncodeText: ParsableCommand {
         // A batch that is filled to its longest text has to be known as a whole.
         var waiting: [Encoding] = []
         var sources: [[UInt8]] = []
+        var unknown = 0
+        defer { EncodeText.tell(unknown: unknown) }
         let paddingTogether = tokenizer.padding?.target == .longest
-        let plain = !json && !pair && noSpecialTokens && tokenizer.truncation == nil && tokenizer.padding == nil
+        let plain =
+            !json && !pair && noSpecialTokens && tokenizer.truncation == nil && tokenizer.padding == nil
+            && tokenizer.coversAllText
         try forEachText { first, second, place in
             if plain {
                 try EncodeText.print(tokenizer.ids(of: first))
@@ -150,12 +154,15 @@ struct EncodeText: ParsableCommand {
                     let padding = tokenizer.padding
                     tokenizer.padding = nil
                     defer { tokenizer.padding = padding }
-                    waiting.append(
-                        try tokenizer.encode(first, pair: second, addingSpecialTokens: !noSpecialTokens))
+                    let encoding = try tokenizer.encode(first, pair: second, addingSpecialTokens: !noSpecialTokens)
+                    unknown += encoding.unknownCharacters
+                    waiting.append(encoding)
                     sources.append(first)
                     return
                 }
-                try print(tokenizer.encode(first, pair: second, addingSpecialTokens: !noSpecialTokens), first, second)
+                let encoding = try tokenizer.encode(first, pair: second, addingSpecialTokens: !noSpecialTokens)
+                unknown += encoding.unknownCharacters
+                try print(encoding, first, second)
             } catch let error as HeedError {
                 throw error.placed(in: place)
             }
@@ -164,6 +171,12 @@ struct EncodeText: ParsableCommand {
             tokenizer.fill(&waiting)
             for (encoding, text) in zip(waiting, sources) { try print(encoding, text, nil) }
         }
+    }
+
+    private static func tell(unknown: Int) {
+        if unknown == 0 { return }
+        StandardError.write(
+            "\(grouped(unknown)) character\(unknown == 1 ? " is" : "s are") not in the tokenizer's vocabulary.\n")
     }
 
     /// Ids are cut and filled up as the options say; what a file says of batches for training counts for nothing here.
@@ -303,6 +316,7 @@ struct EncodeText: ParsableCommand {
             "mask": .array(encoding.attentionMask.map { .integer(Int($0)) }),
             "offsets": .array(spans),
         ]
+        if encoding.unknownCharacters > 0 { object["unknown_characters"] = .integer(encoding.unknownCharacters) }
         if !encoding.overflow.isEmpty {
             object["overflow"] = .array(encoding.overflow.map { form($0, first, second) })
         }

@@ -9,8 +9,8 @@ struct TokenizerCommand: ParsableCommand {
         abstract: "Turn text into ids and back; train, measure and inspect tokenizers.",
         discussion: """
             A tokenizer is a model folder, a tokenizer.json, a folder with vocab.json and merges.txt or with GPT-2's \
-            encoder.json and vocab.bpe, a vocab.txt (WordPiece), a SentencePiece .model or .spm, a .tiktoken, or \
-            llama2.c's tokenizer.bin.
+            encoder.json and vocab.bpe, a vocab.txt (WordPiece), a SentencePiece .model or .spm, a .tiktoken, \
+            a .gguf, or llama2.c's tokenizer.bin.
             """,
         subcommands: [
             EncodeText.self, DecodeIDs.self, TrainTokenizer.self, BenchTokenizer.self, InspectTokenizer.self,

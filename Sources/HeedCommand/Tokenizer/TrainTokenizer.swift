@@ -62,6 +62,9 @@ struct TrainTokenizer: ParsableCommand {
     @Option(help: ArgumentHelp("The folder to write.", valueName: "dir"))
     var output: String
 
+    @Flag(help: "Write into a folder that holds something; files of an earlier tokenizer there are replaced.")
+    var overwrite = false
+
     @Option(help: ArgumentHelp("How many threads count; all cores where not given.", valueName: "n"))
     var threads: Int?
 
@@ -101,6 +104,11 @@ struct TrainTokenizer: ParsableCommand {
         }
         if fileExists(output), !isDirectory(output) {
             throw HeedError(.io, "the place for the result is a file", in: output, expected: "a folder")
+        }
+        if !overwrite, isDirectory(output), let first = try listDirectory(output).first {
+            throw HeedError(
+                .usage, "the folder for the result is not empty", in: output, got: "\(first) in it",
+                advice: "Choose another folder, or add --overwrite to replace a tokenizer that is there")
         }
         let display = TrainingDisplay()
         let trained = try train(kind) { progress in

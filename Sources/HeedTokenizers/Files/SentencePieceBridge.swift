@@ -125,9 +125,7 @@ struct SentencePieceIDDecoder: IDDecoder {
 }
 
 extension Tokenizer {
-    /// Reads a SentencePiece `.model` or `.spm`.
-    ///
-    /// Begin and end marks are added as `tokenizer_config.json` beside the file says; without it none is.
+    /// Reads a SentencePiece `.model` or `.spm` alone: the ids of its own library, nothing around a text.
     public init(sentencePiece path: String) throws {
         try self.init(sentencePiece: SentencePieceFile(path: path), in: path)
     }
@@ -146,35 +144,7 @@ extension Tokenizer {
         }
         self.init(
             model: parts.model, normalizer: parts.normalizer,
-            postProcessor: try Tokenizer.marks(of: file, beside: path),
             decoding: .ids(SentencePieceIDDecoder(decoder: parts.decoder)), addedTokens: special,
             recognisesSpecialTokens: false, kind: "SentencePiece \(file.algorithm)")
-    }
-
-    /// The begin and end marks that the configuration beside a file asks for.
-    private static func marks(of file: SentencePieceFile, beside path: String) throws -> TemplatePostProcessor? {
-        let configPath = joinPath(parentPath(path), "tokenizer_config.json")
-        guard fileExists(configPath) else { return nil }
-        let config = try JSON.load(path: configPath)
-        let name = config["tokenizer_class"]?.stringValue ?? ""
-        let isLlama = name.utf8.starts(with: "Llama".utf8) || name.utf8.starts(with: "CodeLlama".utf8)
-        let addsEnd = config["add_eos_token"]?.boolValue ?? name.utf8.starts(with: "T5".utf8)
-        let addsBegin = config["add_bos_token"]?.boolValue ?? isLlama
-        var before: [TemplatePostProcessor.Piece] = []
-        var after: [TemplatePostProcessor.Piece] = []
-        var specials: [String: [(id: TokenID, text: String)]] = [:]
-        func mark(_ id: Int) -> [TemplatePostProcessor.Piece] {
-            guard file.pieces.indices.contains(id) else { return [] }
-            let text = String(decoding: file.pieces[id].text, as: UTF8.self)
-            specials[text] = [(TokenID(id), text)]
-            return [.special(text, typeID: 0)]
-        }
-        if addsBegin { before = mark(file.beginID) }
-        if addsEnd { after = mark(file.endID) }
-        if before.isEmpty, after.isEmpty { return nil }
-        return TemplatePostProcessor(
-            single: before + [.text(0, typeID: 0)] + after,
-            pair: before + [.text(0, typeID: 0)] + after + before + [.text(1, typeID: 0)] + after,
-            specials: specials)
     }
 }

@@ -42,7 +42,7 @@ extension Tokenizer {
         let modelReader = ModelReader(place: place, isByteLevel: isByteLevel && !(normalizer.map(spellsBytes) ?? false))
         let model = try modelReader.model(modelView)
         let added = try readAddedTokens(part("added_tokens"), model: model, reader: reader)
-        let trim = whiteSpaceCounter(model: model, added: added)
+        let trim = whiteSpaceCounter(vocabulary: model.vocabulary, added: added)
         let postProcessor = try part("post_processor").map { try reader.postProcessor($0, trim: trim) }
         let decoding: Decoding = try part("decoder").map { .stage(try reader.decoder($0)) } ?? .spaces
         return Tokenizer(
@@ -87,10 +87,9 @@ extension Tokenizer {
 
     /// Counts the white space at the ends of a token's text, `Ġ` included.
     static func whiteSpaceCounter(
-        model: any TokenModel, added: [AddedToken]
+        vocabulary: Vocabulary, added: [AddedToken]
     ) -> @Sendable (TokenID) -> (leading: Int, trailing: Int) {
         let contents = Dictionary(added.map { ($0.id, $0.content) }, uniquingKeysWith: { $1 })
-        let vocabulary = model.vocabulary
         let space = ByteAlphabet.scalars[0x20]
         return { id in
             guard let text = contents[id] ?? vocabulary.text(of: id) else { return (0, 0) }

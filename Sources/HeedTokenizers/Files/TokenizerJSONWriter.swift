@@ -53,31 +53,6 @@ extension Tokenizer {
         ]
     }
 
-    /// Writes `tokenizer.json` into a folder, made where it is missing, and the classic files of the kind where there
-    /// are such: `vocab.json` and `merges.txt`, or `vocab.txt`.
-    ///
-    /// - Throws: `HeedError` of kind `io` where the folder cannot be written, `unsupported` as `json()` does.
-    public func save(to folder: String) throws {
-        let json = try json()
-        try createDirectory(folder)
-        try writeAtomically(path: joinPath(folder, "tokenizer.json"), bytes: json.serialisedBytes(pretty: true))
-        if let model = model as? BPEModel, model.isByteLevel, let vocab = json["model"]?["vocab"] {
-            var lines = "#version: 0.2\n"
-            for merge in json["model"]?["merges"]?.arrayValue ?? [] {
-                // A merge that needs the long form has a space in it and no place in merges.txt.
-                guard let line = merge.stringValue else { return }
-                lines += line + "\n"
-            }
-            try writeAtomically(path: joinPath(folder, "vocab.json"), bytes: vocab.serialisedBytes())
-            try writeAtomically(path: joinPath(folder, "merges.txt"), text: lines)
-        }
-        if let model = model as? WordPieceModel, model.vocabulary.count == model.vocabulary.idLimit {
-            var lines = ""
-            for id in 0..<model.vocabulary.idLimit { lines += (model.vocabulary.text(of: TokenID(id)) ?? "") + "\n" }
-            try writeAtomically(path: joinPath(folder, "vocab.txt"), text: lines)
-        }
-    }
-
     /// A tokenizer whose tokens are the characters of a text, in the order of their code points.
     ///
     /// As `tokenizer.json` it is BPE without merges. Other characters become `unknownToken`, or nothing without one.

@@ -23,6 +23,8 @@ struct TokenizerSettings {
     let className: String?
     /// The `model_type` of `config.json`.
     let modelType: String?
+    /// Whether a file says anything about the tokenizer itself.
+    let isThere: Bool
     private let configuration: JSONObject
     private let reader: StageReader
     /// Special tokens by their part; nil where a file says that there is none.
@@ -42,6 +44,9 @@ struct TokenizerSettings {
         place = joinPath(folder, "tokenizer_config.json")
         reader = StageReader(place: place)
         configuration = try Self.object(place) ?? JSONObject()
+        isThere = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"].contains {
+            fileExists(joinPath(folder, $0))
+        }
         let model = try Self.object(joinPath(folder, "config.json"))
         modelType = model?["model_type"]?.stringValue
         let name = configuration["tokenizer_class"]?.stringValue ?? model?["tokenizer_class"]?.stringValue

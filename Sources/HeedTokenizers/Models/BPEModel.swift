@@ -165,6 +165,7 @@ public struct BPEModel: TokenModel {
         _ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList, scratch: inout MergeScratch
     ) {
         join(piece, &scratch)
+        tokens.unknownCharacters += scratch.dropped
         var at = 0
         for symbol in scratch.symbols {
             tokens.append(symbol.id, from: at, to: at + Int(symbol.length))
@@ -175,6 +176,7 @@ public struct BPEModel: TokenModel {
     /// Leaves the tokens of a piece in `scratch.symbols`.
     func join(_ piece: UnsafeBufferPointer<UInt8>, _ scratch: inout MergeScratch) {
         scratch.symbols.removeAll(keepingCapacity: true)
+        scratch.dropped = 0
         if piece.isEmpty { return }
         if let id = wholePiece(piece) {
             scratch.symbols.append(MergeSymbol(id: id, length: Int32(piece.count)))
@@ -227,7 +229,10 @@ public struct BPEModel: TokenModel {
                 }
                 continue
             }
-            guard let unknownID else { continue }
+            guard let unknownID else {
+                scratch.dropped += 1
+                continue
+            }
             if let pending = unknown, options.fusesUnknown {
                 unknown = MergeSymbol(id: unknownID, length: pending.length + Int32(length))
             } else {

@@ -17,6 +17,8 @@ protocol MergeRule {
 struct MergeScratch {
     /// The symbols: filled by the caller, reduced by `merge`.
     var symbols: [MergeSymbol] = []
+    /// How many characters of the piece have no symbol and no unknown token to stand for them.
+    var dropped = 0
     private var ranks: [UInt32] = []
     private var results: [TokenID] = []
     private var links: [(previous: Int32, next: Int32)] = []

@@ -79,6 +79,9 @@ enum KnownPatterns {
     static let cl100k =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
+    /// Qwen 2's: cl100k's with digits alone.
+    static let qwen2 = cl100k.replacing(#"\p{N}{1,3}"#, #"\p{N}"#)
+
     /// The scanner that cuts as a pattern does, or nil.
     static func scanner(of pattern: String) -> FastPath.Scanner? { table[pattern] }
 

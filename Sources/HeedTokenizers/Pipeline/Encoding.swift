@@ -15,6 +15,8 @@ public struct Encoding: Sendable, Equatable {
     public var sequenceIDs: [Int8]
     /// What truncation cut off, in windows that overlap by the stride.
     public var overflow: [Encoding]
+    /// How many characters of the whole text, or texts, the vocabulary lacked: they became the unknown token or nothing.
+    public var unknownCharacters = 0
 
     /// Nothing.
     public init() {
@@ -37,6 +39,7 @@ public struct Encoding: Sendable, Equatable {
         specialTokensMask = [UInt8](repeating: 0, count: count)
         sequenceIDs = [Int8](repeating: sequence, count: count)
         overflow = []
+        unknownCharacters = tokens.unknownCharacters
     }
 
     /// The number of tokens.
@@ -60,6 +63,7 @@ public struct Encoding: Sendable, Equatable {
         attentionMask += other.attentionMask
         specialTokensMask += other.specialTokensMask
         sequenceIDs += other.sequenceIDs
+        unknownCharacters += other.unknownCharacters
     }
 
     /// A window of the tokens.
@@ -117,6 +121,7 @@ extension Encoding {
             let rest = self
             self = Encoding()
             overflow = [rest]
+            unknownCharacters = rest.unknownCharacters
             return
         }
         let step = max(length - stride, 1)
@@ -141,6 +146,7 @@ extension Encoding {
         let parts = ranges.map { slice($0) }
         guard var first = parts.first else { return }
         first.overflow = Array(parts.dropFirst())
+        first.unknownCharacters = unknownCharacters
         self = first
     }
 

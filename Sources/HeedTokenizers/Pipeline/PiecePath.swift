@@ -30,7 +30,8 @@ extension Tokenizer {
                 continue
             }
             let text = path.normalizer.normalize(
-                UnsafeBufferPointer(rebasing: bytes[segment.range]), tracksPlaces: false
+                UnsafeBufferPointer(rebasing: bytes[segment.range]), isAtStart: segment.range.lowerBound == 0,
+                tracksPlaces: false
             ).bytes
             text.withUnsafeBufferPointer { path.model.appendIDs(of: $0, workspace, to: &ids) }
         }

@@ -115,7 +115,8 @@ extension Tokenizer {
                     continue
                 }
                 let isAtStart = segment.range.lowerBound == 0
-                var text = NormalizedText(UnsafeBufferPointer(rebasing: bytes[segment.range]), tracksSources: false)
+                var text = NormalizedText(
+                    UnsafeBufferPointer(rebasing: bytes[segment.range]), isAtStart: isAtStart, tracksSources: false)
                 normalizer?.normalize(&text)
                 let inner = text.bytes.withUnsafeBufferPointer {
                     addedTokens.segments(of: $0, by: addedTokens.normalized, ignoresSpecial: !recognisesSpecialTokens)

@@ -138,7 +138,7 @@ extension Tokenizer {
         _ bytes: UnsafeBufferPointer<UInt8>, at offset: Int, isAtStart: Bool, _ normalizer: (any NormalizerStage)?,
         to result: inout TokenList, _ workspace: Workspace
     ) {
-        var text = NormalizedText(bytes, at: offset, tracksSources: result.tracksSpans)
+        var text = NormalizedText(bytes, at: offset, isAtStart: isAtStart, tracksSources: result.tracksSpans)
         normalizer?.normalize(&text)
         if addedTokens.normalized.isEmpty {
             append(text, isAtStart: isAtStart, to: &result, workspace)
@@ -206,6 +206,9 @@ extension Tokenizer {
                     model.tokenize(buffer, into: &local)
                 }
             }
+            if result.tracksSpans {
+                result.unknownCharacters += bytes[piece].withUnsafeBufferPointer { unknownCharacters(of: $0, local) }
+            }
             for index in 0..<local.count {
                 guard result.tracksSpans else {
                     result.append(local.ids[index], from: 0, to: 0)
@@ -238,7 +241,10 @@ extension Tokenizer {
             }
             places.append(start + at)
         }
-        raw.withUnsafeBufferPointer { bpe.tokenize($0, into: &local, scratch: &workspace.scratch) }
+        raw.withUnsafeBufferPointer {
+            bpe.tokenize($0, into: &local, scratch: &workspace.scratch)
+            if result.tracksSpans { result.unknownCharacters += unknownCharacters(of: $0, local) }
+        }
         for index in 0..<local.count {
             guard result.tracksSpans else {
                 result.append(local.ids[index], from: 0, to: 0)

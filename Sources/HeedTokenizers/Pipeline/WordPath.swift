@@ -38,6 +38,7 @@ struct WordPath: Sendable {
             return nil
         }
         // Tokens that are looked for in normalised text must not reach over a border either.
+        let hasNormalized = addedTokens.tokens.contains(where: \.isNormalized)
         for token in addedTokens.tokens where token.isNormalized {
             let hasSpace = token.content.utf8.contains { $0 <= 0x20 || $0 >= 0x7F }
             if hasSpace || token.stripsLeft || token.stripsRight || token.isSingleWord { return nil }
@@ -54,15 +55,16 @@ struct WordPath: Sendable {
             if Self.hasCompiledRules(later) {
                 // Rules for user-perceived characters may join what is not ASCII to a space.
                 if case .singleSpace = border { self.border = border } else { self.border = .visibleBefore }
-            } else if case .punctuation = border, let normalizer, !(normalizer is BertNormalizer) {
-                // Words that no space begins must be the same everywhere.
+            } else if case .punctuation = border, hasNormalized || normalizer.map({ !($0 is BertNormalizer) }) ?? false
+            {
+                // Words that no space begins must be the same everywhere, and punctuation may belong to a token.
                 self.border = .whiteSpace
             } else {
                 self.border = border
             }
         case "a\(Self.mark)b":
             guard preTokenizer == nil, !Self.hasCompiledRules(later), Self.mergesInsideWords(model) else { return nil }
-            border = .mark(Self.borders(later, model))
+            border = .mark(hasNormalized ? nil : Self.borders(later, model))
         default: return nil
         }
     }
@@ -117,7 +119,10 @@ struct WordPath: Sendable {
                 case .punctuation(.isolated), .punctuation(.contiguous), .digits: continue
                 case .punctuation: return nil
                 }
-            case let stage as ByteLevelPreTokenizer: return stage.usesPattern ? .visibleBefore : nil
+            case let stage as ByteLevelPreTokenizer:
+                guard stage.usesPattern else { return nil }
+                // What begins with no space gets one, which only the first word of a text may.
+                return stage.addsPrefixSpace ? .singleSpace : .visibleBefore
             case let stage as SplitPreTokenizer:
                 if let scanner = stage.fastScanner { return scanner == .gpt2 ? .visibleBefore : .singleSpace }
                 let source = stage.pattern.source

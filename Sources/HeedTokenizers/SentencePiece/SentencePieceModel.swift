@@ -116,6 +116,9 @@ extension SentencePieceModel: TokenModel {
     /// The id of what has no piece.
     public var unknownID: TokenID? { unknown }
 
+    /// Whether what has no piece becomes bytes.
+    var fallsBackToBytes: Bool { byteIDs != nil }
+
     /// Appends the pieces of normalised text.
     public func tokenize(_ piece: UnsafeBufferPointer<UInt8>, into tokens: inout TokenList) {
         appendTokens(of: piece, to: &tokens) { segment(piece, $0) }

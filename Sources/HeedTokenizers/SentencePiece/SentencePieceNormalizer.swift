@@ -11,6 +11,8 @@ struct SentencePieceNormalizer: Sendable {
     private let markStarts: FrozenBuffer<Bool>
     private let settings: SentencePieceFile.Normalization
     private let treatsWhitespaceAsSuffix: Bool
+    /// Whether each stretch between added tokens gets the space in front, rather than the start of the text alone.
+    var prefixesEveryStretch = true
 
     /// The normaliser of a model.
     init(_ file: SentencePieceFile, in place: String) throws {
@@ -47,8 +49,9 @@ struct SentencePieceNormalizer: Sendable {
     private static let replacementCharacter = FrozenBuffer<UInt8>([0xEF, 0xBF, 0xBD])
     private static let plainSpace: [UInt8] = [0x20]
 
-    /// Normalises a text; O(length).
-    func normalize(_ text: UnsafeBufferPointer<UInt8>, tracksPlaces: Bool) -> Output {
+    /// Normalises a text, or the stretch after an added token; O(length).
+    func normalize(_ text: UnsafeBufferPointer<UInt8>, isAtStart: Bool = true, tracksPlaces: Bool) -> Output {
+        let addsPrefix = settings.addsDummyPrefix && (isAtStart || prefixesEveryStretch)
         var output = Output()
         guard !text.isEmpty else { return output }
         var at = 0
@@ -65,7 +68,7 @@ struct SentencePieceNormalizer: Sendable {
         bytes.reserveCapacity(text.count + text.count / 2 + 3)
         if tracksPlaces { places.reserveCapacity(text.count + text.count / 2 + 4) }
         let space = settings.escapesWhitespaces ? SentencePieceFile.spaceSymbol : Self.plainSpace
-        if !treatsWhitespaceAsSuffix, settings.addsDummyPrefix {
+        if !treatsWhitespaceAsSuffix, addsPrefix {
             Self.append(space, at, tracksPlaces, &bytes, &places)
         }
 
@@ -115,7 +118,7 @@ struct SentencePieceNormalizer: Sendable {
                 }
             }
         }
-        if treatsWhitespaceAsSuffix, settings.addsDummyPrefix {
+        if treatsWhitespaceAsSuffix, addsPrefix {
             Self.append(space, end, tracksPlaces, &bytes, &places)
         }
         if tracksPlaces { places.append(Int32(truncatingIfNeeded: end)) }
@@ -167,7 +170,8 @@ struct SentencePieceNormalizer: Sendable {
 extension SentencePieceNormalizer: NormalizerStage {
     func normalize(_ text: inout NormalizedText) {
         let tracks = text.tracksSources
-        let output = text.bytes.withUnsafeBufferPointer { normalize($0, tracksPlaces: tracks) }
+        let isAtStart = text.isAtStart
+        let output = text.bytes.withUnsafeBufferPointer { normalize($0, isAtStart: isAtStart, tracksPlaces: tracks) }
         guard tracks else {
             text.replaceAll(bytes: output.bytes, sources: [])
             return

@@ -148,16 +148,22 @@ public struct TemplatePostProcessor: PostProcessorStage {
 
     /// Tokens before and after a text.
     ///
-    /// - Parameter repeats: whether each text of a pair has its own; if not, the pair has them together.
-    init?(before: [(id: TokenID, text: String)], after: [(id: TokenID, text: String)], repeats: Bool = false) {
+    /// - Parameters:
+    ///   - repeats: whether each text of a pair has its own; if not, the pair has them together.
+    ///   - pairType: the kind of the second text's tokens.
+    init?(
+        before: [(id: TokenID, text: String)], after: [(id: TokenID, text: String)], repeats: Bool = false,
+        pairType: Int32 = 0
+    ) {
         if before.isEmpty, after.isEmpty { return nil }
-        func marks(_ tokens: [(id: TokenID, text: String)]) -> [Piece] {
-            tokens.map { .special($0.text, typeID: 0) }
+        func marks(_ tokens: [(id: TokenID, text: String)], _ type: Int32 = 0) -> [Piece] {
+            tokens.map { .special($0.text, typeID: type) }
         }
-        let between = repeats ? marks(after) + marks(before) : []
+        let between = repeats ? marks(after) + marks(before, pairType) : []
         self.init(
             single: marks(before) + [.text(0, typeID: 0)] + marks(after),
-            pair: marks(before) + [.text(0, typeID: 0)] + between + [.text(1, typeID: 0)] + marks(after),
+            pair: marks(before) + [.text(0, typeID: 0)] + between + [.text(1, typeID: pairType)]
+                + marks(after, pairType),
             specials: Dictionary((before + after).map { ($0.text, [$0]) }, uniquingKeysWith: { first, _ in first }))
     }
 

@@ -9,6 +9,8 @@ public struct NormalizedText: Sendable {
     public private(set) var sources: [ByteSpan]
     /// Whether sources are kept.
     public let tracksSources: Bool
+    /// Whether no token stands before it in the source.
+    public private(set) var isAtStart = true
 
     /// A scalar of the new text, and what became of the old scalars around it.
     public struct Change {
@@ -27,8 +29,9 @@ public struct NormalizedText: Sendable {
     }
 
     /// Text that is still equal to its source, which starts at byte `offset` of a longer one.
-    public init(_ text: UnsafeBufferPointer<UInt8>, at offset: Int = 0, tracksSources: Bool) {
+    public init(_ text: UnsafeBufferPointer<UInt8>, at offset: Int = 0, isAtStart: Bool = true, tracksSources: Bool) {
         bytes = Array(text)
+        self.isAtStart = isAtStart
         self.tracksSources = tracksSources
         sources = []
         guard tracksSources else { return }

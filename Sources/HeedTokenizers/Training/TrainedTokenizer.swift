@@ -29,6 +29,9 @@ public struct TrainedTokenizer: Sendable, Equatable {
     /// Whether text is made lower case first (WordPiece).
     public var isLowerCase = false
 
+    /// The special token that ends every text, as translation models expect; nil: none.
+    public var endToken: String?
+
     init(
         kind: Kind, specialTokens: [String], tokens: [String], merges: [Merge] = [], forgottenWords: Int,
         sentencePieces: SentencePieceFile? = nil
@@ -51,30 +54,28 @@ public struct TrainedTokenizer: Sendable, Equatable {
 
     /// Writes `tokenizer.json` and the classic files of the kind into a folder, made where it is missing.
     ///
-    /// Each file appears whole or not at all.
+    /// Each file appears whole or not at all; files of another tokenizer in the folder are removed.
     ///
     /// - Returns: The names of the files.
     /// - Throws: `HeedError` of kind `io` when the folder or a file cannot be written.
     @discardableResult
     public func save(to folder: String) throws -> [String] {
-        try createDirectory(folder)
-        var files = [("tokenizer.json", tokenizerJSON().serialised(pretty: true))]
-        files.append(("tokenizer_config.json", configurationJSON().serialised(pretty: true)))
+        var files: [(name: String, bytes: [UInt8])] = [
+            ("tokenizer.json", tokenizerJSON().serialisedBytes(pretty: true)),
+            ("tokenizer_config.json", configurationJSON().serialisedBytes(pretty: true)),
+        ]
         switch kind {
         case .byteLevelBPE:
-            files.append(("vocab.json", JSON.object(vocabularyObject()).serialised()))
-            files.append(("merges.txt", mergesText()))
+            files.append(("vocab.json", JSON.object(vocabularyObject()).serialisedBytes()))
+            files.append(("merges.txt", Array(mergesText().utf8)))
         case .wordPiece:
-            files.append(("vocab.txt", tokens.map { $0 + "\n" }.joined()))
+            files.append(("vocab.txt", tokens.flatMap { Array($0.utf8) + [0x0A] }))
         case .unigram, .sentencePieceBPE, .character, .word:
-            files.append(("tokenizer.vocab", scoresText()))
+            files.append(("tokenizer.vocab", Array(scoresText().utf8)))
         }
-        for (name, text) in files { try writeAtomically(path: joinPath(folder, name), text: text) }
-        if let sentencePieces {
-            try writeAtomically(path: joinPath(folder, "tokenizer.model"), bytes: sentencePieces.serialised())
-            files.append(("tokenizer.model", ""))
-        }
-        return files.map(\.0)
+        if let sentencePieces { files.append(("tokenizer.model", sentencePieces.serialised())) }
+        try Tokenizer.write(files, to: folder)
+        return files.map(\.name)
     }
 }
 

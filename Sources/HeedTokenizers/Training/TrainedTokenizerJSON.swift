@@ -19,14 +19,8 @@ extension TrainedTokenizer {
 
     /// `tokenizer_config.json`: what `transformers` needs beside it.
     func configurationJSON() -> JSON {
-        var object: JSONObject = ["tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false]
-        for (role, spellings) in Self.rolesOfSpecialTokens {
-            if let token = spellings.first(where: specialTokens.contains) { object[role] = .string(token) }
-        }
-        if kind == .wordPiece {
-            object["tokenizer_class"] = "BertTokenizer"
-            object["do_lower_case"] = .bool(isLowerCase)
-        }
+        var object = Tokenizer.configuration(special: specialTokens, hasTypes: kind == .wordPiece)
+        if kind == .wordPiece { object["do_lower_case"] = .bool(isLowerCase) }
         return .object(object)
     }
 
@@ -72,14 +66,15 @@ extension TrainedTokenizer {
         }
     }
 
-    /// BERT's frame where the vocabulary has its marks; the other kinds add nothing by themselves.
+    /// BERT's frame where the vocabulary has its marks; else the end where there is to be one.
     private func postProcessorJSON() -> JSON {
-        guard kind == .wordPiece, let start = specialTokens.firstIndex(of: "[CLS]"),
+        if kind == .wordPiece, let start = specialTokens.firstIndex(of: "[CLS]"),
             let end = specialTokens.firstIndex(of: "[SEP]")
-        else { return nil }
-        return [
-            "type": "BertProcessing", "sep": ["[SEP]", .integer(end)], "cls": ["[CLS]", .integer(start)],
-        ]
+        {
+            return ["type": "BertProcessing", "sep": ["[SEP]", .integer(end)], "cls": ["[CLS]", .integer(start)]]
+        }
+        guard let endToken, let id = tokens.firstIndex(of: endToken) else { return nil }
+        return TemplatePostProcessor(before: [], after: [(TokenID(id), endToken)], repeats: true)?.json() ?? .null
     }
 
     private func decoderJSON() -> JSON {
@@ -168,16 +163,5 @@ extension TrainedTokenizer {
 
     private static let byteLevelStage: JSON = [
         "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
-    ]
-
-    /// Roles of `tokenizer_config.json`, with the spellings that ask for them.
-    private static let rolesOfSpecialTokens: [(role: String, spellings: [String])] = [
-        ("bos_token", ["<s>", "<bos>", "<|startoftext|>", "<|endoftext|>"]),
-        ("eos_token", ["</s>", "<eos>", "<|endoftext|>"]),
-        ("unk_token", ["<unk>", "[UNK]", "<|endoftext|>"]),
-        ("pad_token", ["<pad>", "[PAD]", "<|pad|>"]),
-        ("cls_token", ["[CLS]"]),
-        ("sep_token", ["[SEP]"]),
-        ("mask_token", ["[MASK]", "<mask>"]),
     ]
 }
