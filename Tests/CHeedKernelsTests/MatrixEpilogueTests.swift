@@ -102,7 +102,7 @@ struct MatrixEpilogueTests {
                         let call = heed_pack(
                             weight: weight.baseAddress, panels: words.baseAddress, in: Int32(inputs),
                             out: Int32(outputs), precision: Int32(precision.rawValue))
-                        run(heed_kernels_for(isa)!.pointee.pack, call, parts: 3)
+                        run(heed_kernels_for(isa).unsafelyUnwrapped.pointee.pack, call, parts: 3)
                     }
                 }
                 for panel in 0..<2 {

@@ -97,7 +97,7 @@ struct MatrixCase: Sendable, CustomStringConvertible {
 
     var precision: Int32 { Int32((bf16 ? HEED_BF16 : HEED_F32).rawValue) }
     var fused: Bool { isa != HEED_PORTABLE || portableFuses }
-    var kernels: heed_kernels { heed_kernels_for(isa)!.pointee }
+    var kernels: heed_kernels { heed_kernels_for(isa).unsafelyUnwrapped.pointee }
     /// The rows that the window leaves to the kernel.
     var window: Range<Int> { first..<(first + min(Int(limit), max(0, rows - first))) }
     var description: String {

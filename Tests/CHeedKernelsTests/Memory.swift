@@ -85,7 +85,7 @@ extension UnsafeMutablePointer where Pointee == Float {
 struct Machine: Sendable, CustomStringConvertible {
     var isa: heed_isa
     var parts = 1
-    var kernels: heed_kernels { heed_kernels_for(isa)!.pointee }
+    var kernels: heed_kernels { heed_kernels_for(isa).unsafelyUnwrapped.pointee }
     var description: String { "\(String(cString: heed_isa_name(isa))), \(parts) parts" }
 }
 

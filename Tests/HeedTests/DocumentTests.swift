@@ -25,10 +25,10 @@ struct DocumentTests {
         return blocks
     }
 
-    /// A line of code without its indentation, or nothing.
+    /// A line of code with single spaces and without its indentation, or nothing.
     private func plain(_ line: Substring) -> [String] {
-        let rest = line.drop { $0 == " " }
-        return rest.isEmpty ? [] : [String(rest)]
+        let words = line.split(separator: " ")
+        return words.isEmpty ? [] : [words.joined(separator: " ")]
     }
 
     @Test(

@@ -31,7 +31,7 @@ struct SampleFolder: Sendable {
         var input = TensorFile()
         input.append("input_ids", shape: [1, 4], integers: [47, 78, 69, 396])
         let output = try ForwardPass(model, options: PassOptions(), runtime: runtime).run(input)
-        print(output["logits"]?.shape ?? [])   // [1, 4, 512]
+        print(output["logits"]?.shape ?? [])  // [1, 4, 512]
         // end
         return output["logits"]?.shape ?? []
     }
@@ -88,8 +88,9 @@ struct SampleFolder: Sendable {
         options.numBeams = 5
         options.earlyStopping = BeamStopping.yes
         options.endTokens = [0]
+        // ids: the decoder's start, and a prefix.
         let result = try Generator(model: decoding, options: options)
-            .generate([GenerationPrompt(ids: [1], source: [57, 8, 120, 0])])   // ids: the decoder's start, and a prefix
+            .generate([GenerationPrompt(ids: [1], source: [57, 8, 120, 0])])
 
         let classifier = try TextClassifier(Model.load(folder: path("topics")), runtime: runtime)
         let probabilities = try classifier.probabilities([[101, 2023, 102]])
@@ -99,15 +100,15 @@ struct SampleFolder: Sendable {
 
     // Documentation/Tokenizers.md, 1
     func tokenizers() throws -> (ids: [Int32], text: String) {
-        var tokenizer = try Tokenizer.load(path: path("gpt2"))              // a folder or a file
-        let ids = tokenizer.ids(of: "The cat sat on")                  // [464, 3797, 3332, 319]
+        var tokenizer = try Tokenizer.load(path: path("gpt2"))  // a folder or a file
+        let ids = tokenizer.ids(of: "The cat sat on")  // [464, 3797, 3332, 319]
         let text = try tokenizer.decode(ids)
 
-        let encoding = try tokenizer.encode("The cat", pair: "sat on") // type ids, masks, offsets into the source's bytes
-        tokenizer.truncation = Truncation(maximumLength: 128, stride: 16)   // the rest is in encoding.overflow
+        let encoding = try tokenizer.encode("The cat", pair: "sat on")  // ids, types, masks, offsets into the bytes
+        tokenizer.truncation = Truncation(maximumLength: 128, stride: 16)  // the rest is in encoding.overflow
         tokenizer.padding = Padding(target: .longest, id: 50256, token: "<|endoftext|>")
 
-        var stream = StreamDecoder(tokenizer)                          // never half a character
+        var stream = StreamDecoder(tokenizer)  // never half a character
         for id in ids { print(try stream.append(id), terminator: "") }
         print(try stream.finish())
 
