@@ -59,10 +59,9 @@ struct DocumentTests {
         let samples = SampleFolder(root: temporaryPath("samples"))
         try createDirectory(samples.root)
         defer { try? removeTree(samples.root) }
-        try writeAtomically(
-            path: samples.path("corpus.txt"),
-            text: String(repeating: "One morning Mia took the red kite to the garden. The cat sat on it.\n", count: 50))
-        let tokenizer = try ByteLevelBPETrainer(vocabularySize: 300).train(files: [samples.path("corpus.txt")])
+        let corpus = try readFile(joinPath(DocumentTests.root, "README.md"))
+        try writeAtomically(path: samples.path("corpus.txt"), text: String(decoding: corpus, as: UTF8.self))
+        let tokenizer = try ByteLevelBPETrainer(vocabularySize: 512).train(files: [samples.path("corpus.txt")])
         func save(_ name: String, _ configuration: Configuration, _ family: Family) throws {
             try Model(configuration, family: family, seed: 1).save(folder: samples.path(name))
         }

@@ -105,6 +105,7 @@ struct SampleFolder: Sendable {
         let text = try tokenizer.decode(ids)
 
         let encoding = try tokenizer.encode("The cat", pair: "sat on")  // ids, types, masks, offsets into the bytes
+        print(encoding.unknownCharacters)  // characters that the vocabulary lacks
         tokenizer.truncation = Truncation(maximumLength: 128, stride: 16)  // the rest is in encoding.overflow
         tokenizer.padding = Padding(target: .longest, id: 50256, token: "<|endoftext|>")
 
@@ -119,7 +120,6 @@ struct SampleFolder: Sendable {
         let trained = try ByteLevelBPETrainer(vocabularySize: 32_000).train(files: [path("corpus.txt")])
         try trained.save(to: path("my-tokenizer"))
         // end
-        print(encoding)
         return (ids, text)
     }
 }
