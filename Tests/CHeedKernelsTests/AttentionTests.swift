@@ -29,11 +29,7 @@ import Testing
             for (number, chunks) in chunkings.enumerated() {
                 let parts = number + 1
                 let out = withMemory { memory -> [Float] in
-                    let capacity = (length + 63) / 64 * 64
-                    let cacheFloats = 3 * shape.kvHeads * capacity * shape.width
-                    let layout = heed_cache_layout(
-                        keys: memory.nan(cacheFloats), values: memory.nan(cacheFloats), kv_heads: Int32(shape.kvHeads),
-                        width: Int32(shape.width), capacity: Int32(capacity))
+                    let layout = pagedLayout(shape, memory, slots: 3, tokens: length)
                     // The sequence lies in slot 2; slot 0 holds a companion that begins again with every chunk.
                     let q = memory.floats([Float](repeating: 0.5, count: companion * shape.queryStride) + inputs[0])
                     let k = memory.floats([Float](repeating: 0.25, count: companion * shape.keyStride) + inputs[1])
@@ -104,6 +100,17 @@ import Testing
                 #expect(sameBits(result, expected), "chunks \(chunks.prefix(3)), \(Machine(isa: isa, parts: parts))")
             }
         }
+    }
+
+    /// A cache of one layer whose pages lie in buffers of their own, so that a step beyond a page is found out.
+    private func pagedLayout(_ shape: AttentionShape, _ memory: Memory, slots: Int, tokens: Int) -> heed_cache_layout {
+        let tile = Int(HEED_KEY_TILE)
+        let half = shape.kvHeads * tile * shape.width
+        let stride = (tokens + tile - 1) / tile
+        let pages = memory.pointers((0..<(slots * stride)).map { _ in UnsafeMutableRawPointer(memory.nan(2 * half)) })
+        return heed_cache_layout(
+            table: memory.value(heed_page_table(pages: pages, stride: Int64(stride))), keys: 0,
+            values: Int64(half * 4), kv_heads: Int32(shape.kvHeads), width: Int32(shape.width))
     }
 
     @Test("a sequence gives the same bits alone and in company, forward and backward", arguments: shapes)

@@ -40,6 +40,13 @@ final class Memory {
         return pointer
     }
 
+    func pointers(_ values: [UnsafeMutableRawPointer]) -> UnsafePointer<UnsafeMutableRawPointer?> {
+        let pointer = allocate(words: 2 * values.count)
+            .bindMemory(to: UnsafeMutableRawPointer?.self, capacity: values.count)
+        for (i, value) in values.enumerated() { pointer[i] = value }
+        return UnsafePointer(pointer)
+    }
+
     /// A value that a kernel reads through a pointer.
     func value<T>(_ value: T) -> UnsafeMutablePointer<T> {
         let words = (MemoryLayout<T>.size + 3) / 4

@@ -19,7 +19,7 @@ struct AllocationTests {
     func steadyStep(threads: Int, draws: Bool) throws {
         let model = try Model(
             .gpt2(width: 32, layers: 2, heads: 4, vocabulary: 97, context: 160), family: .gpt2, seed: 3)
-        let source = try DecoderSource(model, runtime: Runtime(threads: threads), options: SourceOptions())
+        let source = try DecodingModel(model, runtime: Runtime(threads: threads), options: DecodingModelOptions())
         var options = GenerationOptions()
         options.maxNewTokens = 120
         if draws {
@@ -39,7 +39,7 @@ struct AllocationTests {
             }
             return true
         }
-        let result = try Generator(source: source, options: options).generate(prompts, hooks: hooks)
+        let result = try Generator(model: source, options: options).generate(prompts, hooks: hooks)
         #expect(result.sequences.allSatisfy { $0[0].ids.count == 120 })
         #expect(count.first > 0)
         #expect(count.last - count.first == 0)

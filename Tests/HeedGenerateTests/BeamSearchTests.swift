@@ -7,7 +7,7 @@ struct BeamSearchTests {
     private func search(
         vocabulary: Int, _ options: GenerationOptions, prompt: [Int32] = [0]
     ) throws -> [GeneratedSequence] {
-        try Generator(source: ToySource(vocabulary: vocabulary), options: options)
+        try Generator(model: ToyModel(vocabulary: vocabulary), options: options)
             .generate([GenerationPrompt(ids: prompt)]).sequences[0]
     }
 
@@ -17,7 +17,7 @@ struct BeamSearchTests {
     ) -> [(ids: [Int32], score: Double)] {
         var all: [(ids: [Int32], score: Double)] = []
         func extend(_ ids: [Int32], _ sum: Double) {
-            let logs = logSoftmax(ToySource.logits(after: [0] + ids, vocabulary: vocabulary))
+            let logs = logSoftmax(ToyModel.logits(after: [0] + ids, vocabulary: vocabulary))
             for id in 0..<vocabulary {
                 let longer = ids + [Int32(id)]
                 let total = sum + logs[id]
@@ -60,7 +60,7 @@ struct BeamSearchTests {
             var ids: [Int32] = [0]
             var sum = 0.0
             for id in sequence.ids {
-                sum += logSoftmax(ToySource.logits(after: ids, vocabulary: 23))[Int(id)]
+                sum += logSoftmax(ToyModel.logits(after: ids, vocabulary: 23))[Int(id)]
                 ids.append(id)
             }
             let expected = sum / ExactMathematics.pow(Double(sequence.ids.count), 0.6)
@@ -75,11 +75,11 @@ struct BeamSearchTests {
         options.endTokens = [1]
         let greedy = try search(vocabulary: 11, options)
         let settings = options
-        let beams = BeamSearch(options: settings, vocabulary: 11, prompt: [0])
-        var chooser = try TokenChooser(options: settings, vocabulary: 11)
+        let beams = try BeamSearch(options: settings, vocabulary: 11, prompt: [0])
+        let memory = ChoosingMemory(vocabulary: 11)
         while !beams.isFinished {
-            let logits = ToySource.logits(after: beams.history(of: 0), vocabulary: 11)
-            try logits.withUnsafeBufferPointer { try beams.add(logits: $0, row: 0, chooser: &chooser) }
+            let logits = ToyModel.logits(after: beams.history(of: 0), vocabulary: 11)
+            try logits.withUnsafeBufferPointer { try beams.add(logits: $0, row: 0, memory: memory) }
             beams.finishStep()
         }
         #expect(beams.results().map(\.ids) == greedy.map(\.ids))

@@ -16,7 +16,8 @@ struct ChoosingTests {
                 try probabilities.withUnsafeMutableBufferPointer {
                     try chooser.choose(
                         logits: logits, history: history, generated: generated,
-                        random: SequenceRandom(seed: seed, row: row), probabilities: $0)
+                        random: SequenceRandom(seed: seed, row: row), probabilities: $0,
+                        memory: ChoosingMemory(vocabulary: logits.count))
                 }
             }
         }
@@ -45,10 +46,11 @@ struct ChoosingTests {
         #expect(uniform.allSatisfy { abs($0 - 0.25) < 1e-6 })
     }
 
-    @Test("top-k: ties by lowest id, k above V, k = 0")
+    @Test("top-k: equals of the last stay, k above V, k = 0")
     func topK() throws {
         let logits: [Float] = [1, 2, 2, 2, 0]
-        #expect(kept(try choose(logits, sampling { $0.topK = 2 }).probabilities) == [1, 2])
+        #expect(kept(try choose(logits, sampling { $0.topK = 2 }).probabilities) == [1, 2, 3])
+        #expect(kept(try choose([1, 5, 2, 3, 2], sampling { $0.topK = 2 }).probabilities) == [1, 3])
         #expect(kept(try choose(logits, sampling { $0.topK = 9 }).probabilities) == [0, 1, 2, 3, 4])
         #expect(kept(try choose(logits, sampling { $0.topK = 0 }).probabilities) == [0, 1, 2, 3, 4])
     }
@@ -126,6 +128,7 @@ struct ChoosingTests {
     func chiSquare() throws {
         let logits: [Float] = (0..<20).map { Float(($0 * 7) % 11) * 0.35 - 1 }
         var chooser = try TokenChooser(options: sampling { $0.topK = 12 }, vocabulary: logits.count)
+        let memory = ChoosingMemory(vocabulary: logits.count)
         let expected = try choose(logits, sampling { $0.topK = 12 }).probabilities
         var counts = [Int](repeating: 0, count: logits.count)
         let draws = 100_000
@@ -133,7 +136,7 @@ struct ChoosingTests {
             let id = try logits.withUnsafeBufferPointer {
                 try chooser.choose(
                     logits: $0, history: UnsafeBufferPointer(start: nil, count: 0), generated: step % 1000,
-                    random: SequenceRandom(seed: 42, row: step / 1000))
+                    random: SequenceRandom(seed: 42, row: step / 1000), memory: memory)
             }
             counts[Int(id)] += 1
         }

@@ -17,7 +17,7 @@ struct GeneratorTests {
         _ prompts: [GenerationPrompt], _ options: GenerationOptions, context: Int = .max,
         hooks: GenerationHooks = .init()
     ) throws -> [[GeneratedSequence]] {
-        try Generator(source: ToySource(vocabulary: 17, contextLength: context), options: options)
+        try Generator(model: ToyModel(vocabulary: 17, contextLength: context), options: options)
             .generate(prompts, hooks: hooks).sequences
     }
 
@@ -28,7 +28,7 @@ struct GeneratorTests {
             var ids = prompt.ids
             var expected: [Int32] = []
             while expected.count < 12 {
-                let logits = ToySource.logits(after: ids, vocabulary: 17)
+                let logits = ToyModel.logits(after: ids, vocabulary: 17)
                 let best = Int32(logits.firstIndex(of: logits.max() ?? 0) ?? 0)
                 expected.append(best)
                 ids.append(best)
@@ -107,7 +107,7 @@ struct GeneratorTests {
         for (prompt, sequences) in zip(prompts, got) {
             var ids = prompt.ids
             for _ in 0..<12 {
-                let logits = ToySource.logits(after: Array(ids.suffix(6)), vocabulary: 17)
+                let logits = ToyModel.logits(after: Array(ids.suffix(6)), vocabulary: 17)
                 ids.append(Int32(logits.firstIndex(of: logits.max() ?? 0) ?? 0))
             }
             #expect(sequences[0].ids == Array(ids[prompt.ids.count...]))
@@ -123,12 +123,12 @@ struct GeneratorTests {
 
     @Test("forgetting several ids at a time replaces a row more rarely")
     func slideStep() throws {
-        let source = ToySource(vocabulary: 17, contextLength: 6)
+        let source = ToyModel(vocabulary: 17, contextLength: 6)
         let settings = options {
             $0.contextOverflow = .slide
             $0.slideStep = 3
         }
-        _ = try Generator(source: source, options: settings).generate([prompts[0]])
+        _ = try Generator(model: source, options: settings).generate([prompts[0]])
         #expect(source.replacements == 3)
     }
 

@@ -75,13 +75,13 @@ struct GenerationGolden: Sendable, CustomTestStringConvertible {
 @Suite("Generation with real models", .enabled(if: Shared.isThere))
 struct GoldenGenerationTests {
     private func generate(
-        _ golden: GenerationGolden, _ change: (inout SourceOptions) -> Void = { _ in }, threads: Int = 1
+        _ golden: GenerationGolden, _ change: (inout DecodingModelOptions) -> Void = { _ in }, threads: Int = 1
     ) throws -> [[GeneratedSequence]] {
         let model = try Model.load(folder: Shared.fixture("\(golden.model)/hf"))
-        var options = SourceOptions()
+        var options = DecodingModelOptions()
         change(&options)
-        let source = try DecoderSource(model, runtime: try Runtime(threads: threads), options: options)
-        return try Generator(source: source, options: golden.options)
+        let source = try DecodingModel(model, runtime: try Runtime(threads: threads), options: options)
+        return try Generator(model: source, options: golden.options)
             .generate(golden.prompts.map { GenerationPrompt(ids: $0) }).sequences
     }
 
@@ -107,8 +107,8 @@ struct GoldenGenerationTests {
     func invariance() throws {
         for golden in GenerationGolden.all where ["beam4_early", "batch_left_padded_greedy"].contains(golden.name) {
             let expected = try generate(golden)
-            #expect(try generate(golden, { $0.prefillChunk = 1 }) == expected)
-            #expect(try generate(golden, { $0.prefillChunk = 3 }, threads: 2) == expected)
+            #expect(try generate(golden, { $0.promptChunk = 1 }) == expected)
+            #expect(try generate(golden, { $0.promptChunk = 3 }, threads: 2) == expected)
             #expect(try generate(golden, { $0.cache = .none }) == expected)
         }
     }
@@ -118,18 +118,18 @@ struct GoldenGenerationTests {
         let golden = try #require(GenerationGolden.all.first { $0.name == "greedy" })
         let model = try Model.load(folder: Shared.fixture("\(golden.model)/hf"))
         let runtime = try Runtime(threads: 1)
-        let source = try DecoderSource(model, runtime: runtime)
+        let source = try DecodingModel(model, runtime: runtime)
         let context = source.contextLength
         var options = golden.options
         options.endTokens = []
         options.maxNewTokens = context + 5
         options.contextOverflow = .slide
-        let ids = try Generator(source: source, options: options)
+        let ids = try Generator(model: source, options: options)
             .generate([GenerationPrompt(ids: golden.prompts[0])]).sequences[0][0].ids
         let all = golden.prompts[0] + ids
         var one = options
         one.maxNewTokens = 1
-        let last = try Generator(source: source, options: one)
+        let last = try Generator(model: source, options: one)
             .generate([GenerationPrompt(ids: Array(all.dropLast().suffix(context)))]).sequences[0][0].ids
         #expect(last == [all[all.count - 1]])
         #expect(ids.count == context + 5)

@@ -71,7 +71,7 @@ struct SamplingGoldenTests {
                 try got.withUnsafeMutableBufferPointer { got in
                     try chooser.choose(
                         logits: logits, history: history, generated: 0, random: SequenceRandom(seed: 1, row: 0),
-                        probabilities: got)
+                        probabilities: got, memory: ChoosingMemory(vocabulary: logits.count))
                 }
             }
         }

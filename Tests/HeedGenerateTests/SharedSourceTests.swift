@@ -20,9 +20,9 @@ struct SharedSourceTests {
         _ prompts: [GenerationPrompt], model: Model? = nil, cache: CacheKind = .float32, threads: Int = 1,
         beams: Int = 5
     ) throws -> [[GeneratedSequence]] {
-        var settings = SourceOptions()
+        var settings = DecodingModelOptions()
         settings.cache = cache
-        let source = try EncoderDecoderSource(
+        let source = try DecodingModel(
             model ?? SharedSourceTests.model(), runtime: try Runtime(threads: threads), options: settings)
         var options = GenerationOptions()
         options.numBeams = beams
@@ -30,7 +30,7 @@ struct SharedSourceTests {
         options.maxNewTokens = 30
         options.endTokens = [3]
         options.minNewTokens = 12
-        return try Generator(source: source, options: options).generate(prompts).sequences
+        return try Generator(model: source, options: options).generate(prompts).sequences
     }
 
     private let prompts = [
@@ -68,34 +68,6 @@ struct SharedSourceTests {
     func company() throws {
         let together = try translate(prompts)
         for (prompt, expected) in zip(prompts, together) { #expect(try translate([prompt])[0] == expected) }
-    }
-
-    @Test("only what a slot does not hold yet is copied")
-    func copies() throws {
-        var table = SlotTable(rows: 2, slots: 6, capacity: 8)
-        func select(_ parents: [Int32]) throws { try parents.withUnsafeBufferPointer { try table.select($0) } }
-        for row in 0..<2 {
-            for id in [Int32(7), 8] { table.append(id, row: row) }
-        }
-        // Row 0 becomes two, in a slot that nobody has used; row 1 stays.
-        try select([0, 0, 1])
-        #expect(table.copies.map(\.from) == [0])
-        #expect(table.copies.map(\.to) == [2])
-        #expect(table.copies.map(\.same) == [0])
-        #expect(table.copies.map(\.tokens) == [2])
-        for (row, id) in [Int32(1), 2, 3].enumerated() { table.append(id, row: row) }
-        // The second row of the first source replaces the first: slot 0 keeps the two ids both began with.
-        try select([1, 1, 2])
-        #expect(table.copies.map(\.from) == [2])
-        #expect(table.copies.map(\.to) == [0])
-        #expect(table.copies.map(\.same) == [2])
-        #expect(table.copies.map(\.tokens) == [3])
-        #expect((0..<3).map { table[$0].slot } == [2, 0, 1])
-        #expect((0..<3).map { table[$0].held } == [3, 3, 3])
-        // The other source holds the same ids, but of another source: nothing is shared with it.
-        try select([2, 2])
-        #expect(table.copies.map(\.same) == [0])
-        #expect(throws: (any Error).self) { try select([0, 0, 0, 0, 0, 0, 0]) }
     }
 }
 

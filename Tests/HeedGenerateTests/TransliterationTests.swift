@@ -129,9 +129,9 @@ struct TransliterationTests {
             GenerationPrompt(ids: [1], source: transliteration.ids($0, "source_ids"))
         }
         for cache in [CacheKind.float32, .none] {
-            var sourceOptions = SourceOptions()
+            var sourceOptions = DecodingModelOptions()
             sourceOptions.cache = cache
-            let source = try EncoderDecoderSource(
+            let source = try DecodingModel(
                 transliteration.model, runtime: Runtime(threads: 2), options: sourceOptions)
             for (beams, penalty) in [(1, 0.0), (2, 0.0), (2, 0.6), (2, 1.0), (5, 0.0), (5, 0.6), (5, 1.0)] {
                 var options = GenerationOptions()
@@ -140,7 +140,7 @@ struct TransliterationTests {
                 options.numBeams = beams
                 options.numReturnSequences = 1
                 options.lengthPenalty = penalty
-                let result = try Generator(source: source, options: options).generate(prompts)
+                let result = try Generator(model: source, options: options).generate(prompts)
                 for (run, sequences) in zip(transliteration.runs, result.sequences) {
                     let best = run["beam\(beams)_lp\(penalty)"]?.arrayValue?.first
                     let text = (sequences.first?.ids ?? []).filter { $0 != 2 }.map { transliteration.letters[Int($0)] }

@@ -94,14 +94,23 @@ struct TeamShareTests {
     @Test("every part runs once", arguments: [1, 2, 5])
     func parts(_ threads: Int) throws {
         let team = try Team(count: threads)
-        let runs = UnsafeMutableBufferPointer<Int>.allocate(capacity: threads)
-        runs.initialize(repeating: 0)
-        defer { runs.deallocate() }
-        for _ in 0..<50 {
-            team.share { part, parts in
-                if parts == threads { runs[part] += part + 1 }
-            }
+        let count = Counting(threads)
+        for _ in 0..<50 { team.share(count) }
+        #expect(Array(count.runs) == (1...threads).map { 50 * $0 })
+    }
+
+    private final class Counting: TeamWork {
+        let runs: UnsafeMutableBufferPointer<Int>
+
+        init(_ threads: Int) {
+            runs = .allocate(capacity: threads)
+            runs.initialize(repeating: 0)
         }
-        #expect(Array(runs) == (1...threads).map { 50 * $0 })
+
+        deinit { runs.deallocate() }
+
+        func run(part: Int, of parts: Int) {
+            if parts == runs.count { runs[part] += part + 1 }
+        }
     }
 }

@@ -254,10 +254,13 @@ typedef struct heed_attention_gradient {
     float *dbias;                               // or NULL: [buckets, heads] accumulated, rows ascending
 } heed_attention_gradient;
 
-// Key-value cache of one layer: keys [slots][kv_heads][capacity/16][width][16] in panels of 16 keys,
-// values [slots][kv_heads][capacity][width]. capacity is a multiple of HEED_KEY_TILE.
+// The pages of a key-value cache: position p of slot s lies in pages[s · stride + p / HEED_KEY_TILE]. Read at run time,
+// so pages may come and go, and the table may move, between passes.
+typedef struct heed_page_table { void *const *pages; int64_t stride; } heed_page_table;
+// One layer of every page, as bytes from the page's start: keys [kv_heads][HEED_KEY_TILE/16][width][16] in panels of 16
+// keys, values [kv_heads][HEED_KEY_TILE][width].
 typedef struct heed_cache_layout {
-    float *keys, *values; int32_t kv_heads, width; int32_t capacity;
+    const heed_page_table *table; int64_t keys, values; int32_t kv_heads, width;
 } heed_cache_layout;
 // Appends the rows of each sequence at its slot from position past[s].
 typedef struct heed_cache_append {

@@ -5,12 +5,12 @@ struct DecodingBench {
     private let runtime: Runtime
     private let preset: String
     private let model: Model
-    private let options: SourceOptions
+    private let options: DecodingModelOptions
 
     init(_ runtime: Runtime, _ shape: BenchShape, precision: Precision) throws {
         self.runtime = runtime
         preset = shape.preset
-        var options = SourceOptions()
+        var options = DecodingModelOptions()
         options.precision = precision
         self.options = options
         model = try shape.model()
@@ -18,12 +18,12 @@ struct DecodingBench {
 
     /// Tokens a second of `batch` sequences of 32 prompt ids and up to 128 new ones.
     func decode(batch: Int, seconds: Double, into report: inout JSONObject) throws {
-        let source = try DecoderSource(model, runtime: runtime, options: options)
+        let decoding = try DecodingModel(model, runtime: runtime, options: options)
         let prompts = (0..<batch).map { GenerationPrompt(ids: ids(32, salt: $0)) }
-        let new = min(128, source.contextLength - 32)
+        let new = min(128, decoding.contextLength - 32)
         var generation = GenerationOptions()
         generation.maxNewTokens = new
-        let generator = try Generator(source: source, options: generation)
+        let generator = try Generator(model: decoding, options: generation)
         var results: [GenerationResult] = []
         _ = try Timings(budget: seconds) { results.append(try generator.generate(prompts)) }
         // The first run packs the weights.
@@ -46,11 +46,15 @@ struct DecodingBench {
 
     /// Tokens a second of reading `context` prompt ids in each of `batch` sequences.
     func prefill(batch: Int, context: Int, seconds: Double, into report: inout JSONObject) throws {
-        let source = try DecoderSource(model, runtime: runtime, options: options)
-        let length = min(context, source.contextLength)
+        let decoding = try DecodingModel(model, runtime: runtime, options: options)
+        let length = min(context, decoding.contextLength)
         let prompts = (0..<batch).map { GenerationPrompt(ids: ids(length, salt: $0)) }
         let timings = try Timings(budget: seconds) {
-            try source.begin(prompts, rows: batch, capacity: length)
+            let rows = DecodingBatch(decoding)
+            var generation = GenerationOptions()
+            generation.maxNewTokens = 1
+            for prompt in prompts { _ = try rows.join(prompt, options: generation) }
+            while !rows.rows.isEmpty { try rows.step() }
         }
         let tokens = Double(batch * length)
         report["preset"] = .string(preset)

@@ -6,12 +6,12 @@ struct TranslationBench {
     private let runtime: Runtime
     private let preset: String
     private let model: Model
-    private let options: SourceOptions
+    private let options: DecodingModelOptions
 
     init(_ runtime: Runtime, _ shape: BenchShape, precision: Precision) throws {
         self.runtime = runtime
         preset = shape.preset
-        var options = SourceOptions()
+        var options = DecodingModelOptions()
         options.precision = precision
         self.options = options
         model = try shape.model()
@@ -27,7 +27,7 @@ struct TranslationBench {
         report["batch"] = .integer(batch)
         report["source_tokens"] = .integer(context)
         report["target_tokens"] = .integer(context)
-        let source = try EncoderDecoderSource(model, runtime: runtime, options: options)
+        let decoding = try DecodingModel(model, runtime: runtime, options: options)
         let start = Int32(layers.configuration.start)
         let prompts = (0..<batch).map {
             GenerationPrompt(ids: [start], source: ids(context, of: layers.configuration.sourceVocabulary, salt: $0))
@@ -39,7 +39,7 @@ struct TranslationBench {
                 generation.minNewTokens = context
                 generation.endTokens = [0]
                 generation.numBeams = beams
-                let generator = try Generator(source: source, options: generation)
+                let generator = try Generator(model: decoding, options: generation)
                 var results: [GenerationResult] = []
                 let timings = try Timings(budget: seconds / Double(max(beams, 1))) {
                     results.append(try generator.generate(prompts))
@@ -59,7 +59,7 @@ struct TranslationBench {
                 ]
             })
         if profile {
-            report["profile"] = .array(source.profile().map(profileRow))
+            report["profile"] = .array(decoding.profile().map(profileRow))
         }
     }
 

@@ -91,16 +91,16 @@ struct Generate: ParsableCommand {
             }
             return prompt
         }
-        let source = try source(loaded)
+        let running = try decodingModel(loaded)
         let options = decoding.options(
             ends: loaded.specials.ends.map { Int32($0) }, longestPrompt: prompts.map(\.generation.ids.count).max() ?? 1,
-            context: source.contextLength)
-        let generator = try Generator(source: source, options: options)
+            context: running.contextLength)
+        let generator = try Generator(model: running, options: options)
         var session = GenerationSession(
             prompts: prompts, tokenizer: try? reader.tokenizer.get(), options: options, stops: decoding.stop,
             streams: stream, json: output.json)
         try session.check()
-        try session.run(generator, probabilities: probabilities, vocabulary: source.vocabulary)
+        try session.run(generator, probabilities: probabilities, vocabulary: running.vocabulary)
         try Signals.check()
     }
 
@@ -129,11 +129,11 @@ struct Generate: ParsableCommand {
         return []
     }
 
-    private func source(_ model: Model) throws -> any NextTokenSource {
-        var options = SourceOptions()
+    private func decodingModel(_ model: Model) throws -> DecodingModel {
+        var options = DecodingModelOptions()
         options.precision = weights == .f32 ? .float32 : .bfloat16
         options.cache = cache
-        options.prefillChunk = prefillChunk
-        return try model.nextTokens(runtime: try compute.runtime(), options: options)
+        options.promptChunk = prefillChunk
+        return try DecodingModel(model, runtime: try compute.runtime(), options: options)
     }
 }

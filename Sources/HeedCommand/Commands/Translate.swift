@@ -89,13 +89,13 @@ struct Translate: ParsableCommand {
             return source
         }
         let runtime = try compute.runtime()
-        var sourceOptions = SourceOptions()
-        sourceOptions.precision = weights == .f32 ? .float32 : .bfloat16
+        var modelOptions = DecodingModelOptions()
+        modelOptions.precision = weights == .f32 ? .float32 : .bfloat16
         let generator = try Generator(
-            source: EncoderDecoderSource(loaded, runtime: runtime, options: sourceOptions),
+            model: DecodingModel(loaded, runtime: runtime, options: modelOptions),
             options: options(loaded, prompt: 1 + prefix.count, context: layers.configuration.context))
         let results = try translate(sources, generator)
-        let attention = alignments ? try attention(loaded, sources, results, sourceOptions.precision, runtime) : nil
+        let attention = alignments ? try attention(loaded, sources, results, modelOptions.precision, runtime) : nil
         let shown = try sources.indices.map { index in
             json.json
                 ? try report(sources[index], results[index], attention?[index], prefix, target)

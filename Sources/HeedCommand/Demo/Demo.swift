@@ -148,7 +148,7 @@ struct Demo: ParsableCommand {
     }
 
     private func write(_ model: Model, _ tokenizer: Tokenizer, _ runtime: Runtime) throws -> String {
-        let source = try DecoderSource(model, runtime: runtime)
+        let decoding = try DecodingModel(model, runtime: runtime)
         var options = GenerationOptions()
         options.maxNewTokens = 60
         options.samples = true
@@ -156,7 +156,7 @@ struct Demo: ParsableCommand {
         options.topK = 50
         options.seed = 7
         let prompt = tokenizer.ids(of: Demo.opening)
-        let result = try Generator(source: source, options: options).generate([
+        let result = try Generator(model: decoding, options: options).generate([
             GenerationPrompt(ids: prompt.map { Int32($0) })
         ])
         let new = result.sequences.first?.first?.ids ?? []

@@ -97,11 +97,3 @@ final class Progress {
         return "\(whole / 3600) h \(whole % 3600 / 60) min"
     }
 }
-
-extension Duration {
-    /// The duration in seconds.
-    var seconds: Double {
-        let (whole, fraction) = components
-        return Double(whole) + Double(fraction) * 1e-18
-    }
-}

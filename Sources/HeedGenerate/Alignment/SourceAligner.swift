@@ -52,17 +52,8 @@ public final class SourceAligner {
         let capacity = max(self.longest, 1_024)
         source = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
         target = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
-        let trace = Trace(
-            for: .inference, maximumLength: self.longest, precision: precision, keepsAttentionWeights: true)
-        let memory = layers.encode(source, in: trace)
-        _ = layers.decode(target, reading: memory, of: source, in: trace, observing: true)
-        plan = try Plan(
-            trace, parameters: model.parameters, packed: PackedWeights(model.parameters, kernels: runtime.kernels),
-            kernels: runtime.kernels, team: runtime.team)
-        guard let observed = plan.observation("cross_attentions.\(chosen)") else {
-            throw HeedError(.unsupported, "the plan keeps no attention to the source")
-        }
-        weights = UnsafePointer(observed.values)
+        (plan, weights) = try ModelPasses(model, runtime: runtime, precision: precision)
+            .alignment(source: source, target: target, longest: self.longest, layer: chosen)
     }
 
     /// Returns for every pair the weights [target ids, source ids]; every row sums to 1.

@@ -22,6 +22,7 @@ public final class BeamSearch {
     public private(set) var scores: [Float] = [0]
 
     private let options: GenerationOptions
+    private var chooser: TokenChooser
     private let vocabulary: Int
     private let promptCount: Int
     private let random: SequenceRandom
@@ -49,8 +50,10 @@ public final class BeamSearch {
     /// A search that starts after `prompt` (of the decoder).
     ///
     /// - Parameter row: the number of the prompt in the call, for the random numbers.
-    public init(options: GenerationOptions, vocabulary: Int, prompt: [Int32], row: Int = 0) {
+    /// - Throws: `HeedError` for options that make no sense.
+    public init(options: GenerationOptions, vocabulary: Int, prompt: [Int32], row: Int = 0) throws {
         self.options = options
+        chooser = try TokenChooser(options: options, vocabulary: vocabulary)
         self.vocabulary = vocabulary
         promptCount = prompt.count
         random = SequenceRandom(seed: options.seed, row: row)
@@ -77,13 +80,13 @@ public final class BeamSearch {
     /// All ids of an open beam, prompt included.
     public func history(of row: Int) -> [Int32] { histories[row] }
 
-    /// Adds the logits of open beam `row`; all rows in order, then `finishStep`.
+    /// Adds the logits of open beam `row`; all rows, in any order, then `finishStep`.
     ///
     /// - Throws: `HeedError` of kind `numeric` when they hold NaN or infinity.
-    public func add(logits: UnsafeBufferPointer<Float>, row: Int, chooser: inout TokenChooser) throws {
+    public func add(logits: UnsafeBufferPointer<Float>, row: Int, memory: ChoosingMemory) throws {
         let base = scores[row]
         let logProbabilities = try histories[row].withUnsafeBufferPointer {
-            try chooser.logProbabilities(logits: logits, history: $0, generated: generated)
+            try chooser.logProbabilities(logits: logits, history: $0, generated: generated, memory: memory)
         }
         if options.isRandom {
             for id in 0..<vocabulary where logProbabilities[id] > -.infinity {
@@ -96,8 +99,7 @@ public final class BeamSearch {
         func look(_ ids: Range<Int>) {
             for id in ids {
                 let score = base + logProbabilities[id]
-                // Equal scores go to the candidate that came first, so they never displace one.
-                if score > bound {
+                if score >= bound, score > -.infinity {
                     offer(Candidate(score: score, key: score, row: Int32(row), id: Int32(id)))
                     if candidates.count == candidatesKept { bound = candidates[0].key }
                 }
@@ -109,7 +111,7 @@ public final class BeamSearch {
             var id = 0
             while id < whole {
                 let scores = UnsafeRawPointer(first + id).loadUnaligned(as: SIMD16<Float>.self) + base
-                if any(scores .> bound) { look(id..<(id + 16)) }
+                if any(scores .>= bound) { look(id..<(id + 16)) }
                 id += 16
             }
         }
@@ -169,27 +171,13 @@ public final class BeamSearch {
 
     /// Keeps the best `candidatesKept` in a heap whose first element is the worst.
     private func offer(_ candidate: Candidate) {
+        // The worst of those kept comes first.
         if candidates.count < candidatesKept {
             candidates.append(candidate)
-            var child = candidates.count - 1
-            while child > 0 {
-                let parent = (child - 1) / 2
-                if !comesBefore(candidates[parent], candidates[child]) { break }
-                candidates.swapAt(parent, child)
-                child = parent
-            }
-            return
-        }
-        guard comesBefore(candidate, candidates[0]) else { return }
-        candidates[0] = candidate
-        var parent = 0
-        while true {
-            var child = 2 * parent + 1
-            if child >= candidates.count { break }
-            if child + 1 < candidates.count, comesBefore(candidates[child], candidates[child + 1]) { child += 1 }
-            if !comesBefore(candidates[parent], candidates[child]) { break }
-            candidates.swapAt(parent, child)
-            parent = child
+            candidates.withUnsafeMutableBufferPointer { Heap.rise($0) { comesBefore($1, $0) } }
+        } else if comesBefore(candidate, candidates[0]) {
+            candidates[0] = candidate
+            candidates.withUnsafeMutableBufferPointer { Heap.sink($0) { comesBefore($1, $0) } }
         }
     }
 

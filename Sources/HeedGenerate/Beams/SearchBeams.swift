@@ -1,88 +1,125 @@
 import HeedSupport
+import HeedTensor
 
 extension Generator {
-    /// Beam search: the open beams of all prompts are rows of one ragged batch.
-    func searchBeams(_ prompts: [GenerationPrompt], hooks: GenerationHooks) throws -> GenerationResult {
+    /// Beam search: the open beams of all prompts are rows of one batch that their searches choose for.
+    func searchBeams(
+        _ prompts: [GenerationPrompt], in batch: DecodingBatch, hooks: GenerationHooks
+    ) throws -> GenerationResult {
         if hooks.onDistribution != nil {
             throw HeedError(
                 .usage, "a beam search draws no token from a distribution", in: "--probabilities",
                 advice: "Leave out --num-beams")
         }
-        let workers = try (0..<source.shares).map { _ in try BeamWorker(options, vocabulary: source.vocabulary) }
-        let searches = prompts.indices.map {
-            BeamSearch(options: options, vocabulary: source.vocabulary, prompt: prompts[$0].ids, row: $0)
+        let searches = try prompts.indices.map { index in
+            let row = try join(prompts, index, to: batch, number: index, choosesItself: false)
+            return BeamRows(
+                row,
+                search: try BeamSearch(
+                    options: options, vocabulary: model.vocabulary, prompt: row.history, row: index))
         }
-        var held = prompts.map(\.ids.count)
-        var firstRow = Array(0..<prompts.count)
-        var live = Array(prompts.indices)
-        var parents: [Int32] = []
-        var ids: [Int32] = []
-        var steps = 0
-        while !live.isEmpty {
+        var result = GenerationResult(readingEnd: .now)
+        var isReading = true
+        let work = BeamWork(batch, searches)
+        while !work.live.isEmpty {
             if hooks.isInterrupted?() == true {
-                for index in live { searches[index].interrupt() }
+                for search in work.live { try search.interrupt(batch) }
                 break
             }
+            try batch.step()
+            if isReading {
+                result.readingEnd = batch.passEnd
+                isReading = batch.isReading
+            }
             // Every search by itself: the results do not depend on who does which.
-            source.share { part, parts in
-                for place in stride(from: part, to: live.count, by: parts) {
-                    let index = live[place]
-                    workers[part].step(searches[index], source, firstRow: firstRow[index])
-                }
+            model.share(work)
+            for search in work.live {
+                if try search.move(batch) { result.decodedTokens += 1 }
             }
-            if let failure = workers.lazy.compactMap(\.failure).first { throw failure }
-            parents.removeAll(keepingCapacity: true)
-            ids.removeAll(keepingCapacity: true)
-            var kept = 0
-            for place in live.indices {
-                let index = live[place]
-                let search = searches[index]
-                if search.isFinished { continue }
-                let base = Int32(firstRow[index])
-                firstRow[index] = parents.count
-                for parent in search.parents { parents.append(parent + base) }
-                ids.append(contentsOf: search.newestIds)
-                live[kept] = index
-                kept += 1
-            }
-            live.removeLast(live.count - kept)
-            if live.isEmpty { break }
-            steps += live.count
-            try select(parents)
-            for index in live {
-                var count = held[index]
-                for row in 0..<searches[index].rows {
-                    count = held[index]
-                    try makeRoom(row: firstRow[index] + row, held: &count, history: searches[index].history(of: row))
-                }
-                held[index] = count + 1
-            }
-            try ids.withUnsafeBufferPointer { try source.advance($0) }
+            work.live.removeAll { $0.search.isFinished }
         }
-        return GenerationResult(
-            sequences: searches.map { $0.results() }, prefillSeconds: 0, decodeSeconds: 0, decodedTokens: steps)
+        result.sequences = searches.map { $0.search.results() }
+        return result
     }
 }
 
-/// What one thread needs to take searches a step further.
-private final class BeamWorker {
-    private var chooser: TokenChooser
-    /// What went wrong first.
-    private(set) var failure: (any Error)?
+/// The searches that are not finished, each a part of the work of a step.
+private final class BeamWork: TeamWork {
+    var live: [BeamRows]
+    private let batch: DecodingBatch
+    private let memories: [ChoosingMemory]
 
-    init(_ options: GenerationOptions, vocabulary: Int) throws {
-        chooser = try TokenChooser(options: options, vocabulary: vocabulary)
+    init(_ batch: DecodingBatch, _ searches: [BeamRows]) {
+        self.batch = batch
+        live = searches
+        memories = batch.memories
     }
 
-    func step(_ search: BeamSearch, _ source: any NextTokenSource, firstRow: Int) {
+    func run(part: Int, of parts: Int) {
+        for place in stride(from: part, to: live.count, by: parts) { live[place].look(batch, memories[part]) }
+    }
+}
+
+/// A beam search and the rows of a decoding batch that are its open beams.
+final class BeamRows {
+    let search: BeamSearch
+    private var rows: [DecodingRow]
+    private var spareRows: [DecodingRow] = []
+    /// Which beams the search has seen the logits of.
+    private var isSeen: [Bool] = [false]
+    private var hasStepped = false
+    /// What went wrong first.
+    private var failure: (any Error)?
+
+    init(_ row: DecodingRow, search: BeamSearch) {
+        rows = [row]
+        self.search = search
+    }
+
+    /// Shows the search the logits that the last pass gave, and lets it choose when it has seen all.
+    func look(_ batch: DecodingBatch, _ memory: ChoosingMemory) {
         guard failure == nil else { return }
         do {
-            for row in 0..<search.rows {
-                try search.add(logits: source.logits(row: firstRow + row), row: row, chooser: &chooser)
+            for beam in rows.indices where !isSeen[beam] && rows[beam].isReady {
+                try search.add(logits: batch.logits(of: rows[beam]), row: beam, memory: memory)
+                isSeen[beam] = true
             }
-            search.finishStep()
+            hasStepped = isSeen.allSatisfy { $0 }
+            if hasStepped { search.finishStep() }
         } catch {
             failure = error
         }
+    }
+
+    /// Moves the rows as the search has chosen. Returns whether there was a choice after which it goes on.
+    func move(_ batch: DecodingBatch) throws -> Bool {
+        if let failure { throw failure }
+        guard hasStepped else { return false }
+        hasStepped = false
+        if search.isFinished {
+            for row in rows { try batch.leave(row, because: .stop) }
+            return false
+        }
+        // Rows without a beam that goes on leave first, so that the others find their room.
+        for beam in rows.indices where !search.parents.contains(Int32(beam)) {
+            try batch.leave(rows[beam], because: .stop)
+        }
+        swap(&rows, &spareRows)
+        rows.removeAll(keepingCapacity: true)
+        isSeen.removeAll(keepingCapacity: true)
+        for (beam, parent) in search.parents.enumerated() {
+            let isFirst = search.parents.firstIndex(of: parent) == beam
+            rows.append(isFirst ? spareRows[Int(parent)] : try batch.fork(spareRows[Int(parent)]))
+            isSeen.append(false)
+        }
+        for (row, id) in zip(rows, search.newestIds) { try batch.append(id, to: row) }
+        spareRows.removeAll(keepingCapacity: true)
+        return true
+    }
+
+    /// Ends the search before its time.
+    func interrupt(_ batch: DecodingBatch) throws {
+        search.interrupt()
+        for row in rows { try batch.leave(row, because: .interrupted) }
     }
 }

@@ -6,6 +6,8 @@ public enum FinishReason: String, Sendable {
     case length
     /// The work was interrupted.
     case interrupted
+    /// Its logits were not finite, or no id was left to choose.
+    case failed
 }
 
 /// New ids of one decoded sequence.
@@ -28,13 +30,17 @@ public struct GeneratedSequence: Sendable, Equatable {
 /// What one call generated.
 public struct GenerationResult: Sendable {
     /// The sequences of every prompt.
-    public var sequences: [[GeneratedSequence]]
+    public internal(set) var sequences: [[GeneratedSequence]] = []
     /// Seconds until the prompts were read.
-    public var prefillSeconds: Double
+    public internal(set) var prefillSeconds = 0.0
     /// Seconds of all steps after that.
-    public var decodeSeconds: Double
+    public internal(set) var decodeSeconds = 0.0
     /// How many ids the steps after the prompts computed, beams and finished rows not counted.
-    public var decodedTokens: Int
+    public internal(set) var decodedTokens = 0
+    /// When the prompts were read.
+    var readingEnd: ContinuousClock.Instant
+
+    init(readingEnd: ContinuousClock.Instant) { self.readingEnd = readingEnd }
 
     /// New ids per second, the first of every sequence (which the prompt's pass gives) not counted.
     public var decodeTokensPerSecond: Double { decodeSeconds > 0 ? Double(decodedTokens) / decodeSeconds : 0 }

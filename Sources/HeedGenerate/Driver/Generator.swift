@@ -28,98 +28,96 @@ public struct GenerationHooks {
     public init() {}
 }
 
-/// Decodes prompts together as one ragged batch: greedy, by draws, or by beam search.
+/// Decodes prompts together: all join one decoding batch, which steps until it is empty.
 ///
 /// Every sequence is decoded as if alone: its random numbers depend on the seed and its number, its logits on its own
-/// ids. Without beams a step allocates nothing. The source holds all state of the model; the generator holds ids.
+/// ids. Without beams a step allocates nothing.
 public struct Generator {
-    let source: any NextTokenSource
+    let model: any NextTokenModel
     let options: GenerationOptions
 
     /// A generator.
     ///
     /// - Throws: `HeedError` naming an option that makes no sense.
-    public init(source: any NextTokenSource, options: GenerationOptions) throws {
-        try options.validate(vocabulary: source.vocabulary)
-        self.source = source
+    public init(model: any NextTokenModel, options: GenerationOptions) throws {
+        try options.validate(vocabulary: model.vocabulary)
+        self.model = model
         self.options = options
     }
 
     /// Decodes the prompts.
     ///
     /// - Throws: `HeedError` for an empty or too long prompt, ids outside the vocabulary, logits that are not finite,
-    ///   and what the source and the hooks throw.
+    ///   and what the model and the hooks throw.
     public func generate(_ prompts: [GenerationPrompt], hooks: GenerationHooks = GenerationHooks()) throws
         -> GenerationResult
     {
-        var prompts = prompts
-        for index in prompts.indices { prompts[index].ids = try checked(prompts[index].ids, number: index) }
-        if prompts.isEmpty {
-            return GenerationResult(sequences: [], prefillSeconds: 0, decodeSeconds: 0, decodedTokens: 0)
-        }
-        let longest = prompts.map(\.ids.count).max() ?? 0
-        let (wanted, overflow) = longest.addingReportingOverflow(options.maxNewTokens - 1)
-        let capacity = min(overflow ? Int.max : wanted, source.contextLength)
-        let rows = prompts.count * (options.numBeams > 1 ? options.numBeams : options.copiesOfPrompt)
-        let clock = ContinuousClock()
-        let start = clock.now
-        try source.begin(prompts, rows: rows, capacity: capacity)
-        let read = clock.now
+        let start = ContinuousClock.now
+        let batch = DecodingBatch(model)
+        // What is left in the batch after an error must not stay in the model.
+        defer { for row in batch.rows { try? batch.leave(row) } }
         var result =
             options.numBeams > 1
-            ? try searchBeams(prompts, hooks: hooks) : try chooseTokens(prompts, hooks: hooks)
-        result.prefillSeconds = seconds(read - start)
-        result.decodeSeconds = seconds(clock.now - read)
+            ? try searchBeams(prompts, in: batch, hooks: hooks) : try chooseTokens(prompts, in: batch, hooks: hooks)
+        result.prefillSeconds = (result.readingEnd - start).seconds
+        result.decodeSeconds = (ContinuousClock.now - result.readingEnd).seconds
         return result
     }
 
-    private func seconds(_ duration: Duration) -> Double {
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    /// Adds a row for a prompt.
+    func join(
+        _ prompts: [GenerationPrompt], _ index: Int, to batch: DecodingBatch, number: Int, choosesItself: Bool
+    ) throws -> DecodingRow {
+        do {
+            return try batch.join(
+                prompts[index], options: options, number: number, choosesItself: choosesItself)
+        } catch let error as HeedError {
+            throw error.placed(in: "prompt \(index + 1)")
+        }
     }
 
-    /// The prompt as the source can read it: all of it, or its end under `slide`.
-    private func checked(_ ids: [Int32], number: Int) throws -> [Int32] {
-        let place = "prompt \(number + 1)"
-        if ids.isEmpty {
-            throw HeedError(.badInput, "the prompt is empty", in: place, expected: "at least one id")
+    /// Greedy decoding and draws.
+    private func chooseTokens(
+        _ prompts: [GenerationPrompt], in batch: DecodingBatch, hooks: GenerationHooks
+    ) throws -> GenerationResult {
+        let copies = options.copiesOfPrompt
+        var rows: [DecodingRow] = []
+        for index in prompts.indices {
+            let first = try join(prompts, index, to: batch, number: index * copies, choosesItself: true)
+            rows.append(first)
+            for copy in 1..<max(copies, 1) { rows.append(try batch.fork(first, number: index * copies + copy)) }
         }
-        for id in ids where id < 0 || Int(id) >= source.vocabulary {
-            throw HeedError(
-                .badInput, "an id is not in the vocabulary", in: place,
-                expected: "ids from 0 to \(source.vocabulary - 1)", got: "\(id)")
+        if hooks.onDistribution != nil, let first = rows.first { batch.watch(first) }
+        var result = GenerationResult(readingEnd: .now)
+        var isReading = true
+        while !batch.rows.isEmpty {
+            if hooks.isInterrupted?() == true {
+                for row in batch.rows { try batch.leave(row, because: .interrupted) }
+                break
+            }
+            try batch.step()
+            if isReading {
+                result.readingEnd = batch.passEnd
+                isReading = batch.isReading
+            }
+            for token in batch.tokens {
+                if token.step > 0 { result.decodedTokens += 1 }
+                if token.row === rows.first, let row = batch.distribution(of: token.row) {
+                    try hooks.onDistribution?(row)
+                }
+                guard let onToken = hooks.onToken else { continue }
+                let event = TokenEvent(
+                    prompt: token.row.number / copies, sequence: token.row.number % copies, step: token.step,
+                    id: token.id, isEnd: token.isEnd)
+                if try !onToken(event) { try batch.finish(token.row) }
+            }
+            for row in rows { if let failure = row.failure { throw failure } }
         }
-        let context = source.contextLength
-        if options.contextOverflow == .slide { return ids.count > context ? Array(ids.suffix(context)) : ids }
-        if ids.count > context {
-            throw HeedError(
-                .badInput, "the prompt is longer than the model's context", in: place,
-                expected: "at most \(context) ids", got: "\(ids.count)",
-                advice: "Shorten it, or let the oldest ids be forgotten with --context-overflow slide")
+        result.sequences = prompts.indices.map { prompt in
+            rows[(prompt * copies)..<((prompt + 1) * copies)].map {
+                GeneratedSequence(ids: Array($0.newIds), finishReason: $0.finishReason ?? .interrupted)
+            }
         }
-        if ids.count - 1 > context - options.maxNewTokens {
-            throw HeedError(
-                .usage,
-                "the prompt of \(ids.count) ids and \(options.maxNewTokens) new ones outgrow the model's context",
-                in: place, expected: "at most \(context + 1) ids together",
-                got: "\(ids.count) and --max-new-tokens \(options.maxNewTokens)",
-                advice: "Ask for at most \(context + 1 - ids.count) new tokens, or add --context-overflow slide")
-        }
-        return ids
-    }
-
-    /// Makes room in a row that is full, by forgetting its oldest ids.
-    ///
-    /// - Parameters:
-    ///   - held: how many ids the row holds; on return, how many it holds now.
-    ///   - history: all ids of the sequence; the last one has not been read yet.
-    func makeRoom(row: Int, held: inout Int, history: [Int32]) throws {
-        let context = source.contextLength
-        guard held >= context else { return }
-        let keep = max(0, context - options.slideStep)
-        try history.withUnsafeBufferPointer { all in
-            let read = all.count - 1
-            try source.replace(row: row, ids: UnsafeBufferPointer(rebasing: all[(read - keep)..<read]))
-        }
-        held = keep
+        return result
     }
 }

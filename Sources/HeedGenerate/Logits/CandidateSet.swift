@@ -1,16 +1,14 @@
-import CHeedKernels
 import HeedSupport
 
 /// The ids that may come next, with their logits and probabilities, in ascending order of ids.
 ///
 /// Filters remove candidates; probabilities are the softmax over those left: `exp` in single precision by the
 /// project's kernel, sums in double precision over 8 lanes and one tree, so that the bits depend on the logits only.
-/// Ties are won by the lowest id. All memory is allocated by `init`. Cost of a filter: one pass over the candidates and,
-/// where an order is needed, a heap from which only those that stay are taken.
-public struct CandidateSet: ~Copyable {
+/// All memory is allocated by `init`. Cost of a filter: one pass over the candidates and, where an order is needed, a
+/// heap from which only those that stay are taken.
+struct CandidateSet: ~Copyable {
     /// How many candidates are left.
-    public private(set) var count = 0
-    private let vocabulary: Int
+    private(set) var count = 0
     private let idBase: UnsafeMutablePointer<Int32>
     private let logitBase: UnsafeMutablePointer<Float>
     /// exp(logit − maximum)
@@ -18,15 +16,14 @@ public struct CandidateSet: ~Copyable {
     private let keyBase: UnsafeMutablePointer<Float>
     private let keepBase: UnsafeMutablePointer<Bool>
     private let heapBase: UnsafeMutablePointer<Int32>
-    private let exponential: ExponentialKernel
-    private var maximum: Float = 0
+    private let exponential = ExponentialKernel()
+    /// The largest logit, once there are exponentials.
+    private(set) var maximum: Float = 0
     private var sum = 0.0
     private var isNormalised = false
 
     /// Makes room for `vocabulary` candidates.
-    public init(vocabulary: Int) {
-        self.vocabulary = vocabulary
-        exponential = ExponentialKernel()
+    init(vocabulary: Int) {
         idBase = .allocate(capacity: vocabulary)
         logitBase = .allocate(capacity: vocabulary)
         exponentialBase = .allocate(capacity: vocabulary)
@@ -45,13 +42,10 @@ public struct CandidateSet: ~Copyable {
         heapBase.deallocate()
     }
 
-    /// The ids left, ascending.
-    public var ids: UnsafeBufferPointer<Int32> { UnsafeBufferPointer(start: idBase, count: count) }
-
     /// Takes every id whose logit is above −∞, divided by `temperature`.
     ///
     /// - Throws: `HeedError` of kind `numeric` when a logit is NaN or +∞ or when no id is left.
-    public mutating func load(_ logits: UnsafeBufferPointer<Float>, temperature: Float = 1) throws {
+    mutating func load(_ logits: UnsafeBufferPointer<Float>, temperature: Float = 1) throws {
         count = 0
         isNormalised = false
         for (id, logit) in logits.enumerated() {
@@ -66,34 +60,45 @@ public struct CandidateSet: ~Copyable {
             logitBase[count] = value
             count += 1
         }
-        if count == 0 {
-            throw HeedError(
-                .numeric, "every id is banned, so no next token is left",
-                advice: "Loosen the n-gram ban, the suppressed tokens or the forced tokens")
-        }
+        if count == 0 { throw LogitsError.nothingLeft }
     }
 
-    /// Probability of the candidate at `position` (not the id).
-    public mutating func probability(at position: Int) -> Float {
+    /// The logits of the candidates, by position.
+    var logits: UnsafeBufferPointer<Float> { UnsafeBufferPointer(start: logitBase, count: count) }
+
+    /// exp(logit − largest logit) of the candidates, by position, and their sum.
+    mutating func exponentials() -> (values: UnsafeBufferPointer<Float>, sum: Double) {
         normalise()
-        return Float(Double(exponentialBase[position]) / sum)
+        return (UnsafeBufferPointer(start: exponentialBase, count: count), sum)
+    }
+
+    /// H = −Σ p log p, in nats.
+    mutating func entropy() -> Double {
+        normalise()
+        let logSum = ExactMathematics.log(sum)
+        var total = 0.0
+        for position in 0..<count {
+            let logProbability = (Double(logitBase[position]) - Double(maximum)) - logSum
+            total -= Double(exponentialBase[position]) / sum * logProbability
+        }
+        return total
     }
 
     /// Writes the distribution `[V]`, zero for ids that are no candidates.
-    public mutating func writeProbabilities(to row: UnsafeMutableBufferPointer<Float>) {
+    mutating func writeProbabilities(to row: UnsafeMutableBufferPointer<Float>) {
         normalise()
         row.update(repeating: 0)
         for position in 0..<count { row[Int(idBase[position])] = Float(Double(exponentialBase[position]) / sum) }
     }
 
     /// Writes the candidates' logits `[V]`, divided by the temperature, and −∞ for ids that are no candidates.
-    public func writeLogits(to row: UnsafeMutableBufferPointer<Float>) {
+    func writeLogits(to row: UnsafeMutableBufferPointer<Float>) {
         row.update(repeating: -.infinity)
         for position in 0..<count { row[Int(idBase[position])] = logitBase[position] }
     }
 
     /// The id at which the running sum of probabilities, over ascending ids, first exceeds `uniform` ∈ [0, 1).
-    public mutating func draw(uniform: Double) -> Int32 {
+    mutating func draw(uniform: Double) -> Int32 {
         normalise()
         var running = 0.0
         var last: Int32 = idBase[0]
@@ -113,105 +118,70 @@ public struct CandidateSet: ~Copyable {
         return body(exponentialBase)
     }
 
-    // MARK: - Filters
+    // MARK: - Removing candidates
 
-    /// Keeps the `k` most likely.
-    public mutating func keepTop(_ k: Int) {
-        guard k < count else { return }
-        heapify(keys: logitBase)
-        for _ in 0..<k { keepBase[Int(popHeap(keys: logitBase))] = true }
-        compact()
-    }
-
-    /// Keeps the smallest set of most likely ids whose probabilities sum to at least `mass`.
-    public mutating func keepNucleus(mass: Double, atLeast: Int) {
-        guard mass < 1 else { return }
-        normalise()
-        heapify(keys: logitBase)
-        var covered = 0.0
-        var kept = 0
-        while kept < count, kept < atLeast || covered < mass * sum {
-            let position = Int(popHeap(keys: logitBase))
-            keepBase[position] = true
-            covered += Double(exponentialBase[position])
-            kept += 1
+    /// Keeps the candidates that `isKept` says, by position, and the `atLeast` most likely.
+    mutating func keep(atLeast: Int, where isKept: (_ position: Int) -> Bool) {
+        for position in 0..<count { keepBase[position] = isKept(position) }
+        let least = min(atLeast, count)
+        if least == 1 {
+            // The most likely one alone needs no order.
+            var best = 0
+            for position in 0..<count where logitBase[position] > logitBase[best] { best = position }
+            keepBase[best] = true
+        } else {
+            var left = least
+            visit(by: logitBase) { position in
+                keepBase[position] = true
+                left -= 1
+                return left > 0
+            }
         }
         compact()
     }
 
-    /// Keeps ids of at least `share` times the highest probability.
-    public mutating func keepAtLeast(shareOfBest share: Double, atLeast: Int) {
-        guard share > 0 else { return }
-        normalise()
-        var best: Float = 0
-        for position in 0..<count { best = max(best, exponentialBase[position]) }
-        keepAbove(Double(best) * share, atLeast: atLeast)
-    }
-
-    /// Keeps ids of at least this probability.
-    public mutating func keepAtLeast(probability: Double, atLeast: Int) {
-        guard probability > 0 else { return }
-        normalise()
-        keepAbove(probability * sum, atLeast: atLeast)
-    }
-
-    /// Keeps ids of at least min(ε, √ε · exp(−entropy)).
-    public mutating func keepByEta(_ epsilon: Double, atLeast: Int) {
-        guard epsilon > 0 else { return }
-        let bound = min(epsilon, epsilon.squareRoot() * ExactMathematics.exp(-entropy()))
-        keepAtLeast(probability: bound, atLeast: atLeast)
-    }
-
-    /// Keeps the ids whose surprise −log p is nearest to the entropy, until their probabilities reach `mass`.
-    public mutating func keepTypical(mass: Double, atLeast: Int) {
-        guard mass < 1 else { return }
-        let entropy = entropy()
-        let logSum = ExactMathematics.log(sum)
-        for position in 0..<count {
-            let surprise = logSum - (Double(logitBase[position]) - Double(maximum))
-            keyBase[position] = -Float(abs(surprise - entropy))
-        }
-        heapify(keys: keyBase)
-        var covered = 0.0
-        var kept = 0
-        var bound = -Float.infinity
-        while kept < count {
-            let position = Int(popHeap(keys: keyBase))
-            // Those as far from the entropy as the last one that was needed stay too.
-            if kept >= atLeast, covered >= mass * sum, keyBase[position] < bound { break }
-            if covered < mass * sum { bound = keyBase[position] }
-            keepBase[position] = true
-            covered += Double(exponentialBase[position])
-            kept += 1
+    /// Shows candidates from the most likely on (of equals the lowest id first) and keeps those for which `isKept` is
+    /// true, up to the first for which it is false.
+    mutating func keepPrefix(while isKept: (_ position: Int) -> Bool) {
+        visit(by: logitBase) { position in
+            let keeps = isKept(position)
+            keepBase[position] = keeps
+            return keeps
         }
         compact()
     }
 
-    // MARK: - Parts
-
-    /// H = −Σ p log p, in nats.
-    private mutating func entropy() -> Double {
-        normalise()
-        let logSum = ExactMathematics.log(sum)
-        var total = 0.0
-        for position in 0..<count {
-            let logProbability = (Double(logitBase[position]) - Double(maximum)) - logSum
-            total -= Double(exponentialBase[position]) / sum * logProbability
+    /// The same in descending order of `key`, by position.
+    mutating func keepPrefix(by key: (_ position: Int) -> Float, while isKept: (_ position: Int, _ key: Float) -> Bool)
+    {
+        for position in 0..<count { keyBase[position] = key(position) }
+        visit(by: keyBase) { position in
+            let keeps = isKept(position, keyBase[position])
+            keepBase[position] = keeps
+            return keeps
         }
-        return total
+        compact()
     }
 
-    private mutating func keepAbove(_ bound: Double, atLeast: Int) {
-        for position in 0..<count { keepBase[position] = Double(exponentialBase[position]) >= bound }
-        heapify(keys: logitBase)
-        for _ in 0..<min(atLeast, count) { keepBase[Int(popHeap(keys: logitBase))] = true }
-        compact()
+    /// Shows positions in descending order of their keys, the lowest of equals first, until `goesOn` is false.
+    private func visit(by keys: UnsafeMutablePointer<Float>, _ goesOn: (_ position: Int) -> Bool) {
+        func before(_ left: Int32, _ right: Int32) -> Bool {
+            let (a, b) = (keys[Int(left)], keys[Int(right)])
+            return a > b || (a == b && left < right)
+        }
+        for position in 0..<count { heapBase[position] = Int32(position) }
+        Heap.order(UnsafeMutableBufferPointer(start: heapBase, count: count), before: before)
+        var size = count
+        while size > 0, goesOn(Int(heapBase[0])) {
+            size -= 1
+            heapBase[0] = heapBase[size]
+            Heap.sink(UnsafeMutableBufferPointer(start: heapBase, count: size), before: before)
+        }
     }
 
     private mutating func normalise() {
         if isNormalised { return }
-        maximum = -.infinity
-        for position in 0..<count { maximum = max(maximum, logitBase[position]) }
+        maximum = laneMaximum(logits)
         for position in 0..<count { exponentialBase[position] = logitBase[position] - maximum }
         exponential.apply(exponentialBase, count: count)
         sum = laneSum(UnsafeBufferPointer(start: exponentialBase, count: count))
@@ -232,48 +202,19 @@ public struct CandidateSet: ~Copyable {
         if kept != count { isNormalised = false }
         count = kept
     }
+}
 
-    // MARK: - A heap of positions: highest key first, lowest position of equals
-
-    private var heapSize = 0
-
-    private mutating func heapify(keys: UnsafeMutablePointer<Float>) {
-        heapSize = count
-        for position in 0..<count { heapBase[position] = Int32(position) }
-        var parent = count / 2 - 1
-        while parent >= 0 {
-            sink(parent, keys)
-            parent -= 1
-        }
+/// What can be wrong with a row of logits.
+enum LogitsError {
+    static var nothingLeft: HeedError {
+        HeedError(
+            .numeric, "every id is banned, so no next token is left",
+            advice: "Loosen the n-gram ban, the suppressed tokens or the forced tokens")
     }
 
-    private mutating func popHeap(keys: UnsafeMutablePointer<Float>) -> Int32 {
-        let top = heapBase[0]
-        heapSize -= 1
-        heapBase[0] = heapBase[heapSize]
-        sink(0, keys)
-        return top
-    }
-
-    private func comesBefore(_ left: Int32, _ right: Int32, _ keys: UnsafeMutablePointer<Float>) -> Bool {
-        let a = keys[Int(left)]
-        let b = keys[Int(right)]
-        return a > b || (a == b && left < right)
-    }
-
-    private func sink(_ start: Int, _ keys: UnsafeMutablePointer<Float>) {
-        var parent = start
-        let size = heapSize
-        guard parent < size else { return }
-        let moving = heapBase[parent]
-        while true {
-            var child = 2 * parent + 1
-            if child >= size { break }
-            if child + 1 < size, comesBefore(heapBase[child + 1], heapBase[child], keys) { child += 1 }
-            if !comesBefore(heapBase[child], moving, keys) { break }
-            heapBase[parent] = heapBase[child]
-            parent = child
-        }
-        heapBase[parent] = moving
+    static func notFinite(_ what: String, id: Int? = nil) -> HeedError {
+        HeedError(
+            .numeric, what, in: id.map { "logits of id \($0)" } ?? "logits",
+            advice: "Check the weights with `heed verify`")
     }
 }

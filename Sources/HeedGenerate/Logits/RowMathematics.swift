@@ -56,6 +56,21 @@ func laneMaximum(_ x: UnsafeBufferPointer<Float>) -> Float {
     return maximum
 }
 
+/// Whether any of `x` is NaN.
+func holdsNaN(_ x: UnsafeBufferPointer<Float>) -> Bool {
+    let whole = x.count & ~15
+    var odd = SIMDMask<SIMD16<Int32>>(repeating: false)
+    if let base = x.baseAddress {
+        var index = 0
+        while index < whole {
+            let next = UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<Float>.self)
+            odd .|= next .!= next
+            index += 16
+        }
+    }
+    return any(odd) || x[whole...].contains { $0.isNaN }
+}
+
 /// Writes log probabilities of `logits [V]` into `row`: (x − max) − log Σ exp(x − max), each difference in single
 /// precision as PyTorch has it, so that sums over beams round as they do there.
 ///

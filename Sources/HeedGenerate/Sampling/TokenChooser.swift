@@ -1,30 +1,25 @@
 import HeedSupport
 
-/// Chooses the next token of a sequence from its logits.
+/// Chooses the next ids of one sequence from its logits: a chain of rules and filters.
 ///
-/// Order: the rules of `LogitsRules`, then for draws temperature, top-k, top-p, min-p, typical, epsilon and eta cutoff,
-/// softmax, draw. One chooser serves any number of sequences, one after the other, and allocates only in `init`.
-public struct TokenChooser: ~Copyable {
-    private let options: GenerationOptions
-    private var rules: LogitsRules
-    private var candidates: CandidateSet
-    private let exponential = ExponentialKernel()
-    /// A copy of the logits `[V]`, which rules and filters change.
-    private let row: UnsafeMutableBufferPointer<Float>
+/// Order: the rules of `GenerationOptions.rules`, then for draws temperature, the filters of `GenerationOptions.filters`,
+/// softmax, draw. Nothing is allocated after `init`.
+public struct TokenChooser {
+    private let rules: [any LogitsRule]
+    private let filters: [any CandidateFilter]
+    private let draws: Bool
+    private let temperature: Float
 
     /// A chooser for rows of `vocabulary` logits.
     ///
     /// - Throws: `HeedError` of kind `usage` or `badInput` for options that make no sense.
     public init(options: GenerationOptions, vocabulary: Int) throws {
         try options.validate(vocabulary: vocabulary)
-        self.options = options
-        rules = LogitsRules(options: options, vocabulary: vocabulary)
-        candidates = CandidateSet(vocabulary: vocabulary)
-        row = .allocate(capacity: vocabulary)
-        row.initialize(repeating: 0)
+        draws = options.isRandom
+        temperature = Float(options.temperature)
+        rules = options.rules
+        filters = options.filters
     }
-
-    deinit { row.deallocate() }
 
     /// Returns the next id.
     ///
@@ -37,87 +32,97 @@ public struct TokenChooser: ~Copyable {
     /// - Throws: `HeedError` of kind `numeric` when the logits hold NaN or infinity, or every id is banned.
     public mutating func choose(
         logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int,
-        random: SequenceRandom, probabilities: UnsafeMutableBufferPointer<Float>? = nil
+        random: SequenceRandom, probabilities: UnsafeMutableBufferPointer<Float>? = nil, memory: ChoosingMemory
     ) throws -> Int32 {
-        try copy(logits)
-        rules.apply(to: row, history: history, generated: generated)
-        guard options.isRandom else {
+        try check(logits, memory)
+        _ = memory.row.update(fromContentsOf: logits)
+        apply(rules, SequenceView(history: history, generated: generated), memory)
+        let row = UnsafeBufferPointer(memory.row)
+        guard draws else {
             if let probabilities {
-                try candidates.load(UnsafeBufferPointer(row))
-                candidates.writeProbabilities(to: probabilities)
+                try memory.candidates.load(row)
+                memory.candidates.writeProbabilities(to: probabilities)
             }
             return try mostLikely(row)
         }
-        try candidates.load(UnsafeBufferPointer(row), temperature: Float(options.temperature))
-        filter(atLeast: options.minTokensToKeep)
-        if let probabilities { candidates.writeProbabilities(to: probabilities) }
-        return candidates.draw(uniform: random.uniform(step: generated))
+        try memory.candidates.load(row, temperature: temperature)
+        for filter in filters { filter.apply(to: &memory.candidates) }
+        if let probabilities { memory.candidates.writeProbabilities(to: probabilities) }
+        return memory.candidates.draw(uniform: random.uniform(step: generated))
     }
 
     /// Returns the log probabilities `[V]` of a beam's next ids, after the rules and, for draws, the filters.
     ///
-    /// As Hugging Face does it: the softmax comes first and is not repeated. Valid until the next call.
+    /// As Hugging Face does it: the softmax comes first and is not repeated. Valid until the memory is used again.
     /// - Throws: `HeedError` of kind `numeric` when the logits hold NaN or infinity.
     mutating func logProbabilities(
-        logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int
+        logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int, memory: ChoosingMemory
     ) throws -> UnsafeBufferPointer<Float> {
-        try check(logits)
-        guard candidates.withScratch({ logSoftmax(logits, into: row, scratch: $0, exponential: exponential) }) else {
-            throw HeedError(
-                .numeric, "the logits hold NaN or infinity", in: "logits",
-                advice: "Check the weights with `heed verify`")
+        try check(logits, memory)
+        let isFinite = memory.candidates.withScratch {
+            logSoftmax(logits, into: memory.row, scratch: $0, exponential: memory.exponential)
         }
-        rules.apply(to: row, history: history, generated: generated)
-        if options.isRandom, row.contains(where: { $0 > -.infinity }) {
-            try candidates.load(UnsafeBufferPointer(row), temperature: Float(options.temperature))
-            filter(atLeast: max(options.minTokensToKeep, max(2, options.endTokens.count + 1)))
-            candidates.writeLogits(to: row)
+        guard isFinite else { throw LogitsError.notFinite("the logits hold NaN or infinity") }
+        apply(rules, SequenceView(history: history, generated: generated), memory)
+        let row = UnsafeBufferPointer(memory.row)
+        if draws, row.contains(where: { $0 > -.infinity }) {
+            try memory.candidates.load(row, temperature: temperature)
+            for filter in filters { filter.apply(to: &memory.candidates) }
+            memory.candidates.writeLogits(to: memory.row)
         }
-        return UnsafeBufferPointer(row)
+        return row
     }
 
-    private func copy(_ logits: UnsafeBufferPointer<Float>) throws {
-        try check(logits)
-        _ = row.update(fromContentsOf: logits)
+    private func apply(_ rules: [any LogitsRule], _ sequence: SequenceView, _ memory: ChoosingMemory) {
+        for rule in rules { rule.apply(to: memory.row, after: sequence, memory: memory) }
     }
 
-    private func check(_ logits: UnsafeBufferPointer<Float>) throws {
-        guard logits.count == row.count else {
+    private func check(_ logits: UnsafeBufferPointer<Float>, _ memory: ChoosingMemory) throws {
+        guard logits.count == memory.row.count else {
             throw HeedError(
-                .badInput, "a row of logits has another length", in: "logits", expected: "\(row.count)",
+                .badInput, "a row of logits has another length", in: "logits", expected: "\(memory.row.count)",
                 got: "\(logits.count)")
         }
     }
 
-    private mutating func filter(atLeast least: Int) {
-        if options.topK > 0 { candidates.keepTop(max(options.topK, least)) }
-        candidates.keepNucleus(mass: options.topP, atLeast: least)
-        candidates.keepAtLeast(shareOfBest: options.minP, atLeast: least)
-        candidates.keepTypical(mass: options.typicalP, atLeast: least)
-        candidates.keepAtLeast(probability: options.epsilonCutoff, atLeast: least)
-        candidates.keepByEta(options.etaCutoff, atLeast: least)
+    /// The lowest id of those with the highest logit.
+    private func mostLikely(_ logits: UnsafeBufferPointer<Float>) throws -> Int32 {
+        let best = laneMaximum(logits)
+        guard best > -.infinity, best < .infinity, !holdsNaN(logits) else {
+            if let id = logits.firstIndex(where: { $0.isNaN || $0 == .infinity }) {
+                throw LogitsError.notFinite("a logit is \(logits[id])", id: id)
+            }
+            throw LogitsError.nothingLeft
+        }
+        return Int32(logits.firstIndex(of: best) ?? 0)
+    }
+}
+
+extension GenerationOptions {
+    /// The rules that are asked for, in the order of Hugging Face's `generate`.
+    var rules: [any LogitsRule] {
+        var rules: [any LogitsRule] = []
+        if repetitionPenalty != 1 { rules.append(RepetitionPenalty(penalty: Float(repetitionPenalty))) }
+        if noRepeatNgramSize > 0 { rules.append(RepeatedNgrams(size: noRepeatNgramSize)) }
+        if !badWords.isEmpty { rules.append(BannedSequences(badWords, ends: endTokens)) }
+        if minNewTokens > 0 { rules.append(MinimumLength(newTokens: minNewTokens, ends: endTokens)) }
+        if let forcedBeginToken { rules.append(ForcedTokens(ids: [forcedBeginToken], place: 0)) }
+        if !forcedEndTokens.isEmpty { rules.append(ForcedTokens(ids: forcedEndTokens, place: maxNewTokens - 1)) }
+        if !suppressedTokens.isEmpty { rules.append(SuppressedTokens(ids: suppressedTokens)) }
+        return rules
     }
 
-    /// The lowest id of those with the highest logit.
-    private func mostLikely(_ logits: UnsafeMutableBufferPointer<Float>) throws -> Int32 {
-        var best = -Float.infinity
-        var chosen = -1
-        for id in 0..<logits.count {
-            let logit = logits[id]
-            if logit > best {
-                best = logit
-                chosen = id
-            } else if logit != logit {
-                throw HeedError(
-                    .numeric, "a logit is not a number", in: "logits of id \(id)",
-                    advice: "Check the weights with `heed verify`")
-            }
-        }
-        guard chosen >= 0, best < .infinity else {
-            throw HeedError(
-                .numeric, chosen < 0 ? "every id is banned, so no next token is left" : "a logit is infinite",
-                advice: chosen < 0 ? "Loosen the n-gram ban, the suppressed tokens or the forced tokens" : nil)
-        }
-        return Int32(chosen)
+    /// The filters that are asked for, in their order, for draws.
+    var filters: [any CandidateFilter] {
+        // A beam needs continuations that do not end.
+        let least = numBeams > 1 ? max(minTokensToKeep, max(2, endTokens.count + 1)) : minTokensToKeep
+        var filters: [any CandidateFilter] = []
+        if topK > 0 { filters.append(TopK(count: max(topK, least))) }
+        if topP < 1 { filters.append(TopP(mass: topP, atLeast: least)) }
+        if minP > 0 { filters.append(MinP(share: minP, atLeast: least)) }
+        if typicalP < 1 { filters.append(Typical(mass: typicalP, atLeast: least)) }
+        if epsilonCutoff > 0 { filters.append(EpsilonCutoff(probability: epsilonCutoff, atLeast: least)) }
+        if etaCutoff > 0 { filters.append(EtaCutoff(epsilon: etaCutoff, atLeast: least)) }
+        return filters
     }
 }

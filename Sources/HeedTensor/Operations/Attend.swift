@@ -139,7 +139,8 @@ struct AttendOperation: Operation {
                 cache: cache, bias: binder.value(bias?.table), bias_buckets: Int32(bias?.table.shape.first ?? 0),
                 bias_max_distance: Int32(bias?.maximumDistance ?? 0),
                 bias_bidirectional: bias?.bidirectional == true ? 1 : 0, heads: Int32(shape.heads),
-                causal: shape.causal ? 1 : 0, scale: shape.scale, scratch: scratch(binder)),
+                causal: shape.causal ? 1 : 0, scale: shape.scale,
+                scratch: binder.scratch(heed_attention_scratch(Int64(shape.width), 0, 1))),
             rows: binder.rows, cost: sharingCost)
     }
 
@@ -228,7 +229,8 @@ extension Tensor {
     public func attending(
         toCached cache: KeyValueCache, layer: Int, _ shape: AttentionShape, batch: TokenBatch, memoryBatch: TokenBatch
     ) -> Tensor {
-        attend([self], shape, .cachedMemory(cache, layer: layer, memoryBatch), batch, nil, 0, nil, cache.capacity)
+        attend(
+            [self], shape, .cachedMemory(cache, layer: layer, memoryBatch), batch, nil, 0, nil, trace.maximumLength)
     }
 
     private func attend(

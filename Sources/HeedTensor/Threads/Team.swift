@@ -133,18 +133,16 @@ public final class Team: @unchecked Sendable {
         walk(steps, as: 0)
     }
 
-    /// Runs `body` once for each part on a thread of its own, and returns when all are done.
+    /// Runs the work once for each part on a thread of its own, and returns when all are done. Allocates nothing.
     ///
     /// The parts run at the same time: each must keep to what is its own. Callers that come at once wait for each other.
-    public func share(_ body: (_ part: Int, _ parts: Int) -> Void) {
-        withoutActuallyEscaping(body) { body in
-            withUnsafePointer(to: body) { work in
-                let step = Step(
-                    kernel: { raw, part, parts in
-                        raw?.assumingMemoryBound(to: SharedWork.self).pointee(Int(part), Int(parts))
-                    }, arguments: UnsafeRawPointer(work), rows: nil, shareFrom: 0)
-                withUnsafePointer(to: step) { run(UnsafeBufferPointer(start: $0, count: 1)) }
-            }
+    public func share(_ work: any TeamWork) {
+        withUnsafePointer(to: work) { work in
+            let step = Step(
+                kernel: { raw, part, parts in
+                    raw?.assumingMemoryBound(to: (any TeamWork).self).pointee.run(part: Int(part), of: Int(parts))
+                }, arguments: UnsafeRawPointer(work), rows: nil, shareFrom: 0)
+            withUnsafePointer(to: step) { run(UnsafeBufferPointer(start: $0, count: 1)) }
         }
     }
 
@@ -212,7 +210,11 @@ public final class Team: @unchecked Sendable {
     }
 }
 
-private typealias SharedWork = (_ part: Int, _ parts: Int) -> Void
+/// Work that a team divides: an object, because a closure that threads are handed would be allocated.
+public protocol TeamWork: AnyObject {
+    /// Does one of `parts` parts, while others are done.
+    func run(part: Int, of parts: Int)
+}
 
 /// What a new thread is told. Unmanaged, because the team joins its threads before it goes.
 private final class WorkerStart {

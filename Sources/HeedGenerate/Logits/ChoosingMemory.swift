@@ -1,0 +1,43 @@
+/// What a thread needs to choose ids from rows of `[V]` logits: rows of any number of sequences, one after the other.
+///
+/// All of it is allocated by `init`.
+public final class ChoosingMemory {
+    /// A copy of the logits `[V]`, which rules change.
+    let row: UnsafeMutableBufferPointer<Float>
+    /// The ids that filters have left.
+    var candidates: CandidateSet
+    let exponential = ExponentialKernel()
+    /// Ids whose stamp is the current one are marked.
+    private let stamps: UnsafeMutableBufferPointer<UInt32>
+    private var stamp: UInt32 = 0
+
+    /// Makes room for rows of `vocabulary` logits.
+    public init(vocabulary: Int) {
+        row = .allocate(capacity: vocabulary)
+        row.initialize(repeating: 0)
+        candidates = CandidateSet(vocabulary: vocabulary)
+        stamps = .allocate(capacity: vocabulary)
+        stamps.initialize(repeating: 0)
+    }
+
+    deinit {
+        row.deallocate()
+        stamps.deallocate()
+    }
+
+    /// Clears all marks.
+    func clearMarks() {
+        stamp &+= 1
+        if stamp == 0 {  // after 2³² rows the old stamps would be mistaken for new ones
+            stamps.update(repeating: 0)
+            stamp = 1
+        }
+    }
+
+    /// Marks an id of the vocabulary; false where it was marked.
+    func mark(_ id: Int32) -> Bool {
+        if stamps[Int(id)] == stamp { return false }
+        stamps[Int(id)] = stamp
+        return true
+    }
+}

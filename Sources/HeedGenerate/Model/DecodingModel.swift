@@ -1,0 +1,278 @@
+import HeedModels
+import HeedSupport
+import HeedTensor
+
+/// Continues sequences with a decoder or an encoder-decoder and a key-value cache in pages.
+///
+/// A pass reads new ids of any sequences, prompts in chunks and single ids alike; the output matrix sees only the rows
+/// whose logits are asked for. Sequences that were forked share their pages, and the keys and values of one source. A
+/// pass allocates nothing unless it is larger than any before. The logits of a sequence have the same bits for any
+/// chunks, company, number of threads, and without a cache.
+public final class DecodingModel: NextTokenModel {
+    /// The number of ids, V.
+    public let vocabulary: Int
+    /// How many ids a sequence can hold: the positions of the model.
+    public let contextLength: Int
+    /// How many ids of prompts one pass reads at most.
+    public var promptChunk: Int { options.promptChunk }
+
+    private let options: DecodingModelOptions
+    private let passes: ModelPasses
+    private let cache: KeyValueCache
+    /// For an encoder-decoder.
+    private let reader: SourceReader?
+    private let sourceVocabulary: Int
+    private var table = SlotTable(pageTokens: KeyValueCache.pageTokens)
+    /// By slot: how many ids it may hold (0: it holds a source or nothing), and the source that it reads.
+    private var slots: [Slot] = []
+    private var pass: DecodingPass?
+    private let copying: CopyingWork
+    private var additions: [Addition] = []
+    private var ids: [Int32] = []
+    private var outputs = 0
+    private var root = 0
+
+    private struct Slot {
+        var capacity = 0
+        var source: Int?
+    }
+
+    /// Ids that the next pass reads.
+    private struct Addition {
+        let slot: Int
+        /// In the list of ids.
+        let ids: Range<Int>
+        /// How many ids the slot held before.
+        let past: Int
+        let outputs: Int
+    }
+
+    /// Prepares a model: its matrices are packed when the first pass comes.
+    ///
+    /// - Throws: `HeedError` (`unsupported`) for a model that continues nothing.
+    public init(_ model: Model, runtime: Runtime, options: DecodingModelOptions = DecodingModelOptions()) throws {
+        self.options = options
+        passes = ModelPasses(model, runtime: runtime, precision: options.precision)
+        if model.architecture.readsSource {
+            let shape = try model.encoderDecoder.configuration
+            vocabulary = shape.vocabulary
+            contextLength = shape.context
+            sourceVocabulary = shape.sourceVocabulary
+            cache = KeyValueCache(
+                layers: shape.decoder.layers, heads: shape.decoder.heads, width: shape.decoder.headWidth)
+            reader = SourceReader(passes, cache: cache, chunk: options.promptChunk)
+        } else {
+            let shape = try model.decoder.configuration
+            vocabulary = shape.vocabulary
+            contextLength = shape.context
+            sourceVocabulary = 0
+            cache = KeyValueCache(layers: shape.layers, heads: shape.keyHeads, width: shape.headWidth)
+            reader = nil
+        }
+        copying = CopyingWork(cache)
+    }
+
+    /// The bytes of the cache's pages.
+    public var cacheBytes: Int { cache.byteCount }
+
+    /// Runs the last pass once more and returns what each kind of work in it took, in seconds; for benchmarks. Empty
+    /// before the first pass.
+    public func profile() -> [(name: String, seconds: Double, calls: Int)] { pass?.plan.profile() ?? [] }
+
+    // MARK: - Slots
+
+    public func open(source: [Int32]?, capacity: Int) throws -> Int {
+        let capacity = min(max(capacity, 1), contextLength)
+        guard let reader else {
+            let slot = table.open(capacity: capacity, root: 0)
+            try grow()
+            slots[slot] = Slot(capacity: capacity)
+            return slot
+        }
+        let source = try checked(source)
+        let memory = table.open(capacity: source.count, root: 0)
+        for id in source { try table.append(id, memory) }
+        let number = reader.add(source, slot: memory)
+        // Targets of one source hold the same for the same ids; those of two sources never do.
+        root -= 1
+        let slot = table.open(capacity: capacity, root: root)
+        try grow()
+        slots[slot] = Slot(capacity: capacity, source: number)
+        return slot
+    }
+
+    public func fork(_ slot: Int) throws -> Int {
+        let new = table.fork(slot)
+        try grow()
+        slots[new] = slots[slot]
+        if let source = slots[slot].source { reader?.retain(source) }
+        return new
+    }
+
+    public func close(_ slot: Int) throws {
+        try settle()
+        table.close(slot)
+        if let source = slots[slot].source, let memory = reader?.release(source) { table.close(memory) }
+        slots[slot] = Slot()
+    }
+
+    public func truncate(_ slot: Int, to count: Int) throws {
+        try settle()
+        table.truncate(slot, to: count)
+    }
+
+    private func checked(_ ids: [Int32]?) throws -> [Int32] {
+        guard let ids, !ids.isEmpty else {
+            throw HeedError(.badInput, "the source is empty", expected: "at least one id")
+        }
+        guard ids.count <= contextLength else {
+            throw HeedError(
+                .badInput, "the source is longer than the model's context", expected: "at most \(contextLength) ids",
+                got: "\(ids.count)")
+        }
+        if let id = ids.first(where: { $0 < 0 || Int($0) >= sourceVocabulary }) {
+            throw HeedError(
+                .badInput, "an id of the source is not in the vocabulary",
+                expected: "ids from 0 to \(sourceVocabulary - 1)", got: "\(id)")
+        }
+        return ids
+    }
+
+    /// Gives the cache what the table counts on.
+    private func grow() throws {
+        slots.append(contentsOf: repeatElement(Slot(), count: max(0, table.slotCount - slots.count)))
+        guard !isStateless else { return }
+        try cache.reserve(pages: table.pageCount)
+        cache.reserve(slots: table.slotCount, tokens: table.longestSlot)
+    }
+
+    /// Without a cache of the target: a decoder keeps nothing at all.
+    private var isStateless: Bool { options.cache == .none && reader == nil }
+
+    /// Makes the copies and placements that the table asks for.
+    private func settle() throws {
+        guard !table.copies.isEmpty || !table.placements.isEmpty else { return }
+        if !isStateless {
+            for placement in table.placements {
+                cache.place(page: placement.page, slot: placement.slot, index: placement.index)
+            }
+            copying.copies = table.copies
+            if copying.copies.count > 1 { share(copying) } else { copying.run(part: 0, of: 1) }
+            copying.copies = []
+        }
+        table.clearWork()
+    }
+
+    // MARK: - Passes
+
+    public func add(_ new: UnsafeBufferPointer<Int32>, to slot: Int, outputs wanted: Int) throws -> Int {
+        let past = table.count(slot)
+        guard wanted <= new.count else {
+            throw HeedError(
+                .usage, "more logits are asked for than ids are given", expected: "at most \(new.count)",
+                got: "\(wanted)")
+        }
+        guard past + new.count <= slots[slot].capacity else {
+            throw HeedError(
+                .usage, "a sequence is longer than was announced", expected: "at most \(slots[slot].capacity) ids",
+                got: "\(past + new.count)")
+        }
+        let first = ids.count
+        for id in new {
+            ids.append(id)
+            try table.append(id, slot)
+        }
+        additions.append(Addition(slot: slot, ids: first..<ids.count, past: past, outputs: wanted))
+        defer { outputs += wanted }
+        return outputs
+    }
+
+    public func run() throws {
+        defer {
+            additions.removeAll(keepingCapacity: true)
+            ids.removeAll(keepingCapacity: true)
+            outputs = 0
+        }
+        guard !additions.isEmpty else { return }
+        try settle()
+        try reader?.run()
+        let longest = slots.reduce(1) { max($0, $1.capacity) }
+        if options.cache == .none {
+            try runWithoutCache(longest: longest)
+            return
+        }
+        let pass = try pass(rows: ids.count, sequences: additions.count, outputs: outputs, longest: longest)
+        pass.clear()
+        for addition in additions {
+            try ids.withUnsafeBufferPointer {
+                try pass.append(
+                    UnsafeBufferPointer(rebasing: $0[addition.ids]), slot: addition.slot, past: addition.past,
+                    outputs: addition.outputs, source: source(of: addition.slot))
+            }
+        }
+        pass.plan.forward()
+    }
+
+    /// Every sequence by itself, from its first id on.
+    private func runWithoutCache(longest: Int) throws {
+        var done = 0
+        let all = try pass(
+            rows: longest, sequences: 1, outputs: additions.reduce(1) { max($0, $1.outputs) }, longest: longest,
+            kept: outputs)
+        for addition in additions where addition.outputs > 0 {
+            all.clear()
+            let whole = table.ids(addition.slot)
+            try whole.withUnsafeBufferPointer {
+                try all.append(
+                    $0, slot: 0, past: 0, outputs: addition.outputs, source: source(of: addition.slot))
+            }
+            all.plan.forward()
+            all.keep(addition.outputs, at: done)
+            done += addition.outputs
+        }
+    }
+
+    private func source(of slot: Int) -> SourceReader.Source? { slots[slot].source.flatMap { reader?.sources[$0] } }
+
+    public func logits(_ number: Int) -> UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(start: pass.map { $0.logits + number * vocabulary }, count: vocabulary)
+    }
+
+    /// The pass, made anew where the one that is there is too small: then with room for twice as much.
+    private func pass(
+        rows: Int, sequences: Int, outputs: Int, longest: Int, kept: Int = 0
+    ) throws -> DecodingPass {
+        let wanted = DecodingPass.Size(
+            rows: rows, sequences: sequences, outputs: outputs, longest: longest, kept: kept)
+        if let pass, pass.size.holds(wanted) { return pass }
+        var size = pass.map { wanted.grown(from: $0.size) } ?? wanted
+        size.longest = min(size.longest, contextLength)
+        pass = nil
+        let new = try DecodingPass(
+            passes, size: size, cache: options.cache == .none ? nil : cache, memory: reader == nil ? nil : cache)
+        pass = new
+        return new
+    }
+
+    // MARK: - Threads
+
+    /// The number of threads.
+    public var shares: Int { passes.runtime.team.count }
+
+    /// Divides work among the threads that also compute the model.
+    public func share(_ work: any TeamWork) { passes.runtime.team.share(work) }
+}
+
+/// The copies that slots ask for: each goes to a page of its own, from pages that nobody writes now.
+private final class CopyingWork: TeamWork {
+    var copies: [SlotTable.Copy] = []
+    private let cache: KeyValueCache
+
+    init(_ cache: KeyValueCache) { self.cache = cache }
+
+    func run(part: Int, of parts: Int) {
+        for index in stride(from: part, to: copies.count, by: parts) {
+            cache.copy(tokens: copies[index].tokens, from: copies[index].from, to: copies[index].to)
+        }
+    }
+}
