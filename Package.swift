@@ -25,14 +25,15 @@ let package = Package(
         // How a processor computes it: lowered operations, threads, caches, updates.
         .target(name: "HeedProcessor", dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"]),
         // Linear … Block.
-        .target(name: "HeedLayers", dependencies: ["HeedTensor", "HeedSupport"]),
+        .target(name: "HeedLayers", dependencies: ["HeedSupport", "HeedTensor"]),
         // Files of weights: safetensors, PyTorch, GGUF, and converting between them.
-        .target(name: "HeedWeights", dependencies: ["CHeedKernels", "HeedTensor", "HeedSupport"]),
+        .target(name: "HeedWeights", dependencies: ["CHeedKernels", "HeedSupport"]),
         // ids → embeddings → blocks → logits.
         .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // Models at work: passes over rows of ids, embeddings, classes, masked tokens.
         .target(
-            name: "HeedRun", dependencies: ["HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
+            name: "HeedRun",
+            dependencies: ["HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // logits → ids.
         .target(
             name: "HeedGenerate",
@@ -46,37 +47,45 @@ let package = Package(
         // Any pass → story.
         .target(
             name: "HeedExplain",
-            dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
+            dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // Umbrella.
         .target(
             name: "Heed",
-            dependencies: ["HeedTokenizers", "HeedGenerate", "HeedRun", "HeedTrain", "HeedExplain"]),
+            dependencies: [
+                "HeedExplain", "HeedGenerate", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport",
+                "HeedTensor", "HeedTokenizers", "HeedTrain", "HeedWeights",
+            ]),
         // The command line.
         .executableTarget(
             name: "HeedCommand",
-            dependencies: ["Heed", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: [
+                "Heed", "HeedGenerate", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "HeedTokenizers",
+                "HeedWeights", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
 
         // Where tests find golden files.
         .target(name: "TestFixtures", dependencies: ["HeedSupport"], path: "Tests/TestFixtures"),
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
-        .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers", "TestFixtures"]),
+        .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedSupport", "HeedTokenizers", "TestFixtures"]),
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
         .testTarget(
-            name: "HeedTensorTests", dependencies: ["CHeedKernels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
+            name: "HeedTensorTests",
+            dependencies: ["CHeedKernels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
         // Every operation once more, slow, obvious and in double precision: the oracle of the tests.
         .target(
-            name: "ReferenceBackend", dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"],
+            name: "ReferenceBackend",
+            dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"],
             path: "Tests/ReferenceBackend"),
         .testTarget(
             name: "HeedProcessorTests",
             dependencies: ["HeedProcessor", "HeedSupport", "HeedTensor", "ReferenceBackend"]),
-        .testTarget(name: "HeedWeightsTests", dependencies: ["HeedWeights", "TestFixtures"]),
+        .testTarget(name: "HeedWeightsTests", dependencies: ["HeedSupport", "HeedWeights", "TestFixtures"]),
         .testTarget(name: "HeedLayersTests", dependencies: ["HeedLayers", "HeedTensor"]),
         .testTarget(
             name: "HeedModelsTests",
             dependencies: [
-                "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "ReferenceBackend",
-                "TestFixtures",
+                "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "HeedWeights",
+                "ReferenceBackend", "TestFixtures",
             ]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
@@ -84,20 +93,34 @@ let package = Package(
             name: "HeedGenerateTests",
             dependencies: [
                 "CAllocationCounter", "HeedGenerate", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun",
-                "HeedSupport",
-                "HeedTensor", "HeedWeights", "TestFixtures",
+                "HeedSupport", "HeedTensor", "HeedWeights", "TestFixtures",
             ]),
         .testTarget(
             name: "HeedTrainTests",
             dependencies: [
                 "CAllocationCounter", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport",
-                "HeedTensor",
-                "HeedTrain", "HeedWeights", "TestFixtures",
+                "HeedTensor", "HeedTrain", "HeedWeights", "TestFixtures",
             ]),
-        .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain", "TestFixtures"]),
+        .testTarget(
+            name: "HeedExplainTests",
+            dependencies: ["HeedExplain", "HeedSupport", "HeedWeights", "TestFixtures"]),
         .testTarget(name: "HeedTests", dependencies: ["Heed", "TestFixtures"]),
-        .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand"]),
+        .testTarget(
+            name: "HeedCommandTests",
+            dependencies: [
+                "Heed", "HeedCommand", "HeedSupport", "HeedTokenizers", "HeedWeights",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )
+
+// What continuous integration asks for: no warning passes. A setting of ours only, so that nobody who depends on Heed
+// is held to it.
+if Context.environment["HEED_STRICT"] != nil {
+    for target in package.targets {
+        target.swiftSettings = (target.swiftSettings ?? []) + [.treatAllWarnings(as: .error)]
+        target.cSettings = (target.cSettings ?? []) + [.treatAllWarnings(as: .error)]
+    }
+}

@@ -9,7 +9,7 @@ struct Storyteller {
     private var drawn: UInt64 = 0
 
     private init(seed: UInt64, story: Int) {
-        random = RandomSource(seed: seed, purpose: .shuffle, step: UInt32(truncatingIfNeeded: story))
+        random = RandomSource(seed: seed, purpose: .stories, step: UInt32(truncatingIfNeeded: story))
     }
 
     /// Returns `count` stories, one paragraph each, divided by blank lines.

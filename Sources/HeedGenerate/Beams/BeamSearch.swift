@@ -1,6 +1,7 @@
 import HeedProcessor
 import CHeedKernels
 import HeedSupport
+import HeedTensor
 
 /// Beam search for one prompt, with the semantics of Hugging Face's `generate`.
 ///
@@ -237,7 +238,7 @@ public final class BeamSearch {
     private func gumbel(row: Int, id: Int) -> Float {
         var word: UInt32 = 0
         let index = (random.row << 40) &+ UInt64(row * vocabulary + id)
-        heed_philox(random.seed, SequenceRandom.purpose &+ 1, UInt32(truncatingIfNeeded: generated), index, &word, 1)
+        heed_philox(random.seed, RandomPurpose.beams.number(), UInt32(truncatingIfNeeded: generated), index, &word, 1)
         let uniform = (Double(word) + 0.5) * 0x1p-32
         return Float(-ExactMathematics.log(-ExactMathematics.log(uniform)))
     }

@@ -1,12 +1,10 @@
-import HeedProcessor
 import CHeedKernels
+import HeedTensor
 
 /// The random numbers of one decoded sequence: the word at a step depends on seed, row and step only.
 ///
 /// Philox4x32-10 (Salmon et al. 2011) with the key `seed`, counter (row, purpose, step).
 public struct SequenceRandom: Sendable {
-    /// What the numbers are for; dropout and initialisation use other numbers of the same seed.
-    public static let purpose: UInt32 = 0x534D_504C
     /// The seed of the call.
     public let seed: UInt64
     /// The number of the sequence in the call.
@@ -23,7 +21,7 @@ public struct SequenceRandom: Sendable {
         var words: (UInt32, UInt32, UInt32, UInt32) = (0, 0, 0, 0)
         withUnsafeMutableBytes(of: &words) { bytes in
             heed_philox(
-                seed, SequenceRandom.purpose, UInt32(truncatingIfNeeded: step), row &* 4,
+                seed, RandomPurpose.decoding.number(), UInt32(truncatingIfNeeded: step), row &* 4,
                 bytes.baseAddress?.assumingMemoryBound(to: UInt32.self), 4)
         }
         let bits = UInt64(words.0) << 21 ^ UInt64(words.1) >> 11

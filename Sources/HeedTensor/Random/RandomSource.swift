@@ -2,13 +2,22 @@ import CHeedKernels
 
 /// What random numbers are for: part of every counter, so that no two uses share numbers. Every use is a case here.
 public enum RandomPurpose: UInt32, Sendable, CaseIterable {
+    /// The first numbers of a new model.
     case initialisation = 1
+    /// Made-up data.
     case sampling = 2
+    /// The order of windows and rows of training data.
     case shuffle = 3
     /// Stories that `heed demo` makes up.
     case stories = 4
-    /// Dropout sites count up from here, so it is the last.
+    /// The order of batches of sentence pairs.
+    case pairs = 5
+    /// Dropout sites count up from here, a million of them at most.
     case dropout = 16
+    /// Ids that are drawn while decoding.
+    case decoding = 0x534D_504C
+    /// Ids that beam search draws.
+    case beams = 0x534D_504D
 
     /// The number in the counter, of one of several sites of this purpose.
     public func number(site: UInt32 = 0) -> UInt32 { rawValue + site }

@@ -131,7 +131,7 @@ public final class ParallelText {
         }
         if !open.isEmpty { batches.append(open) }
         if order == .shuffled {
-            let permutation = Permutation(count: batches.count, seed: seed, epoch: epoch, purpose: 5)
+            let permutation = Permutation(count: batches.count, seed: seed, epoch: epoch, purpose: .pairs)
             batches = batches.indices.map { batches[permutation[$0]] }
         }
         cached = (epoch, batches)

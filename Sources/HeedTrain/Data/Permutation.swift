@@ -1,5 +1,6 @@
 import HeedProcessor
 import CHeedKernels
+import HeedTensor
 
 /// A shuffling of 0 ..< count that is computed place by place, without a table.
 ///
@@ -11,12 +12,12 @@ public struct Permutation: Sendable {
     /// How many places there are.
     public let count: Int
     private let seed: UInt64
-    private let purpose: UInt32
+    private let purpose: RandomPurpose
     private let epoch: UInt32
     private let halfBits: UInt64
 
     /// The shuffling of `count` places in `epoch`.
-    public init(count: Int, seed: UInt64, epoch: Int, purpose: UInt32 = 3) {
+    public init(count: Int, seed: UInt64, epoch: Int, purpose: RandomPurpose = .shuffle) {
         self.count = count
         self.seed = seed
         self.purpose = purpose
@@ -39,7 +40,7 @@ public struct Permutation: Sendable {
         var right = value & mask
         for round in 0..<8 as Range<UInt64> {
             var word: UInt32 = 0
-            heed_philox(seed, purpose, epoch, right << 8 | round, &word, 1)
+            heed_philox(seed, purpose.number(), epoch, right << 8 | round, &word, 1)
             (left, right) = (right, left ^ (UInt64(word) & mask))
         }
         return left << halfBits | right
