@@ -67,7 +67,7 @@ struct DocumentTests {
         }
         try save("heed-demo", .decoder(.gpt2(width: 16, layers: 1, heads: 2, vocabulary: 512, context: 64)), .gpt2)
         try tokenizer.save(to: samples.path("heed-demo"))
-        try save("my-model", .decoder(.gpt2(width: 16, layers: 1, heads: 2, vocabulary: 4000, context: 64)), .gpt2)
+        try save("my-model", .decoder(.gpt2(width: 16, layers: 1, heads: 2, vocabulary: 4000, context: 128)), .gpt2)
         try save(
             "de-en",
             .encoderDecoder(.original(width: 16, layers: 1, heads: 2, inner: 16, vocabulary: 200, context: 64)), .marian
