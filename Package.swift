@@ -96,7 +96,7 @@ let package = Package(
             ]),
         .testTarget(name: "HeedExplainTests", dependencies: ["HeedExplain", "TestFixtures"]),
         .testTarget(name: "HeedTests", dependencies: ["Heed", "TestFixtures"]),
-        .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand"]),
+        .testTarget(name: "HeedCommandTests", dependencies: ["HeedCommand", "TestFixtures"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
