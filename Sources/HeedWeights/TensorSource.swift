@@ -80,6 +80,12 @@ extension TensorSource {
         }
     }
 
+    /// Converts a stored matrix `[m, n]` to rows of its transpose, without a check for finiteness.
+    func readTransposed(_ tensor: StoredTensor, into destination: UnsafeMutableBufferPointer<Float>) throws {
+        let matrix = try MatrixView(tensor, transposed: true, rows: nil)
+        try withView(of: tensor) { transpose($0.bytes, tensor.type, matrix, into: destination) }
+    }
+
     /// The elements of a tensor of any type as 32-bit floats, without a check for finiteness.
     public func floats(_ name: String) throws -> [Float] {
         let tensor = try required(name)

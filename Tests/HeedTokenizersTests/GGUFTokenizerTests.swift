@@ -147,7 +147,7 @@ struct GGUFTokenizerTests {
             $0.add("tokenizer.ggml.tokens", ["a"])
         }
         try expectError("strange-pattern") { $0 = Self.byteLevel(pattern: "strange-pattern") }
-        try expectError("occurs twice") {
+        try expectError("there twice") {
             $0 = Self.byteLevel()
             $0.add("tokenizer.ggml.pre", "gpt-2")
         }
@@ -162,7 +162,7 @@ struct GGUFTokenizerTests {
             $0.add("tokenizer.ggml.eos_token_id", 100_000)
             $0.add("tokenizer.ggml.bos_token_id", 100_000)
         }
-        try expectError("wrong kind") { $0.add("tokenizer.ggml.model", 3) }
+        try expectError("cannot be used") { $0.add("tokenizer.ggml.model", 3) }
     }
 
     @Test("a head that is cut or changed anywhere is read or refused, never a trap")
@@ -180,10 +180,8 @@ struct GGUFTokenizerTests {
                     [0, 1, 0x7F, 0x80, 0xFF, UInt8.random(in: 0...255, using: &random)]
                     .randomElement(using: &random) ?? 0
             }
-            bytes.withUnsafeBytes { buffer in
-                do { _ = try GGUFMetadata(buffer, in: "m.gguf") } catch {
-                    #expect((error as? HeedError)?.place == "m.gguf")
-                }
+            do { _ = try GGUFPreamble(MappedFile(copying: bytes, path: "m.gguf")) } catch {
+                #expect((error as? HeedError)?.place == "m.gguf")
             }
         }
     }

@@ -52,16 +52,16 @@ struct Llama2CTests {
         #expect(file.configuration.width == 8 && file.configuration.vocabulary == 10)
         #expect(file.configuration.isTied == tied)
         #expect(file.tensors.count == 3 + 2 * 9 - (tied ? 1 : 0))
-        #expect(file.tensor(named: "layers.1.attention.wk.weight")?.shape == [4, 8])
-        #expect(file.tensor(named: "layers.1.feed_forward.w2.weight")?.shape == [8, 12])
-        let table = try file.floats("tok_embeddings.weight")
+        #expect(file.tensor(named: "model.layers.1.self_attn.k_proj.weight")?.shape == [4, 8])
+        #expect(file.tensor(named: "model.layers.1.mlp.down_proj.weight")?.shape == [8, 12])
+        let table = try file.floats("model.embed_tokens.weight")
         switch version {
         case 0:
             #expect(table == (0..<80).map { Float($0) })
-            #expect(try file.floats("layers.0.attention_norm.weight").first == 80)
+            #expect(try file.floats("model.layers.0.input_layernorm.weight").first == 80)
             if !tied {
                 #expect(
-                    try file.floats("output.weight").last == Float(Self.bytes(version: 0, tied: false).count / 4 - 8))
+                    try file.floats("lm_head.weight").last == Float(Self.bytes(version: 0, tied: false).count / 4 - 8))
             }
         case 1: #expect(table == (40..<120).map { Float($0) })
         default: #expect(table == (0..<80).map { Float(2 * ($0 - 5)) })

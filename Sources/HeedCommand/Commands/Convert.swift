@@ -9,7 +9,8 @@ struct Convert: ParsableCommand {
         discussion: """
             The output's format is told by its name: a path that ends in .safetensors or .gguf is such a file, any other \
             is a folder, which gets a model.safetensors. The input may also be a PyTorch file or a llama2.c checkpoint; \
-            what it is is told by its content. Memory stays small however large the file is.
+            what it is is told by its content. A GGUF file gets the names, keys, tokenizer and chat template that \
+            llama.cpp reads. Memory stays small however large the file is.
             """)
 
     @Argument(help: ArgumentHelp("A model folder or a file of weights.", valueName: "in"))
@@ -31,30 +32,105 @@ struct Convert: ParsableCommand {
     var overwrite = false
 
     func run() throws {
+        let input = try locateModel(self.input)
         let source = try openTensors(path: input)
         let toGGUF = output.hasSuffix(".gguf")
-        guard tensorsOnly || !(toGGUF || source is GGUFFile) else {
-            throw HeedError(
-                .unsupported, "the names of a model's tensors in GGUF files are not known yet", in: input,
-                advice: "Use --tensors-only to copy the tensors under the names that they have")
-        }
         let path = try outputPath(toGGUF)
-        let copy = try TensorCopy(source, to: toGGUF ? .gguf : .safetensors, type: dtype?.elementType)
+        if !tensorsOnly, toGGUF, !(source is GGUFFile) { return try export(input, to: path) }
+        // Published names stand in files of every other form.
+        let published: any TensorSource =
+            if !tensorsOnly, !toGGUF, let file = source as? GGUFFile { try GGUFModel(file) } else { source }
+        let copy = try TensorCopy(published, to: toGGUF ? .gguf : .safetensors, type: dtype?.elementType)
         report(source, copy)
         // The weights come last, so that a folder that has them is whole.
-        if !tensorsOnly, path != output, isDirectory(input) { try copyOtherFiles(from: input, to: output) }
-        let progress = Progress("Converting", total: copy.elementCount)
-        let tensors = copy.tensors { done in
+        if !tensorsOnly, path != output { try writeFolder(from: input) }
+        try write(copy.elementCount) { done in
+            if toGGUF {
+                try writeGGUF(path: path, metadata: metadata(of: source, copy), copy.tensors(elementsDone: done))
+            } else {
+                try writeSafetensors(path: path, copy.tensors(elementsDone: done))
+            }
+        }
+        StandardError.writeLine("Wrote \(path): \(copy.items.count) tensors, \(byteText(fileSize(path) ?? 0)).")
+    }
+
+    /// Runs long writing under a progress bar, and ends it where a signal asks for that.
+    private func write(_ count: Int, _ body: (@escaping (Int) throws -> Void) throws -> Void) throws {
+        let progress = Progress("Converting", total: count)
+        try body { done in
             try Signals.check(saved: "Nothing was written.")
             progress.update(done: done)
         }
-        if toGGUF {
-            try writeGGUF(path: path, metadata: metadata(of: source, copy), tensors)
-        } else {
-            try writeSafetensors(path: path, tensors)
-        }
         progress.finish()
-        StandardError.writeLine("Wrote \(path): \(copy.items.count) tensors, \(byteText(fileSize(path) ?? 0)).")
+    }
+
+    /// Writes a published model as llama.cpp has it, with its tokenizer and chat template.
+    private func export(_ folder: String, to path: String) throws {
+        let model = try StoredModel(path: folder)
+        let name = lastPathComponent(folder)
+        var export = try GGUFExport(
+            model.weights, configuration: model.document, in: model.file, name: name, type: dtype?.elementType)
+        if let dtype { export.metadata["general.file_type"] = .uint32(dtype.fileType) }
+        try addTokenizer(folder, model, &export)
+        func list(_ names: [String]) -> String {
+            names.prefix(4).joined(separator: ", ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
+        }
+        if !export.dropped.isEmpty {
+            StandardError.writeLine("GGUF files have no place for \(list(export.dropped)).")
+        }
+        if !export.added.isEmpty {
+            StandardError.writeLine(
+                "llama.cpp has no words for \(list(export.added)) of config.json; Heed reads them back.")
+        }
+        if !export.fallbacks.isEmpty, let dtype {
+            StandardError.writeLine(
+                "Rows of \(list(export.fallbacks)) are no whole blocks of \(dtype.rawValue) and became another type.")
+        }
+        let written = export
+        try write(written.elementCount) { done in
+            try writeGGUF(path: path, metadata: written.metadata, written.tensors(elementsDone: done))
+        }
+        StandardError.writeLine("Wrote \(path): \(written.tensorCount) tensors, \(byteText(fileSize(path) ?? 0)).")
+    }
+
+    /// Adds tokenizer and chat template, or says why not.
+    private func addTokenizer(_ folder: String, _ model: StoredModel, _ export: inout GGUFExport) throws {
+        if isDirectory(folder) {
+            do {
+                let tokenizer = try GGUFTokenizerWriter(folder: folder)
+                try tokenizer.write(
+                    to: &export.metadata, count: export.vocabulary, configuration: model.document,
+                    template: try GGUFTokenizerWriter.chatTemplate(folder: folder))
+                for remark in tokenizer.remarks { StandardError.writeLine(remark + ".") }
+            } catch let error as HeedError where error.kind == .unsupported {
+                StandardError.writeLine("The tokenizer was left out. " + error.description)
+            }
+        }
+        guard try export.metadata.string("tokenizer.ggml.model") ?? "none" == "none" else { return }
+        // Without tokens the file says how many there are.
+        let architecture = try export.metadata.string("general.architecture") ?? ""
+        export.metadata["tokenizer.ggml.model"] = .string("none")
+        export.metadata[architecture + ".vocab_size"] = .uint32(UInt32(clamping: export.vocabulary))
+    }
+
+    /// Writes what a folder has beside its weights: copied from a folder, or what a file of one model says.
+    private func writeFolder(from input: String) throws {
+        if isDirectory(input) { return try copyOtherFiles(from: input, to: output) }
+        guard let model = try? StoredModel(path: input) else { return }
+        var document = model.document
+        document["dtype"] = .string(dtype == .f16 ? "float16" : dtype == .bf16 ? "bfloat16" : "float32")
+        try writeAtomically(
+            path: joinPath(output, "config.json"), text: JSON.object(document).serialised(pretty: true) + "\n")
+        guard let metadata = (model.weights as? GGUFModel)?.file.metadata else { return }
+        if let template = try metadata.string("tokenizer.chat_template") {
+            try writeAtomically(path: joinPath(output, "chat_template.jinja"), text: template)
+        }
+        guard try metadata.string("tokenizer.ggml.model") ?? "none" != "none" else { return }
+        do {
+            try Tokenizer.copy(from: input, to: output)
+        } catch let error as HeedError where error.kind == .unsupported {
+            StandardError.writeLine("The tokenizer was not written. " + error.description)
+        }
     }
 
     /// The file to write: `output`, or `model.safetensors` in it.

@@ -51,6 +51,7 @@ struct Embed: ParsableCommand {
     }
 
     func run() throws {
+        let model = try locateModel(model)
         let loaded = try Model.loadTelling(folder: model)
         var ways = try SentencePooling(folder: model)
         if let way = pooling.flatMap({ SentencePooling.Way(rawValue: $0) }) { ways.ways = [way] }

@@ -19,7 +19,7 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         let description = try ModelDescription.readTelling(folder: model)
-        let weights = try openWeights(folder: model)
+        let weights = try StoredModel(path: model).weights
         let progress = Progress("Reading", total: max(weights.tensors.count, 1))
         for (index, tensor) in weights.tensors.enumerated() {
             try Signals.check()

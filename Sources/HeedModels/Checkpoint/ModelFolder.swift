@@ -17,14 +17,16 @@ struct ModelFolder {
     /// What a user should know: sentences without a full stop.
     private(set) var warnings: [String]
 
-    /// Reads `config.json`, `generation_config.json` and the headers of the weights.
+    /// Reads `config.json`, `generation_config.json` and the headers of the weights, or what a GGUF file or a llama2.c
+    /// checkpoint says of them.
     ///
     /// - Throws: `HeedError` naming file and key or tensor.
     init(_ folder: String) throws {
-        let reader = try openConfiguration(folder: folder)
+        let stored = try StoredModel(path: folder)
+        let reader = try ConfigurationReader(.object(stored.document), file: stored.file)
         let said: Configuration
         (family, said, warnings) = try Family.read(reader)
-        source = try openWeights(folder: folder)
+        source = stored.weights
         configuration = try family.definition.reconciled(said, with: source)
         var document = reader.object
         if configuration != said { document["tie_word_embeddings"] = .bool(configuration.isTied) }
@@ -34,7 +36,7 @@ struct ModelFolder {
                     + "embedding table, and counts")
         }
         self.document = document
-        specials = try SpecialIds(reader, folder: folder, vocabulary: configuration.vocabulary, &warnings)
+        specials = try SpecialIds(reader, folder: stored.path, vocabulary: configuration.vocabulary, &warnings)
     }
 
     /// Holds the headers against the published names of the layers.
@@ -66,22 +68,4 @@ extension Configuration {
         case .encoderDecoder(let configuration): configuration.tied
         }
     }
-}
-
-/// Opens `config.json` of a model folder.
-///
-/// - Throws: `HeedError` naming what is not there, or is no folder.
-func openConfiguration(folder: String) throws -> ConfigurationReader {
-    guard isDirectory(folder) else {
-        let expected = "a folder with config.json and model.safetensors"
-        if fileExists(folder) {
-            throw HeedError(
-                .unsupported, "is a file, and only model folders can be read", in: folder, expected: expected)
-        }
-        let near = (try? listDirectory(parentPath(folder))).flatMap { nearest(lastPathComponent(folder), among: $0) }
-        throw HeedError(
-            .missing, "there is no such model folder", in: folder, expected: expected,
-            advice: near.map { "Did you mean \(joinPath(parentPath(folder), $0))?" })
-    }
-    return try ConfigurationReader(path: joinPath(folder, "config.json"))
 }

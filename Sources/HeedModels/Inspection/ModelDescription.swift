@@ -26,6 +26,7 @@ public struct ModelDescription: Sendable {
     ///
     /// - Throws: `HeedError` naming file and key or tensor.
     public init(folder: String) throws {
+        let folder = try locateModel(folder)
         var model = try ModelFolder(folder)
         family = model.family
         configuration = model.configuration
@@ -86,6 +87,11 @@ public struct ModelDescription: Sendable {
     }
 
     private static func tokenizerKind(_ folder: String) throws -> String? {
+        if !isDirectory(folder) {
+            guard folder.hasSuffix(".gguf") else { return nil }
+            let model = try GGUFPreamble(MappedFile(path: folder)).metadata.string("tokenizer.ggml.model") ?? "none"
+            return model == "none" ? nil : "\(model) (inside the file)"
+        }
         func has(_ name: String) -> Bool { fileExists(joinPath(folder, name)) }
         if has("tokenizer.json") {
             let document = try JSONDocument(path: joinPath(folder, "tokenizer.json"))

@@ -25,6 +25,15 @@ struct GGUFPattern {
 
     static var names: [String] { table.keys.sorted() }
 
+    /// The name under which llama.cpp knows a way to cut, or nil where it has none.
+    static func name(of expressions: [String], ignoresMerges: Bool, composes: Bool) -> String? {
+        let common = ["gpt-2", "llama-bpe", "qwen2", "starcoder", "gpt-4o", "tekken", "dbrx", "mpt", "stablelm2"]
+        let names = common + names.filter { $0 != "default" && !common.contains($0) }
+        let fitting = names.filter { table[$0]?.expressions == expressions }
+        return fitting.first { table[$0]?.ignoresMerges == ignoresMerges && table[$0]?.composes == composes }
+            ?? fitting.first { table[$0]?.composes == composes } ?? fitting.first
+    }
+
     /// The stage that cuts.
     func stage() throws -> any PreTokenizerStage {
         if expressions == [KnownPatterns.gpt2] { return ByteLevelPreTokenizer() }

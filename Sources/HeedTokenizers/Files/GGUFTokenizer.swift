@@ -14,14 +14,14 @@ struct GGUFTokenizerReader {
     }
 
     init(path: String) throws {
-        metadata = try GGUFMetadata(path: path)
+        metadata = try GGUFPreamble(MappedFile(path: path)).metadata
         place = path
         // Tokens without a text get one that no text gives.
-        tokens = try metadata.strings("tokenizer.ggml.tokens").enumerated().map { id, token in
+        tokens = try (metadata.byteStrings("tokenizer.ggml.tokens") ?? []).enumerated().map { id, token in
             token.isEmpty ? Array("[EMPTY_\(id)]".utf8) : token
         }
-        types = try metadata.integers("tokenizer.ggml.token_type")
-        scores = try metadata.numbers("tokenizer.ggml.scores")
+        types = try metadata.integers("tokenizer.ggml.token_type") ?? []
+        scores = try (metadata.numbers("tokenizer.ggml.scores") ?? []).map { Float($0) }
     }
 
     /// The tokenizer.
@@ -59,14 +59,16 @@ struct GGUFTokenizerReader {
     private func text(_ id: Int) -> String { String(decoding: tokens[id], as: UTF8.self) }
 
     private func flag(_ name: String, default fallback: Bool) throws -> Bool {
-        try metadata.flag("tokenizer.ggml.\(name)") ?? fallback
+        try metadata.bool("tokenizer.ggml.\(name)") ?? fallback
     }
 
     /// The id under one of some names, which must be in the vocabulary.
     private func id(_ names: String..., default fallback: Int? = nil) throws -> Int? {
         for name in names {
             // Converters write the largest number of 32 bits, or −1, for none.
-            guard let id = try metadata.integer("tokenizer.ggml.\(name)"), id >= 0, id != Int(UInt32.max) else {
+            guard let id = try metadata.integer("tokenizer.ggml.\(name)", in: .min ... .max), id >= 0,
+                id != Int(UInt32.max)
+            else {
                 continue
             }
             guard tokens.indices.contains(id) else {
@@ -121,9 +123,8 @@ struct GGUFTokenizerReader {
         file.hasByteFallback = file.pieces.contains { $0.role == .byte }
         file.normalization.removesExtraWhitespaces = try flag("remove_extra_whitespaces", default: false)
         file.normalization.addsDummyPrefix = try flag("add_space_prefix", default: true)
-        file.normalization.charactersMap = try metadata.integers("tokenizer.ggml.precompiled_charsmap").map {
-            UInt8(truncatingIfNeeded: $0)
-        }
+        file.normalization.charactersMap = try (metadata.integers("tokenizer.ggml.precompiled_charsmap") ?? [])
+            .map { UInt8(truncatingIfNeeded: $0) }
         file.beginID = try id("bos_token_id", default: isBPE ? 1 : nil) ?? -1
         file.endID = try id("eos_token_id", default: isBPE ? 2 : 1) ?? -1
         return file
@@ -157,7 +158,7 @@ struct GGUFTokenizerReader {
         }
         let vocabulary = builder.build()
         var merges = MergeCollector(vocabulary: vocabulary, place: place)
-        for line in try metadata.strings("tokenizer.ggml.merges") {
+        for line in try metadata.byteStrings("tokenizer.ggml.merges") ?? [] {
             try line.withUnsafeBufferPointer { try merges.add(line: $0) }
         }
         let begin = try id("bos_token_id", "cls_token_id")
@@ -200,7 +201,7 @@ struct GGUFTokenizerReader {
         let unknown = text(try id("unknown_token_id", default: 100))?.text ?? "[UNK]"
         let start = text(try id("cls_token_id", "bos_token_id", default: 101))
         let separator = text(try id("seperator_token_id", "separator_token_id", "eos_token_id", default: 102))
-        let isLower = try metadata.flag("tokenizer.ggml.normalizer.lowercase") ?? (vocabulary.id(of: "A") == nil)
+        let isLower = try metadata.bool("tokenizer.ggml.normalizer.lowercase") ?? (vocabulary.id(of: "A") == nil)
         var postProcessor: TemplatePostProcessor?
         if let start, let separator, try flag("add_bos_token", default: true) {
             postProcessor = Tokenizer.bertTemplate(start: start, separator: separator)

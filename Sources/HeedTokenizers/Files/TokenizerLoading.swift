@@ -37,6 +37,8 @@ extension Tokenizer {
     }
 
     private static func load(_ path: String, _ options: LoadOptions, _ side: TranslationSide) throws -> Tokenizer {
+        // A name that is no path may be that of a model in the local cache.
+        let path = fileExists(path) ? path : (try? locateModel(path)) ?? path
         var tokenizer = isDirectory(path) ? try loadFolder(path, options, side) : try loadFile(path, options)
         if let recognises = options.recognisesSpecialTokens { tokenizer.recognisesSpecialTokens = recognises }
         return tokenizer

@@ -2,8 +2,8 @@ import HeedSupport
 
 /// A checkpoint of llama2.c, mapped into memory: version 0 (no magic), 1 (fp32) and 2 (eight-bit groups).
 ///
-/// The tensors have the names of Meta's LLaMA checkpoints (`layers.0.attention.wq.weight`), and queries and keys are in
-/// its order, in which neighbours are turned together.
+/// The tensors have LLaMA's published names, and the rows of queries and keys the published order: the files have them
+/// in Meta's, in which neighbours are turned together.
 /// Source: `export.py` of llama2.c.
 public final class Llama2CFile: TensorSource {
     /// The numbers at the start of a file.
@@ -25,6 +25,19 @@ public final class Llama2CFile: TensorSource {
     public let tensors: [StoredTensor]
     /// The numbers at the start of the file.
     public let configuration: Configuration
+    /// The same as a `config.json` of LLaMA has them.
+    public var document: JSONObject {
+        [
+            "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu",
+            "hidden_size": .integer(configuration.width), "intermediate_size": .integer(configuration.inner),
+            "num_hidden_layers": .integer(configuration.layers), "num_attention_heads": .integer(configuration.heads),
+            "num_key_value_heads": .integer(configuration.keyHeads), "vocab_size": .integer(configuration.vocabulary),
+            "max_position_embeddings": .integer(configuration.context), "rms_norm_eps": 1e-5,
+            "rope_parameters": ["rope_theta": 10_000.0, "rope_type": "default"],
+            "tie_word_embeddings": .bool(configuration.isTied), "attention_bias": false, "mlp_bias": false,
+            "bos_token_id": 1, "eos_token_id": 2,
+        ]
+    }
     private let file: MappedFile
     private let positions: [String: Int]
     /// Elements that share a scale, or 0 where all is fp32.
@@ -67,7 +80,8 @@ public final class Llama2CFile: TensorSource {
     /// What the file says of a tensor, or nil where there is none of that name. Constant time.
     public func tensor(named name: String) -> StoredTensor? { positions[name].map { tensors[$0] } }
 
-    /// Calls `body` with the bytes of a tensor as 32-bit floats; eight-bit groups are multiplied out first.
+    /// Calls `body` with the bytes of a tensor as 32-bit floats; eight-bit groups are multiplied out first, and rows of
+    /// queries and keys put in order.
     public func withBytes<Result>(
         of tensor: StoredTensor, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
@@ -76,17 +90,27 @@ public final class Llama2CFile: TensorSource {
         }
         defer { withExtendedLifetime(file) {} }
         let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[tensor.byteRange])
+        let isTurned = tensor.name.hasSuffix("q_proj.weight") || tensor.name.hasSuffix("k_proj.weight")
         let count = tensor.count
-        guard bytes.count != 4 * count else { return try body(bytes) }
+        if bytes.count == 4 * count, !isTurned { return try body(bytes) }
+        let order = RowOrder.pairs(headWidth: configuration.width / configuration.heads)
         let values = [Float](unsafeUninitializedCapacity: count) { values, filled in
-            // All quants first, then one scale for each group of the flat tensor.
-            for index in 0..<count {
-                let scale = bytes.loadUnaligned(fromByteOffset: count + index / groupLength * 4, as: Float.self)
-                values[index] = Float(Int8(bitPattern: bytes[index])) * scale
+            let length = tensor.rowLength
+            for row in 0..<tensor.rowCount {
+                let start = (isTurned ? order.stored(of: row) : row) * length
+                for column in 0..<length { values[row * length + column] = number(bytes, start + column, of: count) }
             }
             filled = count
         }
         return try values.withUnsafeBytes(body)
+    }
+
+    /// Number `index` of a tensor: of eight-bit groups all quants come first, then one scale for each group.
+    @inline(__always)
+    private func number(_ bytes: UnsafeRawBufferPointer, _ index: Int, of count: Int) -> Float {
+        if bytes.count == 4 * count { return bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self) }
+        let scale = bytes.loadUnaligned(fromByteOffset: count + index / groupLength * 4, as: Float.self)
+        return Float(Int8(bitPattern: bytes[index])) * scale
     }
 }
 
@@ -138,7 +162,8 @@ struct Llama2CHeader {
             groupLength = Int(try reader.integer("the header") as Int32)
         }
         guard configuration.vocabulary > 0, configuration.width % configuration.heads == 0,
-            configuration.heads % configuration.keyHeads == 0, version < 2 || groupLength > 0
+            configuration.width / configuration.heads % 2 == 0, configuration.heads % configuration.keyHeads == 0,
+            version < 2 || groupLength > 0
         else {
             throw HeedError(
                 .badInput, "the numbers at the start of the file contradict each other", in: file.path,
@@ -160,17 +185,17 @@ struct Llama2CLayout {
         let headWidth = sizes.width / sizes.heads
         let (wide, keys) = ([sizes.width, sizes.width], [sizes.keyHeads * headWidth, sizes.width])
         let (up, down) = ([sizes.inner, sizes.width], [sizes.width, sizes.inner])
-        let embeddings: Part = ("tok_embeddings.weight", [sizes.vocabulary, sizes.width], false, true)
-        let attentionNorm: Part = ("attention_norm.weight", [sizes.width], true, false)
-        let feedForwardNorm: Part = ("ffn_norm.weight", [sizes.width], true, false)
-        let norm: Part = ("norm.weight", [sizes.width], false, false)
+        let embeddings: Part = ("model.embed_tokens.weight", [sizes.vocabulary, sizes.width], false, true)
+        let attentionNorm: Part = ("input_layernorm.weight", [sizes.width], true, false)
+        let feedForwardNorm: Part = ("post_attention_layernorm.weight", [sizes.width], true, false)
+        let norm: Part = ("model.norm.weight", [sizes.width], false, false)
         let attention: [Part] = [
-            ("attention.wq.weight", wide, true, true), ("attention.wk.weight", keys, true, true),
-            ("attention.wv.weight", keys, true, true), ("attention.wo.weight", wide, true, true),
+            ("self_attn.q_proj.weight", wide, true, true), ("self_attn.k_proj.weight", keys, true, true),
+            ("self_attn.v_proj.weight", keys, true, true), ("self_attn.o_proj.weight", wide, true, true),
         ]
         let feedForward: [Part] = [
-            ("feed_forward.w1.weight", up, true, true), ("feed_forward.w2.weight", down, true, true),
-            ("feed_forward.w3.weight", up, true, true),
+            ("mlp.gate_proj.weight", up, true, true), ("mlp.down_proj.weight", down, true, true),
+            ("mlp.up_proj.weight", up, true, true),
         ]
         var parts: [Part]
         if header.version == 0 {
@@ -182,7 +207,7 @@ struct Llama2CLayout {
         } else {
             parts = [attentionNorm, feedForwardNorm, norm, embeddings] + attention + feedForward
         }
-        if !sizes.isTied { parts.append(("output.weight", [sizes.vocabulary, sizes.width], false, true)) }
+        if !sizes.isTied { parts.append(("lm_head.weight", [sizes.vocabulary, sizes.width], false, true)) }
         self.parts = parts
     }
 
@@ -217,7 +242,7 @@ struct Llama2CLayout {
                 if !part.name.isEmpty {
                     tensors.append(
                         StoredTensor(
-                            name: part.isPerLayer ? "layers.\(layer).\(part.name)" : part.name, type: .f32,
+                            name: part.isPerLayer ? "model.layers.\(layer).\(part.name)" : part.name, type: .f32,
                             shape: part.shape, file: file, byteRange: at..<at + size))
                 }
                 at += size

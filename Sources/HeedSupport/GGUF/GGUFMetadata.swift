@@ -1,5 +1,3 @@
-import HeedSupport
-
 /// The named values at the start of a GGUF file, in the order of the file.
 public struct GGUFMetadata: Sendable {
     /// The file to name in messages.
@@ -57,6 +55,11 @@ public struct GGUFMetadata: Sendable {
             throw wrong(key, "an array of texts")
         }
         return texts
+    }
+
+    /// The bytes of texts, which need not be UTF-8 (a vocabulary's pieces), or nil where the key is absent.
+    public func byteStrings(_ key: String) throws -> [[UInt8]]? {
+        try typed(key, "an array of texts") { $0.array?.byteStrings }
     }
 
     /// Integers or truth values, or nil where the key is absent.

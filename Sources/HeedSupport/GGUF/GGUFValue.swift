@@ -1,5 +1,3 @@
-import HeedSupport
-
 /// One value of a GGUF file's metadata, in the exact type that the file has it in.
 public enum GGUFValue: Sendable, Equatable {
     case uint8(UInt8)
@@ -21,7 +19,7 @@ public enum GGUFValue: Sendable, Equatable {
         case uint8, int8, uint16, int16, uint32, int32, float32, bool, string, array, uint64, int64, float64
 
         /// Bytes of one value, or nil where each has a length of its own.
-        var byteCount: Int? {
+        public var byteCount: Int? {
             switch self {
             case .uint8, .int8, .bool: 1
             case .uint16, .int16: 2
@@ -107,13 +105,16 @@ public struct GGUFArray: Sendable, Equatable {
     }
 
     /// An array of texts.
-    public init(_ strings: [String]) {
+    public init(_ strings: [String]) { self.init(texts: strings.map { Array($0.utf8) }) }
+
+    /// An array of texts as bytes, which need not be UTF-8.
+    public init(texts: [[UInt8]]) {
         var bytes: [UInt8] = []
-        for string in strings {
-            GGUFArray.append(UInt64(string.utf8.count), to: &bytes)
-            bytes += Array(string.utf8)
+        for text in texts {
+            GGUFArray.append(UInt64(text.count), to: &bytes)
+            bytes += text
         }
-        self.init(.string, strings.count, bytes)
+        self.init(.string, texts.count, bytes)
     }
 
     /// An array of 32-bit floats.
@@ -163,20 +164,34 @@ public struct GGUFArray: Sendable, Equatable {
         }
     }
 
+    /// The bytes of the elements, or nil where they are no texts.
+    public var byteStrings: [[UInt8]]? {
+        guard kind == .string || count == 0 else { return nil }
+        return withBytes { bytes in
+            var result: [[UInt8]] = []
+            result.reserveCapacity(count)
+            var at = 0
+            // Every length was checked when the file was opened.
+            for _ in 0..<count {
+                let length = Int(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
+                at += 8
+                result.append(Array(bytes[at..<at + length]))
+                at += length
+            }
+            return result
+        }
+    }
+
     /// The elements, or nil where they are no texts.
     ///
     /// - Throws: `HeedError` for a text that is not UTF-8.
     public func strings(in place: String) throws -> [String]? {
-        guard kind == .string else { return nil }
-        return try withBytes { bytes in
-            var reader = ByteReader(bytes, file: place)
-            var result: [String] = []
-            result.reserveCapacity(count)
-            for index in 0..<count {
-                let length = try reader.count(of: 1, "the length of a text")
-                result.append(try reader.text(length, "text \(index) of an array"))
+        guard let elements = byteStrings else { return nil }
+        return try elements.enumerated().map { index, bytes in
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw HeedError(.badInput, "text \(index) of an array is not UTF-8", in: place)
             }
-            return result
+            return text
         }
     }
 
