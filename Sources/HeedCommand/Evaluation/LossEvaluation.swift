@@ -6,6 +6,8 @@ import HeedSupport
 struct LossEvaluation {
     let model: String
     let data: [String]
+    let sources: [String]
+    let targets: [String]
     let tokenizer: String?
     let context: Int?
     let stride: Int?
@@ -14,11 +16,28 @@ struct LossEvaluation {
 
     func run(runtime: Runtime, json: Bool) throws {
         let loaded = try Model.loadTelling(folder: model)
-        if case .encoder = loaded.architecture {
-            try ClassifierEvaluation(
+        switch loaded.architecture {
+        case .encoderDecoder where data.isEmpty:
+            return try PairEvaluation(
+                folder: model, model: loaded, sources: sources, targets: targets, tokenizer: tokenizer,
+                context: context,
+                precision: precision
+            ).run(runtime: runtime, json: json)
+        case .encoder(let encoder) where encoder.configuration.labels == nil && !data.isEmpty:
+            return try MaskedEvaluation(
+                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, batch: batch,
+                precision: precision
+            ).run(runtime: runtime, json: json)
+        case .encoder where !data.isEmpty:
+            return try ClassifierEvaluation(
                 folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, precision: precision
             ).run(runtime: runtime, json: json)
-            return
+        default: break
+        }
+        guard !data.isEmpty else {
+            throw HeedError(
+                .usage, "the model reads no source", in: "--source", expected: "--data for this model",
+                got: loaded.family.name)
         }
         let longest = try loaded.decoder.configuration.context
         let (validation, bytes, rowLength) = try open(loaded)
@@ -61,7 +80,7 @@ struct LossEvaluation {
         try StandardOutput.writeLine("loss            \(fixed(loss.mean, 4)) nats per token")
         try StandardOutput.writeLine("perplexity      \(fixed(loss.perplexity, 2))")
         if let bitsPerByte { try StandardOutput.writeLine("bits per byte   \(fixed(bitsPerByte, 4))") }
-        try StandardOutput.writeLine("over \(grouped(loss.tokens)) tokens in windows of \(window)")
+        try StandardOutput.writeLine("over \(counted(loss.tokens, "token")) in windows of \(window)")
     }
 
     /// The data, the bytes of text behind them where it is text, and the length of rows where they are rows.

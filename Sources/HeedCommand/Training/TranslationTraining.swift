@@ -26,7 +26,9 @@ struct ParallelTextOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Pairs with more tokens on a side are left out.", valueName: "n"))
     var maxLength: Int = 128
 
-    @Option(help: ArgumentHelp("Keep the last saves and average them at the end.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Keep the last n saves, and make the model their mean at the end; 0: no mean.", valueName: "n"))
     var average: Int = 0
 
     var isGiven: Bool { !source.isEmpty || !target.isEmpty }
@@ -55,23 +57,9 @@ struct TranslationData {
     let leftOut: Int
 
     init(_ options: ParallelTextOptions, _ start: TrainingStart, seed: UInt64) throws {
-        guard let tokenizer = start.tokenizer else {
-            throw HeedError(
-                .usage, "there is nothing that makes ids of text", in: "--source and --target",
-                expected: "--tokenizer, --tokenizer-kind, or a tokenizer beside --init")
-        }
+        let tokenizer = try start.requiredTokenizer(for: "--source and --target")
         let configuration = try start.model.encoderDecoder.configuration
-        let ends = start.model.specials.ends
-        guard let end = ends.first.map({ Int32($0) }) else {
-            throw HeedError(
-                .badInput, "the model has no end id, so a translation would never end", in: "config.json",
-                expected: "eos_token_id")
-        }
-        func ids(_ line: String) throws -> [Int32] {
-            var ids = try tokenizer.encode(line).ids.map { Int32($0) }
-            if ids.last != end { ids.append(end) }
-            return ids
-        }
+        let ids = try TranslationData.encoder(tokenizer, start.model)
         let longest = min(options.maxLength, configuration.context)
         let (pairs, leftOut) = try ParallelText.read(
             sources: options.source, targets: options.target, longest: longest, encodeSource: ids, encodeTarget: ids)
@@ -86,6 +74,21 @@ struct TranslationData {
                 pairs, tokensPerBatch: max(options.batchTokens, length), order: .sequential, seed: seed)
         } else {
             validation = nil
+        }
+    }
+    /// What makes ids of a line for an encoder-decoder: those of the text, and the end id.
+    ///
+    /// - Throws: `HeedError` when the model has no end id.
+    static func encoder(_ tokenizer: Tokenizer, _ model: Model) throws -> (String) throws -> [Int32] {
+        guard let end = model.specials.ends.first.map({ Int32($0) }) else {
+            throw HeedError(
+                .badInput, "the model has no end id, so a translation would never end", in: "config.json",
+                expected: "eos_token_id")
+        }
+        return { line in
+            var ids = try tokenizer.encode(line).ids.map { Int32($0) }
+            if ids.last != end { ids.append(end) }
+            return ids
         }
     }
 }
