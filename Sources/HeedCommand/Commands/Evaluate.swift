@@ -11,7 +11,8 @@ struct Evaluate: ParsableCommand {
 
             The loss is the mean of −ln p over every token but the first of a file. Windows of --context tokens begin \
             every --stride tokens and score what no earlier window scored: a smaller stride gives every token more to \
-            read, and takes longer.
+            read, and takes longer. Bits per byte are those over the bytes that the tokens stand for: characters that \
+            the vocabulary lacks count nowhere, and are told.
 
             heed evaluate classifier --data labelled.jsonl
 
@@ -70,6 +71,7 @@ struct Evaluate: ParsableCommand {
         help: ArgumentHelp("Compare a file of translations with one or more of references.", valueName: "file"))
     var bleu: [String] = []
 
+    @OptionGroup var unknown: UnknownOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -100,7 +102,7 @@ struct Evaluate: ParsableCommand {
             try LossEvaluation(
                 model: model, data: data, sources: source, targets: target, tokenizer: tokenizer, context: context,
                 stride: stride, batch: batch,
-                precision: dtype.precision
+                precision: dtype.precision, maxUnknown: unknown.maxUnknown
             ).run(runtime: try compute.runtime(), json: output.json)
         } else {
             try TranslationEvaluation(hypotheses: bleu[0], references: Array(bleu[1...])).run(json: output.json)

@@ -31,6 +31,7 @@ struct Train: ParsableCommand {
     @OptionGroup(title: "Data") var data: TrainingDataOptions
     @OptionGroup(title: "Sentence pairs") var pairs: ParallelTextOptions
     @OptionGroup(title: "Model") var model: TrainingModelOptions
+    @OptionGroup(title: "Data") var unknown: UnknownOption
     @OptionGroup(title: "Optimisation") var optimiser: OptimiserOptions
 
     @Option(
@@ -115,7 +116,8 @@ extension Train: CompletesWords {
         let skipped = SkippedLines()
         let start = try model.start(
             data: pairs.isGiven ? pairs.source + pairs.target : data.data, translates: pairs.isGiven,
-            format: data.format, skipsLines: data.onError == .skip, context: data.context, output: folder, resume: resume, seed: options.step.seed,
+            format: data.format, skipsLines: data.onError == .skip, context: data.context, output: folder,
+            resume: resume, seed: options.step.seed,
             dropout: optimiser.dropout)
         var job = TrainingJob(
             start: start, options: options, optimiser: optimiser, runtime: try compute.runtime(),
@@ -127,15 +129,20 @@ extension Train: CompletesWords {
                     "--data and --validation: expected --source, --target, --validation-source and "
                         + "--validation-target alone.")
             }
-            try job.learnPairs(pairs)
+            try job.learnPairs(pairs, maxUnknown: self.unknown.maxUnknown)
             return
         }
-        let encoding = start.encoding(data.format, skip: data.skipping(skipped))
+        let lacking = UnknownCharacters()
+        let encoding = start.encoding(data.format, lacking, skip: data.skipping(skipped))
         let choice = try data.validation.map { try ValidationChoice($0) }
+        let told = {
+            skipped.tell()
+            try lacking.check(limit: self.unknown.maxUnknown, place: data.data.joined(separator: ", "))
+        }
         switch start.model.architecture {
-        case .decoder: try job.learnText(data, encoding, choice, skipped)
+        case .decoder: try job.learnText(data, encoding, choice, whenRead: told)
         case .encoder(let encoder) where try isPlainText(encoder):
-            try job.learnMasked(data, encoding, choice, skipped)
+            try job.learnMasked(data, encoding, choice, whenRead: told)
         default: try job.learnRows(data, choice)
         }
     }

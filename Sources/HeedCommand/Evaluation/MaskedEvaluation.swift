@@ -27,6 +27,7 @@ struct MaskedEvaluation {
     let context: Int?
     let batch: Int
     let precision: Precision
+    let maxUnknown: Double
 
     func run(runtime: Runtime, json: Bool) throws {
         let tokenizer = try Tokenizer.load(path: tokenizer ?? folder)
@@ -35,8 +36,10 @@ struct MaskedEvaluation {
         options.batch = batch
         options.context = min(context ?? 256, shape.context)
         options.precision = precision
-        let encoding = TextEncoding { tokenizer.ids(of: $0) }
+        let unknown = UnknownCharacters()
+        let encoding = TextEncoding(tokenizer, unknown)
         let (streams, _, fingerprint) = try OpenedData.streams(data, nil, encoding, vocabulary: shape.vocabulary)
+        try unknown.check(limit: maxUnknown, place: data.joined(separator: ", "))
         let run = try RunData(
             masking: Masking(tokenizer), training: streams, validation: streams, fingerprint: fingerprint, model,
             options,

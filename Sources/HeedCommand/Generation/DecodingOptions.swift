@@ -110,7 +110,9 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Ids that end a sequence; those of the model where not given.", valueName: "a,b"))
     var eosTokenIds: IdList?
 
-    @Option(help: ArgumentHelp("Accepted for likeness; sequences are not padded, by default or otherwise.", valueName: "id"))
+    @Option(
+        help: ArgumentHelp("Accepted for likeness; sequences are not padded, by default or otherwise.", valueName: "id")
+    )
     var padTokenId: Int?
 
     @Option(help: ArgumentHelp("End a sequence whose text holds this; may be given several times.", valueName: "text"))

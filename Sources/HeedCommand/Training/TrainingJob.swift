@@ -15,8 +15,11 @@ struct TrainingJob {
     private var model: Model { start.model }
 
     /// Trains a decoder on windows of text or on rows.
+    ///
+    /// - Parameter whenRead: called when all text is read, to say what is not as it should be.
     mutating func learnText(
-        _ data: TrainingDataOptions, _ encoding: TextEncoding?, _ choice: ValidationChoice?, _ skipped: SkippedLines
+        _ data: TrainingDataOptions, _ encoding: TextEncoding?, _ choice: ValidationChoice?,
+        whenRead: () throws -> Void
     ) throws {
         let shape = try model.decoder.configuration
         options.step.context = data.context ?? min(shape.context, 256)
@@ -26,7 +29,7 @@ struct TrainingJob {
             data.data, validation: choice, encoding: encoding, vocabulary: shape.vocabulary,
             context: isRows ? shape.context : options.step.context, givenContext: data.context, options: options.step,
             order: options.order)
-        skipped.tell()
+        try whenRead()
         try complete(epoch: opened.training.count)
         try perform(
             TrainingRun(model, opened, options, output: output, runtime: runtime),
@@ -35,7 +38,8 @@ struct TrainingJob {
 
     /// Trains an encoder to guess masked ids of text.
     mutating func learnMasked(
-        _ data: TrainingDataOptions, _ encoding: TextEncoding?, _ choice: ValidationChoice?, _ skipped: SkippedLines
+        _ data: TrainingDataOptions, _ encoding: TextEncoding?, _ choice: ValidationChoice?,
+        whenRead: () throws -> Void
     ) throws {
         let shape = try model.encoder.configuration
         guard shape.predictsIds else {
@@ -49,7 +53,7 @@ struct TrainingJob {
         try requireContext(shape.context)
         let (training, validation, fingerprint) = try OpenedData.streams(
             data.data, choice, encoding, vocabulary: shape.vocabulary)
-        skipped.tell()
+        try whenRead()
         let run = try RunData(
             masking: masking, training: training, validation: validation, fingerprint: fingerprint, model, options.step,
             order: options.order, runtime: runtime)
@@ -62,12 +66,13 @@ struct TrainingJob {
     }
 
     /// Trains an encoder-decoder on sentence pairs.
-    mutating func learnPairs(_ pairs: ParallelTextOptions) throws {
+    mutating func learnPairs(_ pairs: ParallelTextOptions, maxUnknown: Double) throws {
         let text = try TranslationData(pairs, start, seed: options.step.seed)
         let batches = text.training.batches(ofEpoch: 0).count
         try complete(epoch: batches)
         let data = try RunData(text.training, validation: text.validation, model, options.step, runtime: runtime)
         var description = counted(text.training.pairs.count, "pair")
+        try text.unknown.check(limit: maxUnknown, place: "--source and --target")
         if text.leftOut > 0 { description += " (\(grouped(text.leftOut)) left out as empty or too long)" }
         try perform(
             TrainingRun(model, data, options, output: output, runtime: runtime),

@@ -190,10 +190,20 @@ struct TrainingStart {
         return tokenizer
     }
 
+    /// The tokenizer of the target's side, where it is one of its own.
+    var targetTokenizer: Tokenizer? {
+        get throws {
+            guard case .copied(let folder)? = tokenizerFiles, isDirectory(folder) else { return nil }
+            return try Tokenizer.loadTarget(path: folder)
+        }
+    }
+
     /// How files of text become ids.
-    func encoding(_ format: InputFormat, skip: (@Sendable (HeedError) -> Void)?) -> TextEncoding? {
+    func encoding(
+        _ format: InputFormat, _ unknown: UnknownCharacters, skip: (@Sendable (HeedError) -> Void)?
+    ) -> TextEncoding? {
         tokenizer.map { tokenizer in
-            var encoding = TextEncoding(documentEnd: documentEnd) { tokenizer.ids(of: $0) }
+            var encoding = TextEncoding(tokenizer, documentEnd: documentEnd, unknown)
             encoding.format = format
             encoding.skip = skip
             return encoding

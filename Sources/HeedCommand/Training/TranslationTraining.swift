@@ -52,6 +52,8 @@ struct ParallelTextOptions: ParsableArguments {
 
 /// Sentence pairs, made ids.
 struct TranslationData {
+    /// Characters that the vocabularies lack.
+    let unknown: UnknownCharacters
     let training: ParallelText
     let validation: ParallelText?
     let leftOut: Int
@@ -59,16 +61,18 @@ struct TranslationData {
     init(_ options: ParallelTextOptions, _ start: TrainingStart, seed: UInt64) throws {
         let tokenizer = try start.requiredTokenizer(for: "--source and --target")
         let configuration = try start.model.encoderDecoder.configuration
-        let ids = try TranslationData.encoder(tokenizer, start.model)
+        unknown = UnknownCharacters()
+        let ids = try PairEncoding(tokenizer, start.targetTokenizer ?? tokenizer, start.model, unknown)
         let longest = min(options.maxLength, configuration.context)
         let (pairs, leftOut) = try ParallelText.read(
-            sources: options.source, targets: options.target, longest: longest, encodeSource: ids, encodeTarget: ids)
+            sources: options.source, targets: options.target, longest: longest, encodeSource: ids.source,
+            encodeTarget: ids.target)
         self.leftOut = leftOut
         training = try ParallelText(pairs, tokensPerBatch: max(options.batchTokens, longest), seed: seed)
         if let source = options.validationSource, let target = options.validationTarget {
             let (pairs, _) = try ParallelText.read(
-                sources: [source], targets: [target], longest: configuration.context, encodeSource: ids,
-                encodeTarget: ids)
+                sources: [source], targets: [target], longest: configuration.context, encodeSource: ids.source,
+                encodeTarget: ids.target)
             let length = pairs.reduce(1) { max($0, $1.source.count, $1.target.count) }
             validation = try ParallelText(
                 pairs, tokensPerBatch: max(options.batchTokens, length), order: .sequential, seed: seed)
@@ -76,19 +80,34 @@ struct TranslationData {
             validation = nil
         }
     }
-    /// What makes ids of a line for an encoder-decoder: those of the text, and the end id.
-    ///
+}
+
+/// What makes ids of the lines of both sides, each with the end id behind the text.
+struct PairEncoding {
+    private let tokenizers: (source: Tokenizer, target: Tokenizer)
+    private let end: Int32
+    private let unknown: UnknownCharacters
+
     /// - Throws: `HeedError` when the model has no end id.
-    static func encoder(_ tokenizer: Tokenizer, _ model: Model) throws -> (String) throws -> [Int32] {
+    init(_ source: Tokenizer, _ target: Tokenizer, _ model: Model, _ unknown: UnknownCharacters) throws {
         guard let end = model.specials.ends.first.map({ Int32($0) }) else {
             throw HeedError(
                 .badInput, "the model has no end id, so a translation would never end", in: "config.json",
                 expected: "eos_token_id")
         }
-        return { line in
-            var ids = try tokenizer.encode(line).ids.map { Int32($0) }
-            if ids.last != end { ids.append(end) }
-            return ids
-        }
+        tokenizers = (source, target)
+        self.end = end
+        self.unknown = unknown
+    }
+
+    func source(_ line: String) throws -> [Int32] { try ids(line, tokenizers.source) }
+    func target(_ line: String) throws -> [Int32] { try ids(line, tokenizers.target) }
+
+    private func ids(_ line: String, _ tokenizer: Tokenizer) throws -> [Int32] {
+        let encoding = try tokenizer.encode(line)
+        unknown.add(unknown: encoding.unknownCharacters, of: line.unicodeScalars.count)
+        var ids = encoding.ids.map { Int32($0) }
+        if ids.last != end { ids.append(end) }
+        return ids
     }
 }
