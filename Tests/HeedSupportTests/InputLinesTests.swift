@@ -15,7 +15,7 @@ struct InputLinesTests {
         let path = joinPath(folder, name)
         try writeAtomically(path: path, bytes: bytes)
         var seen: [String] = []
-        try InputLines(path, format: format).forEach { line in
+        try InputLines(path, format: format).read { line in
             #expect(line.number == seen.count + 1)
             #expect(line.place == "\(path), line \(line.number)")
             switch line.content {
@@ -67,7 +67,7 @@ struct InputLinesTests {
         defer { try? removeFile(path) }
         try writeAtomically(path: path, text: "a\nb\nc\n")
         var count = 0
-        try InputLines(path).forEach { _ in
+        try InputLines(path).read { _ in
             count += 1
             return count < 2
         }

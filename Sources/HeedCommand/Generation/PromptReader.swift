@@ -48,11 +48,6 @@ struct PromptReader {
                 error.kind, "a prompt of text needs the model's tokenizer: \(error.description)", in: place,
                 advice: "Give ids instead, with --ids")
         }
-        guard tokenizer.vocabularySize <= vocabulary else {
-            throw HeedError(
-                .badInput, "the tokenizer and the model do not belong together", in: "tokenizer",
-                expected: "at most the model's vocabulary of \(vocabulary) ids", got: "\(tokenizer.vocabularySize) ids")
-        }
         tokenizer.truncation = nil
         tokenizer.padding = nil
         var ids = try tokenizer.encode(text).ids
@@ -66,6 +61,13 @@ struct PromptReader {
                     .badInput, "the prompt is empty, and the model has no begin token to start from", in: place)
             }
             return GivenPrompt(ids: [begin], place: place)
+        }
+        // A tokenizer may have more ids than the model, as long as the text uses none of them.
+        if let id = ids.first(where: { Int($0) >= vocabulary }) {
+            throw HeedError(
+                .badInput, "the text has a token of the tokenizer that the model does not have", in: place,
+                expected: "ids of the model's vocabulary, 0 to \(vocabulary - 1)", got: "\(id)",
+                advice: "The tokenizer and the model do not belong together")
         }
         return GivenPrompt(ids: try checked(ids, place), place: place, isText: true)
     }

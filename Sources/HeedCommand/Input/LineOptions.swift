@@ -73,7 +73,7 @@ enum TextSource {
 
     private func forEach(_ body: (InputLine) throws -> Bool) rethrows {
         switch self {
-        case .lines(let lines): try lines.forEach(body)
+        case .lines(let lines): try lines.read(body)
         case .texts(let texts, let option):
             for (index, text) in texts.enumerated() {
                 let place = texts.count == 1 ? option : "\(option), text \(index + 1)"

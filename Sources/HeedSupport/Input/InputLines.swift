@@ -80,7 +80,7 @@ public struct InputLines: Sendable {
     }
 
     /// Calls `body` with every line, in order; it returns whether to go on.
-    public func forEach(_ body: (InputLine) throws -> Bool) rethrows {
+    public func read(_ body: (InputLine) throws -> Bool) rethrows {
         try InputLines.forEachRawLine(file.bytes) { bytes, number in
             let place = "\(name), line \(number)"
             return try body(InputLine(number: number, place: place, content: content(bytes, place)))

@@ -47,7 +47,7 @@ public struct LabelledTexts: Sendable {
     /// Whether the first line of a file that holds something is an object with a class.
     public static func isLabelled(_ path: String) throws -> Bool {
         var isLabelled = false
-        try InputLines(path, format: .json).forEach { line in
+        try InputLines(path, format: .json).read { line in
             guard case .success(let content) = line.content, content != .blank else { return true }
             if case .value(let value) = content { isLabelled = value["label"] != nil }
             return false
@@ -62,7 +62,7 @@ public struct LabelledTexts: Sendable {
         let input = try InputLines(path, format: .json)
         self.path = input.name
         var lines: [Line] = []
-        try input.forEach { line in
+        try input.read { line in
             let content = try line.content.get()
             if content == .blank { return true }
             guard case .value(let value) = content, let text = value["text"]?.stringValue,

@@ -130,7 +130,7 @@ enum Document {
 func forEachDocument(
     _ path: String, skip: ((HeedError) -> Void)? = nil, _ body: (Document) throws -> Void
 ) throws {
-    try InputLines(path, format: .json).forEach { line in
+    try InputLines(path, format: .json).read { line in
         let document: Document
         do {
             switch try line.content.get() {
