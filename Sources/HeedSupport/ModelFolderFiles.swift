@@ -4,7 +4,9 @@ public enum ModelFolderFiles {
     public static let tokenizer = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
         "merges.txt", "encoder.json", "vocab.bpe", "vocab.txt", "tokenizer.model", "tokenizer.vocab", "spiece.model",
-        "sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json", "chat_template.jinja",
+        "sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json", "tokenizer.bin",
+        "chat_template.jinja",
+        "chat_template.json",
     ]
     /// Shape, weights and what generation begins with.
     public static let model = [

@@ -30,7 +30,9 @@ struct TokenizerMaker {
         return try withPlainFiles(data) { files in
             let bytes = try files.reduce(0) { $0 + (try InputFile.open($1).count) }
             let size = vocabulary ?? TrainingDefaults.vocabulary(bytes: bytes)
-            let trained = try train(size, files)
+            var trained = try train(size, files)
+            // What translates is taught texts with their ends, and whoever loads the folder is to add them too.
+            trained.endToken = specials.first { $0 == "</s>" }
             return (try trained.tokenizer(), .trained(trained), vocabulary == nil ? size : nil)
         }
     }
@@ -106,27 +108,18 @@ enum TokenizerFiles {
     case trained(TrainedTokenizer)
     case made(Tokenizer)
 
-    private var sources: [String] {
-        guard case .copied(let path) = self else { return [] }
-        guard isDirectory(path) else { return [path] }
-        return ModelFolderFiles.tokenizer.map { joinPath(path, $0) }.filter { fileExists($0) }
+    /// Whether there are any.
+    var areThere: Bool {
+        guard case .copied(let path) = self else { return true }
+        return !Tokenizer.files(at: path).isEmpty
     }
-
-    /// Whether a folder holds any.
-    var areThere: Bool { !sources.isEmpty }
 
     /// Writes the files into `folder`, each by rename.
     func write(to folder: String) throws {
         switch self {
         case .trained(let trained): try trained.save(to: folder)
         case .made(let tokenizer): try tokenizer.save(to: folder)
-        case .copied: break
-        }
-        for source in sources {
-            let target = joinPath(folder, lastPathComponent(source))
-            if isSamePlace(source, target) { continue }
-            let file = try MappedFile(path: source)
-            try writeAtomically(path: target) { try $0.write(file.bytes) }
+        case .copied(let path): try Tokenizer.copy(from: path, to: folder)
         }
     }
 }
