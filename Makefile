@@ -1,16 +1,28 @@
 # The few verbs of the project. Everything runs optimised: a debug build compiles the kernels without optimisation.
 
-.PHONY: build install test format lint bench demo clean
+.PHONY: build install uninstall test format lint bench demo clean
 
 build:
 	swift build -c release --product heed
 
-# Where `make install` puts the program: $(PREFIX)/bin.
+# Where `make install` puts the program ($(PREFIX)/bin), its manual page and what completes its words in a shell.
 PREFIX ?= /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
+MANUAL = $(SHARE)/man/man1/heed.1
+BASH_WORDS = $(SHARE)/bash-completion/completions/heed
+ZSH_WORDS = $(SHARE)/zsh/site-functions/_heed
+FISH_WORDS = $(SHARE)/fish/vendor_completions.d/heed.fish
 
 install: build
-	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -d "$(DESTDIR)$(PREFIX)/bin" $(foreach file,$(MANUAL) $(BASH_WORDS) $(ZSH_WORDS) $(FISH_WORDS),"$(dir $(file))")
 	install -m 755 .build/release/heed "$(DESTDIR)$(PREFIX)/bin/heed"
+	.build/release/heed manual > "$(MANUAL)"
+	.build/release/heed completions bash > "$(BASH_WORDS)"
+	.build/release/heed completions zsh > "$(ZSH_WORDS)"
+	.build/release/heed completions fish > "$(FISH_WORDS)"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/heed" "$(MANUAL)" "$(BASH_WORDS)" "$(ZSH_WORDS)" "$(FISH_WORDS)"
 
 test:
 	swift test -c release

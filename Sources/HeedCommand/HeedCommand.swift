@@ -8,7 +8,12 @@ struct HeedCommand: ParsableCommand {
         abstract: "Train, run and explain transformers.",
         discussion: """
             Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 the work \
-            failed, 2 wrong usage. A MODEL is a folder in the Hugging Face layout.
+            failed, 2 wrong usage, 130 and 143 ended by Ctrl-C and SIGTERM. A MODEL is a folder in the Hugging Face \
+            layout. Where a command takes a file, - is standard input, and gzip is taken apart.
+
+            heed demo
+            heed train --data novel.txt
+            heed generate novel-model --prompt "It was" --sample
             """,
         version: Version.text,
         groupedSubcommands: [
@@ -16,12 +21,14 @@ struct HeedCommand: ParsableCommand {
             CommandGroup(
                 name: "Run",
                 subcommands: [
-                    Train.self, Generate.self, Translate.self, Classify.self, FillMask.self, Embed.self, Pass.self,
+                    Train.self, Generate.self, Translate.self, Classify.self, FillMask.self, Embed.self,
+                    Search.self, Pass.self,
                 ]),
             CommandGroup(name: "Understand", subcommands: [Inspect.self, Verify.self, PlanCommand.self, Example.self]),
             CommandGroup(name: "Files", subcommands: [Convert.self, Diff.self]),
             CommandGroup(name: "Text", subcommands: [TokenizerCommand.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),
+            CommandGroup(name: "Set up", subcommands: [Completions.self, ManualCommand.self]),
         ])
 
     static func main() {

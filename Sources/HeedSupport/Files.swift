@@ -16,9 +16,15 @@ public func readFile(_ path: String) throws -> [UInt8] {
     var information = stat()
     guard fstat(descriptor, &information) == 0 else { throw systemFailure("cannot read", path, errno) }
     if information.st_mode & S_IFMT == S_IFDIR { throw systemFailure("cannot read", path, EISDIR) }
-    // Pipes and special files tell no size: read until the end in any case.
+    return try readDescriptor(descriptor, path, sizeHint: Int(information.st_size))
+}
+
+/// Everything that an open file still gives; `name` is for messages.
+///
+/// Pipes and special files tell no size: this reads until the end in any case.
+func readDescriptor(_ descriptor: Int32, _ name: String, sizeHint: Int = 0) throws -> [UInt8] {
     var bytes: [UInt8] = []
-    var step = max(Int(information.st_size), 0) + 1
+    var step = max(sizeHint, 0) + 1
     while true {
         let start = bytes.count
         var failed: Int32 = 0
@@ -30,10 +36,10 @@ public func readFile(_ path: String) throws -> [UInt8] {
             if got < 0 { failed = errno }
             count = max(got, 0)
         }
-        if got < 0 { throw systemFailure("cannot read", path, failed) }
+        if got < 0 { throw systemFailure("cannot read", name, failed) }
         if got == 0 { return bytes }
         if start == 0 { bytes = chunk } else { bytes.append(contentsOf: chunk) }
-        let left = Int(information.st_size) - bytes.count
+        let left = sizeHint - bytes.count
         step = left >= 0 ? left + 1 : 1 << 20
     }
 }

@@ -28,7 +28,7 @@ struct DemoCommandTests {
         try createDirectory(folder)
         defer { try? removeTree(folder) }
         try writeAtomically(path: joinPath(folder, "model.safetensors"), text: "mine")
-        #expect(CommandRunner(root: HeedCommand.self).run(["demo", "--steps", "12", "--output", folder]) == 1)
+        #expect(CommandRunner(root: HeedCommand.self).run(["demo", "--steps", "12", "--output", folder]) == 2)
         #expect(try readFile(joinPath(folder, "model.safetensors")) == Array("mine".utf8))
         #expect(try listDirectory(folder) == ["model.safetensors"])
     }

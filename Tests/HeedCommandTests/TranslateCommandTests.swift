@@ -11,7 +11,9 @@ struct TranslateCommandTests {
     /// Fields of every line that `heed translate --json` writes.
     private func translate(_ model: String, _ folder: String, _ words: [String]) throws -> [JSON] {
         let output = joinPath(folder, "out.jsonl")
-        #expect(run(["translate", model, "--threads", "1", "--json", "--output", output] + words) == 0, "\(words)")
+        #expect(
+            run(["translate", model, "--threads", "1", "--json", "--output", output, "--overwrite"] + words) == 0,
+            "\(words)")
         return try TextFiles.lines(output).map { try JSON.parse($0, in: output) }
     }
 
@@ -105,7 +107,23 @@ struct TranslateCommandTests {
 
         #expect(run(["translate", model, "--input", file("a"), "--output", file("c"), "--beams", "1"]) == 0)
         #expect(try TextFiles.lines(file("c")).count == 64)
+        #expect(run(["translate", model, "--text", "eins", "--output", file("c")]) == 2, "something is there")
         #expect(run(["evaluate", "--bleu", file("c"), file("b"), "--json"]) == 0)
+        try writeAtomically(path: file("d"), text: "eins\n\n{\"x\": 1}\n\"zwei\"\n")
+        let some = [
+            "translate", model, "--input", file("d"), "--output", file("e"), "--max-new-tokens", "3", "--overwrite",
+        ]
+        #expect(run(some + ["--num-return-sequences", "2"]) == 1)
+        let all = try TextFiles.lines(file("e"))
+        #expect(all.count == 8, "two translations of every line, best first")
+        #expect(all[2...5].joined().isEmpty, "a blank line and one that cannot be used")
+        #expect(run(some + ["--on-error", "skip"]) == 0)
+        #expect(try TextFiles.lines(file("e")) == [all[0], "", "", all[6]])
+        try writeAtomically(
+            path: file("d"), text: [String](repeating: "drei", count: 300).joined(separator: " ") + "\neins\n")
+        #expect(run(some) == 0, "a line that is too long is cut")
+        #expect(try TextFiles.lines(file("e"))[1] == all[0])
+
         let wrong: [([String], Int32)] = [
             (["--text", "eins", "--alignments"], 2), (["--text", "eins", "--json", "--alignment-layer", "1"], 2),
             (["--text", "eins", "--json", "--alignments", "--alignment-layer", "9"], 2),

@@ -154,7 +154,6 @@ struct TrainingRunTests {
         try expect("--lr") { $0.options.schedule.peak = 1e-3 }
         try expect("--batch") { $0.options.step.batch = 5 }
         try expect("--seed") { $0.options.step.seed = 5 }
-        try expect("--steps") { $0.options.schedule.steps = 5 }
         try expect("--dropout") { $0.options.step.dropout = nil }
         try expect("--data") { $0.validation = nil }
         let wide = try Model(
@@ -167,6 +166,109 @@ struct TrainingRunTests {
         same.options.step.accumulate = 3
         same.options.saveEvery = 0
         #expect(try same.make(folder, resume: true).run().resumedFrom == 1)
+    }
+
+    @Test("a run becomes longer, whether it was stopped or had ended; the schedule follows the new length")
+    func lengthening() throws {
+        let folder = try SmallRun.folder()
+        defer { try? removeTree(folder) }
+        _ = try SmallRun(steps: 6).make(folder).run()
+        let longer = SmallRun(steps: 10)
+        do {
+            let run = try longer.make(folder, resume: true)
+            let summary = try run.run()
+            #expect(summary.ending == .finished && summary.step == 10 && summary.resumedFrom == 6)
+            #expect(run.formerSteps == 6)
+        }
+        let rates = try SmallRun.result(folder).rows.compactMap { Double($0[2]) }
+        #expect(rates == (1...10).map { step in (step <= 6 ? SmallRun(steps: 6) : longer).options.schedule.rate(step) })
+        #expect(try SmallRun(steps: 4).make(folder, resume: true).run().ending == .wasFinished)
+
+        // Where the rate does not depend on the length, the bits are those of a run that long from the start.
+        var constant = SmallRun(steps: 12)
+        constant.options.schedule.shape = .constant
+        let expected = try constant.complete()
+        var short = constant
+        short.options.schedule.steps = 8
+        let other = try SmallRun.folder()
+        defer { try? removeTree(other) }
+        _ = try short.make(other).run()
+        _ = try constant.make(other, resume: true).run()
+        let result = try SmallRun.result(other)
+        #expect(result.weights == expected.weights)
+        // The shorter run also measured at its own end.
+        #expect(result.rows.map { $0[1] } == expected.rows.map { $0[1] })
+
+        let stopped = try SmallRun.folder()
+        defer { try? removeTree(stopped) }
+        #expect(throws: HeedError.self) { try longer.make(stopped).run(shouldStop: { true }) }
+        #expect(try SmallRun(steps: 12).make(stopped, resume: true).run().step == 12)
+    }
+
+    @Test("what no run wrote is not written over unasked, and goes as a whole when asked")
+    func foreign() throws {
+        let small = SmallRun(steps: 4)
+        let folder = try SmallRun.folder()
+        defer { try? removeTree(folder) }
+        let out = joinPath(folder, "out")
+        try createDirectory(out)
+        _ = try small.make(folder)
+        for name in ["vocab.txt", "model-00001-of-00002.safetensors", "notes.md"] {
+            try writeAtomically(path: joinPath(out, name), text: "mine")
+        }
+        for resume in [false, true] {
+            let error = #expect(throws: HeedError.self) { try small.make(folder, resume: resume) }
+            #expect(error?.description.contains("--overwrite") == true)
+        }
+        var output = TrainingOutput(folder: out)
+        output.overwrite = true
+        let model = try SmallRun.model()
+        let data = try small.data(for: model)
+        _ = try TrainingRun(model, data, small.options, output: output, runtime: Runtime(threads: 1)).run()
+        #expect(
+            try listDirectory(out)
+                == ["config.json", "generation_config.json", "model.safetensors", "notes.md", "training"])
+
+        let log = joinPath(folder, "novel.txt")
+        try writeAtomically(path: log, text: "It was a dark night.\n")
+        var logged = TrainingOutput(folder: joinPath(folder, "new"))
+        logged.log = log
+        #expect(throws: HeedError.self) {
+            try TrainingRun(model, data, small.options, output: logged, runtime: Runtime(threads: 1))
+        }
+        #expect(try readFile(log).count == 21)
+    }
+
+    @Test("the model of a finished run is the mean of its last saves; a longer run goes on from the last step")
+    func published() throws {
+        let small = SmallRun(steps: 6)
+        let folder = try SmallRun.folder()
+        defer { try? removeTree(folder) }
+        func run(_ steps: Int, resume: Bool) throws -> TrainingSummary {
+            var output = TrainingOutput(folder: folder)
+            output.keep = 2
+            output.resume = resume
+            let model = try SmallRun.model()
+            return try TrainingRun(
+                model, small.data(for: model), SmallRun(steps: steps).options, output: output,
+                runtime: Runtime(threads: 1)
+            ).run()
+        }
+        func weights(_ path: String) throws -> [Float] {
+            let parameters = try Model.load(folder: path).parameters
+            return (0..<parameters.layout.count).map { parameters.base[$0] }
+        }
+        _ = try run(6, resume: false)
+        let kept = try ["step-3", "step-6"].map { try weights(joinPath(folder, "checkpoints/\($0)")) }
+        let mean = zip(kept[0], kept[1]).map { Float((Double($0) + Double($1)) / 2) }
+        #expect(try weights(folder) == mean)
+        #expect(try run(6, resume: true).ending == .wasFinished)
+        #expect(try weights(folder) == mean, "nothing is published over the mean")
+        try removeFile(joinPath(folder, "training/average.json"))
+        #expect(try run(6, resume: true).ending == .wasFinished)
+        #expect(try weights(folder) == mean, "a mean that was cut short is made again")
+        #expect(try run(8, resume: true).resumedFrom == 6)
+        #expect(try listDirectory(joinPath(folder, "checkpoints")) == ["step-6", "step-8"])
     }
 
     @Test("a gradient that is not finite stops the run and keeps the last save")
@@ -243,7 +345,7 @@ struct TrainingRunTests {
         expect("--lr") { $0.schedule.peak = .nan }
         expect("--lr") { $0.schedule.peak = 0 }
         expect("--min-lr") { $0.schedule.minimum = 1 }
-        expect("--warmup") { $0.schedule.warmup = 2000 }
+        expect("--warmup") { $0.schedule.warmup = 3000 }
         expect("--weight-decay") { $0.step.weightDecay = -1 }
         expect("--beta1") { $0.step.beta1 = 1 }
         expect("--beta2") { $0.step.beta2 = .infinity }

@@ -7,6 +7,9 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure speeds on this machine.",
         discussion: """
+            heed bench train --preset gpt2 --batch 4 --context 64
+            heed bench gemm --threads 1 --json
+
             Medians of repeated runs, with the machine's own limits measured in the same run: a speed is worth quoting \
             as a share of a limit, or beside another program run in the same hour.
             """)
@@ -29,12 +32,13 @@ struct Bench: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Sequences at once: 4, 32 for encoder-decoders, or 1 for decode and prefill.", valueName: "n"))
+            "Sequences at once. (default: 4; 32 for encoder-decoders, 1 for decode and prefill)", valueName: "n"))
     var batch: Int?
 
     @Option(
         help: ArgumentHelp(
-            "Tokens of a sequence: 64, 32 on each side for encoder-decoders, or 512 for prefill.", valueName: "n"))
+            "Tokens of a sequence. (default: 64; 32 on each side for encoder-decoders, 512 for prefill)",
+            valueName: "n"))
     var context: Int?
 
     @Option(help: ArgumentHelp("Dropout everywhere while training; the preset's rates if none.", valueName: "p"))

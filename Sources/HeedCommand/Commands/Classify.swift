@@ -8,11 +8,12 @@ struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say which class texts belong to, with a trained classifier.",
         discussion: """
-            heed classify MODEL --text "What a film" "Never again"
+            heed classify model --text "What a film" "Never again"
+            heed classify model --input reviews.txt > classes.tsv
 
             MODEL is an encoder with a classifier of texts, such as heed train --init ENCODER --data labelled.jsonl \
-            makes. Texts come from --text, from a file with one per line, or from a .jsonl file of {"text": "…"}, with \
-            "pair" for a second text. Longer texts are cut.
+            makes. A line of a file is a text, or an object {"text": "…"} with "pair" for a second text. Longer texts \
+            are cut, with a warning.
             """)
 
     @Argument(help: ArgumentHelp("The classifier: a folder in the Hugging Face layout.", valueName: "model"))
@@ -21,10 +22,13 @@ struct Classify: ParsableCommand {
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
     var text: [String] = []
 
-    @Option(help: ArgumentHelp("A file with one text per line, or a .jsonl file.", valueName: "file"))
+    @Option(
+        name: [.long, .customLong("jsonl")], help: ArgumentHelp("A file with a text on every line.", valueName: "file"))
     var input: String?
 
-    @Option(help: ArgumentHelp("The most tokens of a text.", valueName: "n"))
+    @OptionGroup(title: "Lines of a file") var lines: LineOptions
+
+    @Option(help: ArgumentHelp("The most tokens of a text; as many as the model reads if none.", valueName: "n"))
     var maxLength: Int?
 
     @Option(help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
@@ -44,32 +48,36 @@ struct Classify: ParsableCommand {
             loaded, longest: maxLength, precision: dtype.precision, runtime: try compute.runtime())
         let configuration = try loaded.encoder.configuration
         let reader = ClassifierTexts(try Tokenizer.load(path: model), configuration, longest: classifier.longest)
-        let (texts, encoded) = try texts(reader)
-        let rows = try classifier.probabilities(encoded.map(\.ids), types: encoded.map(\.types))
-        for (text, row) in zip(texts, rows) {
-            let best = row.indices.reduce(0) { row[$1] > row[$0] ? $1 : $0 }
-            let name = configuration.labelName(best)
-            guard output.json else {
-                try StandardOutput.writeLine("\(name)\t\(fixed(row[best], 4))\t\(text.replacing("\n", with: " "))")
+        let errors = LineErrors(lines.onError)
+        let texts = try TextSource(text, file: input, lines).map(errors) { content, place in
+            let text = try content.text(in: place)
+            let encoded = try reader.encode(text, content.pair) {
+                errors.reportCut(place, tokens: $0, kept: reader.longest)
+            }
+            return (text: text, encoded: encoded)
+        }
+        let given = texts.compactMap { $0 }
+        var rows = try classifier.probabilities(given.map(\.encoded.ids), types: given.map(\.encoded.types))[...]
+        for text in texts {
+            guard let text = text?.text, let row = rows.popFirst() else {
+                try StandardOutput.writeLine()
                 continue
             }
-            var probabilities = JSONObject()
-            for (label, probability) in row.enumerated() {
-                probabilities[configuration.labelName(label)] = .number(probability)
-            }
-            try StandardOutput.writeLine([
-                "label": .string(name), "probability": .number(row[best]), "probabilities": .object(probabilities),
-            ])
+            try StandardOutput.writeLine(line(text, row, configuration))
         }
+        try errors.finish(of: texts.count)
     }
 
-    private func texts(_ reader: ClassifierTexts) throws -> ([String], [LabelledTexts.Encoded]) {
-        guard let input else { return (text, try text.map { try reader.encode($0, nil) }) }
-        if DataKind(path: input) == .jsonLines {
-            let file = try LabelledTexts(input, labelled: false)
-            return (file.texts, try file.encoded(reader.encode))
+    private func line(_ text: String, _ row: [Double], _ configuration: EncoderConfiguration) -> String {
+        let best = row.indices.reduce(0) { row[$1] > row[$0] ? $1 : $0 }
+        let name = configuration.labelName(best)
+        guard output.json else { return "\(name)\t\(fixed(row[best], 4))\t\(text.replacing("\n", with: " "))" }
+        var probabilities = JSONObject()
+        for (label, probability) in row.enumerated() {
+            probabilities[configuration.labelName(label)] = .number(probability)
         }
-        let lines = try TextFiles.lines(input)
-        return (lines, try lines.map { try reader.encode($0, nil) })
+        return JSON.object([
+            "label": .string(name), "probability": .number(row[best]), "probabilities": .object(probabilities),
+        ]).serialised()
     }
 }

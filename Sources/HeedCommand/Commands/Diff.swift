@@ -7,6 +7,9 @@ struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare the weights of two models, tensor by tensor.",
         discussion: """
+            heed diff model model.gguf
+            heed diff first second --json
+
             Prints the largest and the mean absolute difference of every tensor that is not equal, and the names that \
             only one side has. Types may differ: quantised blocks are compared by the numbers that they stand for.
             """)

@@ -3,89 +3,86 @@ import Heed
 import HeedRun
 import HeedSupport
 
-/// `heed embed`: sentences in, vectors out.
+extension SentencePooling.Way: ExpressibleByArgument {}
+
+/// Which encoder makes vectors of texts, and how.
+struct EmbeddingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Instead of the folder's way: cls, max, mean.", valueName: "way"))
+    var pooling: SentencePooling.Way?
+
+    @Option(help: ArgumentHelp("The most tokens of a text; the folder's own limit if none.", valueName: "n"))
+    var maxLength: Int?
+
+    @Option(
+        name: [.long, .customLong("weights")],
+        help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
+    var dtype: ComputeType = .f32
+
+    func validate() throws {
+        if let maxLength { try check("--max-length", maxLength, atLeast: 1) }
+    }
+
+    func encoder(folder: String, runtime: Runtime) throws -> SentenceEncoder {
+        try SentenceEncoder(
+            folder: folder, pooling: pooling, longest: maxLength, precision: dtype.precision, runtime: runtime)
+    }
+}
+
+/// `heed embed`: texts in, vectors out.
 struct Embed: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Turn sentences into vectors with an encoder.",
+        abstract: "Turn texts into vectors with an encoder.",
         discussion: """
-            heed embed MODEL --jsonl sentences.jsonl --output vectors.safetensors
+            heed embed model --input sentences.txt --output vectors.safetensors
+            heed embed model --text "A man eats" "Someone has lunch" > vectors.jsonl
 
-            The input holds one JSON string per line; the output holds embeddings F32 [N, C]. Pooling, normalisation \
-            and the longest sentence come from modules.json, 1_Pooling and sentence_bert_config.json, as in \
-            sentence-transformers; without them the states' mean is taken. Longer sentences are cut.
+            Every line is a text; its vector is a row of the output: embeddings F32 [N, C] in a .safetensors or .npy \
+            file, or numbers with commas in a .csv file. Pooling, normalisation and the longest text come from \
+            modules.json, 1_Pooling and sentence_bert_config.json, as in sentence-transformers; without them the states' \
+            mean is taken. Longer texts are cut, with a warning. In a file of vectors a blank line has a row of zeros.
             """)
 
     @Argument(help: ArgumentHelp("The encoder: a folder in the Hugging Face layout.", valueName: "model"))
     var model: String
 
-    @Option(help: ArgumentHelp("A file with one JSON string per line.", valueName: "file"))
-    var jsonl: String?
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Sentences.", valueName: "text"))
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
     var text: [String] = []
 
     @Option(
-        help: ArgumentHelp("The safetensors file to write; JSON lines on standard output if none.", valueName: "file"))
+        name: [.long, .customLong("jsonl")], help: ArgumentHelp("A file with a text on every line.", valueName: "file"))
+    var input: String?
+
+    @OptionGroup(title: "Lines of a file") var lines: LineOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "The .safetensors, .npy or .csv file to write; JSON lines on standard output if none.", valueName: "file"))
     var output: String?
 
-    @Option(help: ArgumentHelp("Instead of the folder's: cls, max, mean.", valueName: "way"))
-    var pooling: String?
-
-    @Option(help: ArgumentHelp("The most tokens of a sentence.", valueName: "n"))
-    var maxLength: Int?
-
-    @Option(help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
-    var dtype: ComputeType = .f32
-
+    @OptionGroup var embedding: EmbeddingOptions
+    @OptionGroup var overwriting: OverwriteOption
     @OptionGroup var compute: ComputeOptions
 
     func validate() throws {
-        guard (jsonl == nil) != text.isEmpty else {
-            throw ValidationError("expected --jsonl FILE or --text TEXT….")
-        }
-        if let maxLength { try check("--max-length", maxLength, atLeast: 1) }
-        if let pooling, SentencePooling.Way(rawValue: pooling) == nil {
-            let names = SentencePooling.Way.allCases.map(\.rawValue)
-            throw ValidationError("--pooling: expected \(names.joined(separator: ", ")), got \(quoted(pooling)).")
-        }
+        guard (input == nil) != text.isEmpty else { throw ValidationError("expected --text TEXT… or --input FILE.") }
     }
 
     func run() throws {
-        let model = try locateModel(model)
-        let loaded = try Model.loadTelling(folder: model)
-        var ways = try SentencePooling(folder: model)
-        if let way = pooling.flatMap({ SentencePooling.Way(rawValue: $0) }) { ways.ways = [way] }
-        let embedder = try SentenceEmbedder(
-            loaded, pooling: ways, longest: try maxLength ?? SentenceEmbedder.longest(folder: model),
-            precision: dtype.precision, runtime: try compute.runtime())
-        var tokenizer = try Tokenizer.load(path: model)
-        tokenizer.truncation = Truncation(maximumLength: embedder.longest)
-        tokenizer.padding = nil
-        let sentences = try jsonl.map(sentences) ?? text
-        let ids = try sentences.map { try tokenizer.encode($0).ids.map { Int32($0) } }
-        let progress = Progress("Embedding", total: sentences.count)
-        let vectors = try embedder.embed(ids) { progress.update(done: $0, []) }
-        progress.finish()
-        if let output {
-            var file = TensorFile(place: output)
-            file.append("embeddings", shape: [sentences.count, embedder.width], vectors)
-            try file.write(path: output)
-            return
+        let kind = try output.map { try VectorFile(path: $0) }
+        if let output, let kind {
+            try requireFreeFile(output, overwrite: overwriting.overwrite, isOwn: kind.isOwn)
         }
-        for index in sentences.indices {
-            let row = vectors[index * embedder.width..<(index + 1) * embedder.width]
-            try StandardOutput.writeLine(JSON.array(row.map { .number(Double($0)) }))
-        }
-    }
-
-    private func sentences(_ path: String) throws -> [String] {
-        try TextFiles.lines(path).enumerated().compactMap { number, line in
-            if line.allSatisfy(\.isWhitespace) { return nil }
-            guard let text = try JSON.parse(line, in: "\(path), line \(number + 1)").stringValue else {
-                throw HeedError(
-                    .badInput, "the line holds no text", in: "\(path), line \(number + 1)", expected: "a JSON string")
+        let encoder = try embedding.encoder(folder: try locateModel(model), runtime: try compute.runtime())
+        let errors = LineErrors(lines.onError)
+        let vectors = try encoder.vectors(of: TextSource(text, file: input, lines), errors).vectors
+        if let output, let kind {
+            try kind.write(vectors, to: output)
+        } else {
+            for index in 0..<vectors.count {
+                let row = vectors.row(index).map { JSON.array($0.map { .number(Double($0)) }).serialised() }
+                try StandardOutput.writeLine(row ?? "")
             }
-            return text
         }
+        try errors.finish(of: vectors.count)
     }
 }

@@ -11,12 +11,18 @@ struct Evaluate: ParsableCommand {
 
             The loss is the mean of −ln p over every token but the first of a file. Windows of --context tokens begin \
             every --stride tokens and score what no earlier window scored: a smaller stride gives every token more to \
-            read, and takes longer.
+            read, and takes longer. Bits per byte are those over the bytes that the tokens stand for: characters that \
+            the vocabulary lacks count nowhere, and are told.
 
             heed evaluate classifier --data labelled.jsonl
 
             For a classifier of texts: accuracy, mean −ln p of the right class, F1 by class. Every line holds \
             {"text": "…", "label": "…"}, and "pair" for a second text.
+
+            heed evaluate translator --source held-out.de --target held-out.en
+
+            For an encoder-decoder: the mean of −ln p over every token of the targets. For an encoder with a \
+            masked-language head, --data of plain text measures how well it guesses masked tokens.
 
             heed evaluate --bleu translations.txt references.txt
 
@@ -31,6 +37,15 @@ struct Evaluate: ParsableCommand {
         help: ArgumentHelp("Text, JSONL, token (.bin) or row (.safetensors) files.", valueName: "file"))
     var data: [String] = []
 
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("For an encoder-decoder: text files whose lines are translated.", valueName: "file"))
+    var source: [String] = []
+
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("Their translations, line by line.", valueName: "file"))
+    var target: [String] = []
+
     @Option(help: ArgumentHelp("A tokenizer for text; the model's own where not given.", valueName: "path"))
     var tokenizer: String?
 
@@ -41,10 +56,14 @@ struct Evaluate: ParsableCommand {
         help: ArgumentHelp("Tokens from the start of a window to that of the next; T where not given.", valueName: "n"))
     var stride: Int?
 
-    @Option(help: ArgumentHelp("Windows computed together; changes no bit of the result.", valueName: "B"))
+    @Option(
+        name: [.long, .customLong("batch-size")],
+        help: ArgumentHelp("Windows computed together; changes no bit of the result.", valueName: "B"))
     var batch: Int = 8
 
-    @Option(help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
+    @Option(
+        name: [.long, .customLong("weights")],
+        help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
     var dtype: ComputeType = .f32
 
     @Option(
@@ -52,6 +71,7 @@ struct Evaluate: ParsableCommand {
         help: ArgumentHelp("Compare a file of translations with one or more of references.", valueName: "file"))
     var bleu: [String] = []
 
+    @OptionGroup var unknown: UnknownOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -61,13 +81,15 @@ struct Evaluate: ParsableCommand {
                 throw ValidationError(
                     "--bleu: expected a file of translations and a file of references, got \(bleu.count) file.")
             }
-            guard model == nil, data.isEmpty else {
+            guard model == nil, data.isEmpty, source.isEmpty else {
                 throw ValidationError("--bleu compares files and takes no model and no --data.")
             }
             return
         }
-        guard model != nil, !data.isEmpty else {
-            throw ValidationError("expected a model with --data FILE, or --bleu TRANSLATIONS REFERENCES.")
+        guard model != nil, data.isEmpty != source.isEmpty, source.isEmpty == target.isEmpty else {
+            throw ValidationError(
+                "expected a model with --data FILE, or with --source FILE and --target FILE, or --bleu TRANSLATIONS "
+                    + "REFERENCES.")
         }
         if let context { try check("--context", context, atLeast: 1) }
         if let stride { try check("--stride", stride, atLeast: 1) }
@@ -75,10 +97,12 @@ struct Evaluate: ParsableCommand {
     }
 
     func run() throws {
+        StandardInput.prepare(data + source + target + bleu)
         if let model {
             try LossEvaluation(
-                model: model, data: data, tokenizer: tokenizer, context: context, stride: stride, batch: batch,
-                precision: dtype.precision
+                model: model, data: data, sources: source, targets: target, tokenizer: tokenizer, context: context,
+                stride: stride, batch: batch,
+                precision: dtype.precision, maxUnknown: unknown.maxUnknown
             ).run(runtime: try compute.runtime(), json: output.json)
         } else {
             try TranslationEvaluation(hypotheses: bleu[0], references: Array(bleu[1...])).run(json: output.json)

@@ -6,6 +6,9 @@ struct Example: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Work through a small transformer by hand.",
         discussion: """
+            heed example cat-sleeps
+            heed example batch --json
+
             Every value, its formula and shape, its gradient, and a check of the gradient by differences, in numbers \
             small enough for a page.
             """,
@@ -17,7 +20,12 @@ struct CatSleepsExample: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cat-sleeps",
         abstract: "One attention head over three tokens, forward and backward.",
-        discussion: "Also says which figures of the document that the example comes from are wrong.")
+        discussion: """
+            heed example cat-sleeps
+            heed example cat-sleeps --input numbers.safetensors --json
+
+            Also says which figures of the document that the example comes from are wrong.
+            """)
 
     @Option(
         help: ArgumentHelp(
@@ -38,7 +46,8 @@ struct CatSleepsExample: ParsableCommand {
 struct BatchExample: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "batch",
-        abstract: "A batch of two sentences through one layer of two heads: every shape.")
+        abstract: "A batch of two sentences through one layer of two heads: every shape.",
+        discussion: "heed example batch --json")
 
     @Flag(help: "Do not divide scores by √dₖ, as the document has it.")
     var unscaled = false

@@ -9,7 +9,8 @@ struct FillMask: ParsableCommand {
         commandName: "fill-mask",
         abstract: "Guess the masked tokens of a text with BERT or RoBERTa.",
         discussion: """
-            heed fill-mask MODEL --text "The capital of France is [MASK]."
+            heed fill-mask model --text "The capital of France is [MASK]."
+            heed fill-mask model --input sentences.txt --top-k 1 --json
 
             MODEL is an encoder with its masked-language head. The mask token is the tokenizer's: [MASK] or <mask>.
             """)
@@ -17,8 +18,14 @@ struct FillMask: ParsableCommand {
     @Argument(help: ArgumentHelp("The encoder: a folder in the Hugging Face layout.", valueName: "model"))
     var model: String
 
-    @Option(help: ArgumentHelp("A text with mask tokens.", valueName: "text"))
-    var text: String?
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts with mask tokens.", valueName: "text"))
+    var text: [String] = []
+
+    @Option(
+        name: [.long, .customLong("jsonl")], help: ArgumentHelp("A file with a text on every line.", valueName: "file"))
+    var input: String?
+
+    @OptionGroup(title: "Lines of a file") var lines: LineOptions
 
     @Option(help: ArgumentHelp("The ids of a text with mask ids.", valueName: "1,2,3"))
     var ids: IdList?
@@ -33,40 +40,63 @@ struct FillMask: ParsableCommand {
     @OptionGroup var output: JSONOption
 
     func validate() throws {
-        guard (text == nil) != (ids == nil) else { throw ValidationError("expected --text TEXT or --ids IDS.") }
+        guard [!text.isEmpty, input != nil, ids != nil].count(where: { $0 }) == 1 else {
+            throw ValidationError("expected one of --text TEXT…, --input FILE and --ids IDS.")
+        }
         guard ids == nil || maskId != nil else { throw ValidationError("--ids: expected --mask-id beside it.") }
         try check("--top-k", topK, in: 1...1 << 20)
     }
 
     func run() throws {
         let loaded = try Model.loadTelling(folder: model)
-        let tokenizer = try text.map { _ in try Tokenizer.load(path: model) } ?? (try? Tokenizer.load(path: model))
+        let tokenizer = ids == nil ? try Tokenizer.load(path: model) : try? Tokenizer.load(path: model)
         guard let mask = maskId.map({ Int32(clamping: $0) }) ?? tokenizer.flatMap(FillMask.mask) else {
             throw HeedError(
                 .missing, "the tokenizer has no mask token", in: model, expected: "[MASK] or <mask>",
                 advice: "Say which id it is with --mask-id.")
         }
-        var given = ids?.ids ?? []
-        if let text, var tokenizer {
-            tokenizer.truncation = nil
-            tokenizer.padding = nil
-            given = try tokenizer.encode(text).ids.map { Int32($0) }
+        let runtime = try compute.runtime()
+        func predict(_ ids: [Int32]) throws -> [MaskedPrediction] {
+            try MaskedPrediction.predict(loaded, ids: ids, mask: mask, count: topK, runtime: runtime)
         }
-        let predictions = try MaskedPrediction.predict(
-            loaded, ids: given, mask: mask, count: topK, runtime: try compute.runtime())
-        for prediction in predictions {
-            let guesses = try prediction.guesses.map { guess in
-                (guess, try tokenizer.map { try $0.decode([guess.id]) })
+        if let ids {
+            try show(predict(ids.ids), tokenizer)
+            return
+        }
+        guard let tokenizer else { return }
+        let reader = FittingTokenizer(tokenizer, longest: try loaded.encoder.configuration.context)
+        let errors = LineErrors(lines.onError)
+        let source = try TextSource(text, file: input, lines)
+        let results = try source.map(errors) { content, place in
+            let (encoding, tokens) = try reader.encode(try content.text(in: place))
+            if tokens > encoding.ids.count { errors.reportCut(place, tokens: tokens, kept: encoding.ids.count) }
+            return (place: place, predictions: try predict(encoding.ids.map { Int32($0) }))
+        }
+        for result in results {
+            guard let result else {
+                try StandardOutput.writeLine()
+                continue
             }
-            guard output.json else {
+            if results.count > 1, !output.json { try StandardOutput.writeLine("— \(result.place)") }
+            try show(result.predictions, tokenizer)
+        }
+        try errors.finish(of: results.count)
+    }
+
+    /// What is expected at the masked places of one text; one line under `--json`.
+    private func show(_ predictions: [MaskedPrediction], _ tokenizer: Tokenizer?) throws {
+        let masks = try predictions.map { prediction in
+            let guesses = try prediction.guesses.map { guess in
+                (guess, try tokenizer.map { try $0.decode([guess.id], skippingSpecialTokens: false) })
+            }
+            if !output.json {
                 try StandardOutput.writeLine("token \(prediction.place)")
                 for (guess, token) in guesses {
                     try StandardOutput.writeLine(
                         "  " + columns((fixed(guess.probability, 4), 8), (token ?? "id \(guess.id)", 0)))
                 }
-                continue
             }
-            try StandardOutput.writeLine([
+            return JSON.object([
                 "place": .integer(prediction.place),
                 "guesses": .array(
                     guesses.map { guess, token in
@@ -77,6 +107,7 @@ struct FillMask: ParsableCommand {
                     }),
             ])
         }
+        if output.json { try StandardOutput.writeLine(["masks": .array(masks)]) }
     }
 
     private static func mask(_ tokenizer: Tokenizer) -> Int32? {

@@ -12,15 +12,19 @@ struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Continue prompts: greedily, by draws or by beam search.",
         discussion: """
+            heed generate model --prompt "Once upon a time" --temperature 0.8 --top-p 0.95 --stream
+            heed generate model --input prompts.txt --json > results.jsonl
+            cat prompts.jsonl.gz | heed generate model --input - --max-new-tokens 50
+
             One of --prompt, --ids and --input says where to start; the prompts of a file are decoded together, each as \
-            if alone. Decoding is greedy unless --sample or a filter is given. Example: heed generate MODEL --prompt \
-            "Once upon a time" --temperature 0.8 --top-p 0.95 --stream
+            if alone. Decoding is greedy unless --sample or a filter is given. On a terminal the prompt is shown before \
+            what continues it; a pipe gets what is new.
             """)
 
     @Argument(help: ArgumentHelp("The model: a folder in the Hugging Face layout.", valueName: "model"))
     var model: String
 
-    @Option(help: ArgumentHelp("The text to continue.", valueName: "text"))
+    @Option(name: [.long, .customShort("p")], help: ArgumentHelp("The text to continue.", valueName: "text"))
     var prompt: String?
 
     @Option(help: ArgumentHelp("The ids to continue.", valueName: "1,2,3"))
@@ -28,8 +32,10 @@ struct Generate: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A file with {\"ids\": [...]} or {\"prompt\": \"...\"} on every line.", valueName: "prompts.jsonl"))
+            "A file with a prompt on every line: text, {\"prompt\": \"...\"} or {\"ids\": [...]}.", valueName: "file"))
     var input: String?
+
+    @OptionGroup(title: "Lines of a file") var lines: LineOptions
 
     @Option(
         help: ArgumentHelp("For an encoder-decoder: ids that every target begins with.", valueName: "1,2,3"))
@@ -51,9 +57,12 @@ struct Generate: ParsableCommand {
     @Option(help: ArgumentHelp("How many prompt tokens one pass reads at most.", valueName: "n"))
     var prefillChunk = 512
 
-    @Option(help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
+    @Option(
+        name: [.long, .customLong("dtype")],
+        help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
     var weights = WeightType.f32
 
+    @OptionGroup var overwriting: OverwriteOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -66,8 +75,8 @@ struct Generate: ParsableCommand {
                     : "Give only one of --prompt, --ids and --input.")
         }
         try check("--prefill-chunk", prefillChunk, atLeast: 1)
-        try decoding.checkSequences(beams: decoding.numBeams)
-        if probabilities != nil, decoding.numBeams > 1 {
+        try decoding.checkSequences(beams: decoding.numBeams ?? 1)
+        if probabilities != nil, decoding.numBeams ?? 1 > 1 {
             throw ValidationError(
                 "--probabilities: a beam search draws no token from a distribution. Leave out --num-beams.")
         }
@@ -79,29 +88,23 @@ struct Generate: ParsableCommand {
         let reader = PromptReader(
             vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.begin.map { Int32($0) },
             tokenizer: tokenizer())
-        let prompts = try givenPrompts(reader).map { given in
-            var prompt = loaded.prompt(given)
-            if let prefixIds {
-                guard prompt.target != nil else {
-                    throw HeedError(
-                        .usage, "the model has no target of its own that could begin with these", in: "--prefix-ids",
-                        expected: "an encoder-decoder", advice: "Put the ids at the end of the prompt.")
-                }
-                prompt.target?.append(contentsOf: prefixIds.ids)
-            }
+        let errors = LineErrors(lines.onError)
+        let running = try decodingModel(loaded)
+        let options = decoding.options(ends: loaded.specials.ends.map { Int32($0) })
+        let limits = GenerationLimits(
+            context: running.contextLength, options: options, isAsked: decoding.maxNewTokens != nil)
+        let prompts = try givenPrompts(reader, errors) { given in
+            var prompt = try self.prompt(given, loaded)
+            prompt.mostNew = try limits.limit(ofPrompt: prompt.generation.ids.count, in: prompt.place)
             return prompt
         }
-        let running = try decodingModel(loaded)
-        let options = decoding.options(
-            ends: loaded.specials.ends.map { Int32($0) }, longestPrompt: prompts.map(\.generation.ids.count).max() ?? 1,
-            context: running.contextLength)
-        let generator = try Generator(model: running, options: options)
-        var session = GenerationSession(
+        let session = GenerationSession(
             prompts: prompts, tokenizer: try? reader.tokenizer.get(), options: options, stops: decoding.stop,
             streams: stream, json: output.json)
         try session.check()
-        try session.run(generator, probabilities: probabilities, vocabulary: running.vocabulary)
+        try session.run(running, probabilities: probabilities)
         try Signals.check()
+        try errors.finish(of: prompts.count)
     }
 
     /// A file that cannot be written is found before the work.
@@ -112,6 +115,7 @@ struct Generate: ParsableCommand {
                 .missing, "there is no folder \(parentPath(probabilities)) to write into", in: probabilities,
                 advice: "Make the folder first")
         }
+        try overwriting.check(probabilities, tensors: ["probabilities"])
     }
 
     private func tokenizer() -> Result<Tokenizer, HeedError> {
@@ -122,11 +126,35 @@ struct Generate: ParsableCommand {
         }
     }
 
-    private func givenPrompts(_ reader: PromptReader) throws -> [GivenPrompt] {
-        if let prompt { return [try reader.text(prompt)] }
-        if let ids { return [try reader.ids(ids)] }
-        if let input { return try reader.file(input) }
-        return []
+    /// The prompts in order, made ready for the model; nil for a line that gives none.
+    private func givenPrompts(
+        _ reader: PromptReader, _ errors: LineErrors, _ prepare: (GivenPrompt) throws -> GivenPrompt
+    ) throws -> [GivenPrompt?] {
+        if let prompt { return [try prepare(reader.text(prompt))] }
+        if let ids { return [try prepare(reader.ids(ids))] }
+        let source = try TextSource([], file: input, lines)
+        let prompts = try source.map(errors) { content, place in try prepare(reader.line(content, in: place)) }
+        guard prompts.contains(where: { $0 != nil }) else {
+            try errors.finish(of: prompts.count)
+            throw HeedError(
+                .badInput, "the file holds no prompt", in: source.name,
+                expected: "a text, {\"ids\": [...]} or {\"prompt\": \"...\"} on every line")
+        }
+        return prompts
+    }
+
+    /// The prompt as the model takes it, with what every target begins with.
+    private func prompt(_ given: GivenPrompt, _ model: Model) throws -> GivenPrompt {
+        var prompt = model.prompt(given)
+        if let prefixIds {
+            guard prompt.target != nil else {
+                throw HeedError(
+                    .usage, "the model has no target of its own that could begin with these", in: "--prefix-ids",
+                    expected: "an encoder-decoder", advice: "Put the ids at the end of the prompt.")
+            }
+            prompt.target?.append(contentsOf: prefixIds.ids)
+        }
+        return prompt
     }
 
     private func decodingModel(_ model: Model) throws -> DecodingModel {

@@ -6,13 +6,22 @@ import HeedSupport
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what a model folder holds: family, shape, parameters, tensors, tokenizer.",
-        discussion: "Reads the configuration and the headers of the weights only, so it takes no time.")
+        discussion: """
+            heed inspect model
+            heed inspect model --tensors
+            heed inspect --preset gpt2 --json
+
+            Reads the configuration and the headers of the weights only, so it takes no time.
+            """)
 
     @Argument(help: ArgumentHelp("A folder in the Hugging Face layout; or use --preset.", valueName: "model"))
     var model: String?
 
     @Option(help: ArgumentHelp("A shape known by name.", valueName: "name"))
     var preset: String?
+
+    @Flag(help: "List every tensor with its type and shape; --json lists them in any case.")
+    var tensors = false
 
     @OptionGroup var output: JSONOption
 
@@ -36,7 +45,7 @@ struct Inspect: ParsableCommand {
             terminal.styled(lastPathComponent(description.folder), .bold)
                 + "  \(description.family.name), \(grouped(description.parameterCount)) parameters"
                 + (model == nil
-                    ? "" : ", \(byteText(description.byteCount)) in \(description.tensors.count) tensors"))
+                    ? "" : ", \(byteText(description.byteCount)) in \(counted(description.tensors.count, "tensor"))"))
         try heading("Shape")
         for (name, value) in description.configuration.shapeDocument {
             try StandardOutput.writeLine("  " + columns((name, 22), (value.stringValue ?? value.serialised(), 0)))
@@ -47,10 +56,12 @@ struct Inspect: ParsableCommand {
             try StandardOutput.writeLine("  " + columns((name, 26), (grouped(count), 16), (fixed(share, 1) + " %", 0)))
         }
         guard model != nil else { return }
-        try heading("Tensors")
-        for tensor in description.tensors {
-            try StandardOutput.writeLine(
-                "  " + columns((tensor.name, 44), (tensor.type.rawValue, 6), ("\(tensor.shape)", 0)))
+        if tensors {
+            try heading("Tensors")
+            for tensor in description.tensors {
+                try StandardOutput.writeLine(
+                    "  " + columns((tensor.name, 44), (tensor.type.rawValue, 6), ("\(tensor.shape)", 0)))
+            }
         }
         try heading("Text")
         try StandardOutput.writeLine("  tokenizer: \(description.tokenizer ?? "none in this folder")")

@@ -8,6 +8,8 @@ struct Pass: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run one forward and backward pass and write out every tensor.",
         discussion: """
+            heed pass model --input in.safetensors --output out.safetensors --all --gradients
+
             The input is a safetensors file with input_ids I64 [B, T] and, where they apply, attention_mask, \
             position_ids and labels (-100 is ignored; labels are shifted inside). The output holds logits, the loss \
             where there are labels, and what is asked for below, named as the Hugging Face outputs are.
@@ -22,7 +24,7 @@ struct Pass: ParsableCommand {
     @Option(help: ArgumentHelp("The safetensors file to write.", valueName: "file"))
     var output: String
 
-    @Flag(help: "Also write grad.NAME for every parameter; wants labels.")
+    @Flag(help: "Also write grad.NAME for every parameter; needs labels.")
     var gradients = false
 
     @Flag(help: "Also write every hidden state and attention map.")
@@ -31,9 +33,12 @@ struct Pass: ParsableCommand {
     @Option(help: ArgumentHelp("The share of the target that is spread over the vocabulary.", valueName: "x"))
     var labelSmoothing: Double = 0
 
-    @Option(help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
+    @Option(
+        name: [.long, .customLong("weights")],
+        help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
     var dtype: ComputeType = .f32
 
+    @OptionGroup var overwriting: OverwriteOption
     @OptionGroup var compute: ComputeOptions
 
     func validate() throws {
@@ -41,6 +46,7 @@ struct Pass: ParsableCommand {
     }
 
     func run() throws {
+        try overwriting.check(output, tensors: ["logits", "last_hidden_state", "prediction_logits", "loss"])
         let tensors = try TensorFile(path: input)
         let loaded = try Model.loadTelling(folder: model)
         var options = PassOptions()

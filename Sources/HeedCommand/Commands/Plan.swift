@@ -8,7 +8,12 @@ struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
         abstract: "Say what training or running a model takes, before anything runs.",
-        discussion: "Presets: " + Preset.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; ") + ".")
+        discussion: """
+            heed plan --preset gpt2 --batch 4 --context 256
+            heed plan model --batch 1 --json
+
+            Presets: \(Preset.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; ")).
+            """)
 
     @Argument(help: ArgumentHelp("A model folder; or use --preset.", valueName: "model"))
     var model: String?
@@ -16,7 +21,7 @@ struct PlanCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A shape known by name.", valueName: "name"))
     var preset: String?
 
-    @Option(help: ArgumentHelp("Sequences per step.", valueName: "n"))
+    @Option(name: [.long, .customLong("batch-size")], help: ArgumentHelp("Sequences per step.", valueName: "n"))
     var batch: Int = 1
 
     @Option(

@@ -8,13 +8,18 @@ struct Translate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Translate lines of text with an encoder-decoder.",
         discussion: """
-            heed translate MODEL --input lines.de --output lines.en --beams 5
+            heed translate model --input lines.de --output lines.en
+            heed translate model --text "Guten Morgen" --beams 5 --num-return-sequences 5
+            zcat lines.de.gz | heed translate model --input - > lines.en
 
-            Every line is a source; its translation is a line of the result. --json prints what heed generate prints. \
-            Beam search with --beams 4 unless --beams 1 (greedy) or a filter is given; the options below are those of \
-            heed generate.
+            Every line is a source; its translation is a line of the result, and with --num-return-sequences N it is N \
+            lines, best first. --json prints what heed generate prints. Beam search with 4 beams unless --beams 1 \
+            (greedy) or a filter is given; the options below are those of heed generate. A line longer than the model \
+            reads is cut, with a warning.
 
-            --prefix makes every translation begin with given words. --json --alignments adds to every sequence             "attention", for each new token the weights of the source's tokens (the mean over the heads of one decoder             layer), and "alignment", the pairs [new token, source token] of the largest.
+            --prefix makes every translation begin with given words. --json --alignments adds to every sequence \
+            "attention", for each new token the weights of the source's tokens (the mean over the heads of one decoder \
+            layer), and "alignment", the pairs [new token, source token] of the largest.
             """)
 
     @Argument(help: ArgumentHelp("The model: a folder in the Hugging Face layout.", valueName: "model"))
@@ -23,14 +28,14 @@ struct Translate: ParsableCommand {
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts to translate.", valueName: "text"))
     var text: [String] = []
 
-    @Option(help: ArgumentHelp("A file with one text per line.", valueName: "file"))
+    @Option(
+        name: [.long, .customLong("jsonl")], help: ArgumentHelp("A file with a text on every line.", valueName: "file"))
     var input: String?
+
+    @OptionGroup(title: "Lines of a file") var reading: LineOptions
 
     @Option(help: ArgumentHelp("The file to write; standard output where not given.", valueName: "file"))
     var output: String?
-
-    @Option(help: ArgumentHelp("How many translations are kept open while searching.", valueName: "n"))
-    var beams: Int?
 
     @Option(help: ArgumentHelp("How many lines are translated together; changes no result.", valueName: "n"))
     var batch = 64
@@ -49,19 +54,19 @@ struct Translate: ParsableCommand {
 
     @OptionGroup(title: "Choosing tokens") var decoding: DecodingOptions
 
-    @Option(help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
+    @Option(
+        name: [.long, .customLong("dtype")],
+        help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
     var weights = WeightType.f32
 
+    @OptionGroup var overwriting: OverwriteOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var json: JSONOption
 
     func validate() throws {
         guard (input == nil) != text.isEmpty else { throw ValidationError("expected --text TEXT… or --input FILE.") }
         try check("--batch", batch, atLeast: 1)
-        if let beams { try check("--beams", beams, in: 1...1000) }
-        if beams != nil, decoding.numBeams > 1 {
-            throw ValidationError("--beams and --num-beams: expected one of them.")
-        }
+        if let beams = decoding.numBeams { try check("--beams", beams, in: 1...1000) }
         try decoding.checkSequences(beams: beamCount)
         guard prefix == nil || prefixIds == nil else {
             throw ValidationError("--prefix and --prefix-ids: expected one of them.")
@@ -74,6 +79,7 @@ struct Translate: ParsableCommand {
     }
 
     func run() throws {
+        if let output { try overwriting.check(output) }
         let loaded = try Model.loadTelling(folder: model)
         let layers = try loaded.encoderDecoder
         let tokenizer = try Tokenizer.load(path: model)
@@ -81,32 +87,65 @@ struct Translate: ParsableCommand {
         let reader = PromptReader(
             vocabulary: layers.configuration.sourceVocabulary, begin: loaded.specials.ends.first.map { Int32($0) },
             tokenizer: .success(tokenizer))
-        let lines = try input.map { try TextFiles.lines($0) } ?? text
-        let place = input ?? "--text"
         let prefix = try prefix.map { try prefixIds(of: $0, target) } ?? prefixIds?.ids ?? []
-        let sources = try lines.enumerated().map { number, line in
-            var source = loaded.prompt(try reader.text(line, in: "\(place), line \(number + 1)"))
-            source.target?.append(contentsOf: prefix)
-            return source
-        }
+        let options = options(loaded)
+        let mostNew = try GenerationLimits(
+            context: layers.configuration.context, options: options, isAsked: decoding.maxNewTokens != nil
+        ).limit(ofPrompt: 1 + prefix.count, in: "--prefix")
+        let errors = LineErrors(reading.onError)
+        let sources = try TextSource(text, file: input, reading).map(errors) { content, place -> GivenPrompt? in
+            let given = try reader.line(content, in: place)
+            if case .text(let text) = content, text.allSatisfy(\.isWhitespace) { return nil }
+            return cut(loaded.prompt(given), prefix, loaded, errors)
+        }.map { $0 ?? nil }
         let runtime = try compute.runtime()
         var modelOptions = DecodingModelOptions()
         modelOptions.precision = weights == .f32 ? .float32 : .bfloat16
+        var asked = options
+        asked.maxNewTokens = mostNew
         let generator = try Generator(
-            model: DecodingModel(loaded, runtime: runtime, options: modelOptions),
-            options: options(loaded, prompt: 1 + prefix.count, context: layers.configuration.context))
-        let results = try translate(sources, generator)
-        let attention = alignments ? try attention(loaded, sources, results, modelOptions.precision, runtime) : nil
-        let shown = try sources.indices.map { index in
-            json.json
-                ? try report(sources[index], results[index], attention?[index], prefix, target)
-                : try text(results[index], prefix, target)
+            model: DecodingModel(loaded, runtime: runtime, options: modelOptions), options: asked)
+        let progress = Progress("Translating", total: sources.count)
+        var done: [String] = []
+        for start in stride(from: 0, to: sources.count, by: batch * Translate.batchesInOrder) {
+            let part = Array(sources[start..<min(start + batch * Translate.batchesInOrder, sources.count)])
+            let results = try translate(part, generator) { progress.update(done: start + $0) }
+            let attention =
+                alignments ? try attention(loaded, part, results, modelOptions.precision, runtime) : nil
+            let lines = try part.indices.flatMap { index -> [String] in
+                guard let source = part[index] else {
+                    return [String](repeating: "", count: json.json ? 1 : options.numReturnSequences)
+                }
+                return json.json
+                    ? [try report(source, results[index], attention?[index], prefix, target)]
+                    : try texts(results[index], prefix, target)
+            }
+            if output == nil {
+                for line in lines { try StandardOutput.writeLine(line) }
+                try StandardOutput.flush()
+            } else {
+                done += lines
+            }
         }
-        guard let output else {
-            for line in shown { try StandardOutput.writeLine(line) }
-            return
+        progress.finish()
+        if let output { try writeAtomically(path: output, text: done.map { $0 + "\n" }.joined()) }
+        try errors.finish(of: sources.count)
+    }
+
+    /// Lines are sorted by length among so many batches; then their translations are written.
+    private static let batchesInOrder = 16
+
+    /// The source with the first ids of its target, cut to what the model reads; the end id stays at the end.
+    private func cut(_ source: GivenPrompt, _ prefix: [Int32], _ model: Model, _ errors: LineErrors) -> GivenPrompt {
+        var source = source
+        source.target?.append(contentsOf: prefix)
+        guard let longest = try? model.encoderDecoder.configuration.context, source.ids.count > longest else {
+            return source
         }
-        try writeAtomically(path: output, text: shown.map { $0 + "\n" }.joined())
+        errors.reportCut(source.place, tokens: source.ids.count, kept: longest)
+        let last = source.ids.last.map { [$0] } ?? []
+        source.ids = source.isText ? source.ids.prefix(longest - 1) + last : Array(source.ids.prefix(longest))
+        return source
     }
 
     /// The ids of the words that translations begin with, without what stands around a text.
@@ -117,42 +156,44 @@ struct Translate: ParsableCommand {
         return try tokenizer.encode(text, addingSpecialTokens: false).ids.map { Int32($0) }
     }
 
-    private func options(_ model: Model, prompt: Int, context: Int) -> GenerationOptions {
-        var options = decoding.options(
-            ends: model.specials.ends.map { Int32($0) }, longestPrompt: prompt, context: context)
+    private func options(_ model: Model) -> GenerationOptions {
+        var options = decoding.options(ends: model.specials.ends.map { Int32($0) })
         options.numBeams = beamCount
         return options
     }
 
     private var beamCount: Int {
-        beams ?? (decoding.numBeams == 1 && !decoding.draws ? max(4, decoding.numReturnSequences) : decoding.numBeams)
+        decoding.numBeams ?? (decoding.draws ? 1 : max(4, decoding.numReturnSequences))
     }
 
     /// Lines of about one length share a batch; results come in the order of the lines.
-    private func translate(_ sources: [GivenPrompt], _ generator: Generator) throws -> [[GeneratedSequence]] {
-        let order = sources.indices.sorted { (sources[$0].ids.count, $0) > (sources[$1].ids.count, $1) }
+    private func translate(
+        _ sources: [GivenPrompt?], _ generator: Generator, _ progress: (_ done: Int) -> Void
+    ) throws -> [[GeneratedSequence]] {
+        let lengths = sources.map { $0?.ids.count ?? 0 }
+        let order = sources.indices.filter { sources[$0] != nil }
+            .sorted { (lengths[$0], $0) > (lengths[$1], $1) }
         var results = [[GeneratedSequence]](repeating: [], count: sources.count)
-        let progress = Progress("Translating", total: sources.count)
         var hooks = GenerationHooks()
         hooks.isInterrupted = { Signals.isStopRequested }
         for start in stride(from: 0, to: order.count, by: batch) {
             let part = order[start..<min(start + batch, order.count)]
-            let result = try generator.generate(part.map { sources[$0].generation }, hooks: hooks)
+            let result = try generator.generate(part.compactMap { sources[$0]?.generation }, hooks: hooks)
             for (index, sequences) in zip(part, result.sequences) { results[index] = sequences }
-            progress.update(done: start + part.count)
-            try Signals.check()
+            progress(start + part.count)
+            try Signals.check(saved: output.map { "Nothing was written to \($0)" })
         }
-        progress.finish()
         return results
     }
 
     /// For every line and sequence, the weights [new ids, source ids].
     private func attention(
-        _ model: Model, _ sources: [GivenPrompt], _ results: [[GeneratedSequence]], _ precision: Precision,
+        _ model: Model, _ sources: [GivenPrompt?], _ results: [[GeneratedSequence]], _ precision: Precision,
         _ runtime: Runtime
     ) throws -> [[[[Float]]]] {
         var pairs: [SourceAligner.Pair] = []
         for (source, sequences) in zip(sources, results) {
+            guard let source else { continue }
             for sequence in sequences where !sequence.ids.isEmpty {
                 pairs.append(
                     SourceAligner.Pair(source: source.ids, target: (source.target ?? []) + sequence.ids.dropLast()))
@@ -171,12 +212,16 @@ struct Translate: ParsableCommand {
         }
     }
 
-    private func text(
+    /// The translations of a line, best first; a line stays a line.
+    private func texts(
         _ sequences: [GeneratedSequence], _ prefix: [Int32], _ tokenizer: Tokenizer
-    ) throws -> String {
-        let text = try sequences.first.map { try tokenizer.decode(prefix + $0.ids) } ?? ""
-        // A line stays a line.
-        return text.replacing("\n", with: " ")
+    ) throws -> [String] {
+        let isList = output == nil && Terminal.output.isInteractive && sequences.count > 1
+        return try sequences.enumerated().map { number, sequence in
+            let text = try tokenizer.decode(prefix + sequence.ids).replacing("\n", with: " ")
+            guard isList else { return text }
+            return "\(number + 1).  " + text + (sequence.score.map { "  (score \(fixed($0, 4)))" } ?? "")
+        }
     }
 
     private func report(

@@ -7,6 +7,8 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check that a model's files are whole and belong together.",
         discussion: """
+            heed verify model
+
             Holds headers, shapes and configuration against each other, reads every weight and looks for numbers that \
             are not finite, loads the tokenizer and holds its ids against the model. Exit code 0 if all is well, 1 with \
             the first fault if not.
@@ -38,7 +40,7 @@ struct Verify: ParsableCommand {
         }
         try StandardOutput.writeLine(
             "\(model) is whole: \(description.family.name), \(grouped(description.parameterCount)) parameters in "
-                + "\(description.tensors.count) tensors, all finite; "
+                + "\(counted(description.tensors.count, "tensor")), all finite; "
                 + (tokens.map { "a tokenizer of \(grouped($0)) tokens that fits." } ?? "no tokenizer."))
     }
 

@@ -8,6 +8,9 @@ struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a small GPT on a built-in text, write with it, explain it.",
         discussion: """
+            heed demo
+            heed demo --output first-model --steps 400
+
             Needs nothing but this program. Learns a tokenizer and a GPT of 0.9 million parameters from stories that \
             the program makes up, shows what was learned, saves the model as a folder that `transformers` loads too, \
             and explains one prediction. A few minutes on two cores.
@@ -34,7 +37,9 @@ struct Demo: ParsableCommand {
         let runtime = try compute.runtime()
         let clock = ContinuousClock()
         let began = clock.now
-        try refuseForeignFolder()
+        // The demo writes over its own model, never over another.
+        try requireFreeFolder(
+            output, overwrite: fileExists(joinPath(output, "stories.txt")), way: "Name another one with --output")
 
         try screen.title("1. A text")
         let text = Storyteller.text(stories: 3_000, seed: seed)
@@ -70,7 +75,7 @@ struct Demo: ParsableCommand {
         try screen.quote(before)
 
         try screen.title("4. Training")
-        let summary = try train(model, textPath, tokenizer, runtime, screen)
+        let summary = try train(model, textPath, trained, tokenizer, runtime, screen)
         try screen.line(
             "Loss on stories it has not seen: \(decimals(summary.before, 3)) before, "
                 + "\(decimals(summary.after, 3)) after \(grouped(steps)) steps. An even guess among "
@@ -86,7 +91,7 @@ struct Demo: ParsableCommand {
         try screen.line("All of it took \(Progress.duration((clock.now - began).inSeconds)). Try:")
         for command in [
             "generate \(output) --prompt \"One evening Ben\" --max-new-tokens 60 --temperature 0.8 --stream",
-            "train --data YOUR-TEXT.txt --preset tiny --tokenizer-kind byte-bpe --vocab-size 1024 --output my-model",
+            "train --data YOUR-TEXT.txt --output my-model",
             "inspect \(output)",
             "plan --preset gpt2 --batch 4 --context 256",
             "example cat-sleeps",
@@ -94,20 +99,11 @@ struct Demo: ParsableCommand {
         try StandardOutput.flush()
     }
 
-    /// The demo writes over its own model, never over another.
-    private func refuseForeignFolder() throws {
-        guard fileExists(output), !fileExists(joinPath(output, "stories.txt")) else { return }
-        guard isDirectory(output), try listDirectory(output).isEmpty else {
-            throw HeedError(
-                .badInput, "it holds something that the demo did not write", in: output,
-                expected: "a new or empty folder", advice: "Name another one with --output.")
-        }
-    }
-
     private func logarithm(_ count: Int) -> Double { ExactMathematics.log(Double(count)) }
 
     private func train(
-        _ model: Model, _ textPath: String, _ tokenizer: Tokenizer, _ runtime: Runtime, _ screen: DemoScreen
+        _ model: Model, _ textPath: String, _ trained: TrainedTokenizer, _ tokenizer: Tokenizer, _ runtime: Runtime,
+        _ screen: DemoScreen
     ) throws -> (before: Double, after: Double) {
         var options = TrainingOptions()
         options.step.batch = 16
@@ -129,13 +125,7 @@ struct Demo: ParsableCommand {
         }
         var output = TrainingOutput(folder: self.output)
         output.overwrite = true
-        let folder = self.output
-        output.tokenizerFiles = { target in
-            for name in ["tokenizer.json", "vocab.json", "merges.txt"] where target != folder {
-                let bytes = try readFile(joinPath(folder, name))
-                try writeAtomically(path: joinPath(target, name), bytes: bytes)
-            }
-        }
+        output.tokenizerFiles = { try trained.save(to: $0) }
         let run = try TrainingRun(model, data, options, output: output, runtime: runtime)
         let progress = Progress("Training", total: steps)
         let summary = try run.run(shouldStop: { Signals.isStopRequested }) { report in
@@ -179,7 +169,7 @@ struct Demo: ParsableCommand {
         try screen.line("How that grew, layer by layer (the stream read out after each):")
         for lens in story.lenses {
             try screen.line(
-                "  after \(lens.layer) layers: \"\(try text(lens.best.id))\" with "
+                "  after \(counted(lens.layer, "layer")): \"\(try text(lens.best.id))\" with "
                     + "\(decimals(lens.best.probability * 100, 1)) %")
         }
         let largest = story.influence.map(abs).max() ?? 1

@@ -40,6 +40,7 @@ struct ClassifierEvaluation {
                 count += 1
             }
         }
+        reader.tellCuts()
         let mean = loss / Double(count)
         let accuracy = Double(right) / Double(count)
         let classes = (0..<classifier.labels).map { label in
@@ -54,11 +55,11 @@ struct ClassifierEvaluation {
             ])
             return
         }
-        try StandardOutput.writeLine("accuracy        \(fixed(100 * accuracy, 2)) % of \(grouped(count)) texts")
+        try StandardOutput.writeLine("accuracy        \(fixed(100 * accuracy, 2)) % of \(counted(count, "text"))")
         try StandardOutput.writeLine("loss            \(fixed(mean, 4)) nats per text")
         for (number, (name, f1)) in classes.enumerated() {
             try StandardOutput.writeLine(
-                "  " + columns((name, 24), ("\(grouped(present[number])) texts", 14), ("F1 \(fixed(f1, 3))", 0)))
+                "  " + columns((name, 24), (counted(present[number], "text"), 14), ("F1 \(fixed(f1, 3))", 0)))
         }
     }
 }

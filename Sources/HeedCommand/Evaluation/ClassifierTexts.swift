@@ -1,21 +1,38 @@
 import Heed
 
 /// Makes ids of texts as a classifier reads them: cut to its length, with the kinds of tokens.
-struct ClassifierTexts {
-    private let tokenizer: Tokenizer
+final class ClassifierTexts {
+    /// How many texts have been cut.
+    private(set) var cut = 0
+    /// The most tokens of a text.
+    let longest: Int
+    private let tokenizer: FittingTokenizer
     private let types: Int
 
     init(_ tokenizer: Tokenizer, _ configuration: EncoderConfiguration, longest: Int?) {
-        var tokenizer = tokenizer
-        tokenizer.truncation = Truncation(maximumLength: min(longest ?? .max, configuration.context))
-        tokenizer.padding = nil
-        self.tokenizer = tokenizer
+        self.longest = min(longest ?? .max, configuration.context)
+        self.tokenizer = FittingTokenizer(tokenizer, longest: self.longest)
         types = configuration.types
     }
 
+    /// The ids of a text or a pair of texts.
     func encode(_ text: String, _ pair: String?) throws -> LabelledTexts.Encoded {
-        let encoding = try pair.map { try tokenizer.encode(text, pair: $0) } ?? tokenizer.encode(text)
+        try encode(text, pair, whenCut: { _ in })
+    }
+
+    /// The same; `whenCut` is told how many tokens a text has that had to be cut.
+    func encode(_ text: String, _ pair: String?, whenCut: (_ tokens: Int) -> Void) throws -> LabelledTexts.Encoded {
+        let (encoding, tokens) = try tokenizer.encode(text, pair: pair)
+        if tokens > encoding.ids.count {
+            cut += 1
+            whenCut(tokens)
+        }
         return LabelledTexts.Encoded(
             ids: encoding.ids.map { Int32($0) }, types: encoding.typeIDs.map { min($0, Int32(types - 1)) })
+    }
+
+    /// Says how many texts were cut, if any.
+    func tellCuts() {
+        if cut > 0 { StandardError.writeNote("\(counted(cut, "text")) cut to \(grouped(longest)) tokens.") }
     }
 }

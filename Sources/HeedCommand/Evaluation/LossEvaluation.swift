@@ -6,22 +6,60 @@ import HeedSupport
 struct LossEvaluation {
     let model: String
     let data: [String]
+    let sources: [String]
+    let targets: [String]
     let tokenizer: String?
     let context: Int?
     let stride: Int?
     let batch: Int
     let precision: Precision
+    let maxUnknown: Double
+    /// Characters that the vocabulary lacks.
+    private let unknown = UnknownCharacters()
+
+    init(
+        model: String, data: [String], sources: [String], targets: [String], tokenizer: String?, context: Int?,
+        stride: Int?, batch: Int, precision: Precision, maxUnknown: Double
+    ) {
+        self.model = model
+        self.data = data
+        self.sources = sources
+        self.targets = targets
+        self.tokenizer = tokenizer
+        self.context = context
+        self.stride = stride
+        self.batch = batch
+        self.precision = precision
+        self.maxUnknown = maxUnknown
+    }
 
     func run(runtime: Runtime, json: Bool) throws {
         let loaded = try Model.loadTelling(folder: model)
-        if case .encoder = loaded.architecture {
-            try ClassifierEvaluation(
+        switch loaded.architecture {
+        case .encoderDecoder where data.isEmpty:
+            return try PairEvaluation(
+                folder: model, model: loaded, sources: sources, targets: targets, tokenizer: tokenizer,
+                context: context, precision: precision, maxUnknown: maxUnknown
+            ).run(runtime: runtime, json: json)
+        case .encoder(let encoder) where encoder.configuration.labels == nil && !data.isEmpty:
+            return try MaskedEvaluation(
+                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, batch: batch,
+                precision: precision, maxUnknown: maxUnknown
+            ).run(runtime: runtime, json: json)
+        case .encoder where !data.isEmpty:
+            return try ClassifierEvaluation(
                 folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, precision: precision
             ).run(runtime: runtime, json: json)
-            return
+        default: break
+        }
+        guard !data.isEmpty else {
+            throw HeedError(
+                .usage, "the model reads no source", in: "--source", expected: "--data for this model",
+                got: loaded.family.name)
         }
         let longest = try loaded.decoder.configuration.context
         let (validation, bytes, rowLength) = try open(loaded)
+        try unknown.check(limit: maxUnknown, place: data.joined(separator: ", "))
         let window = context ?? rowLength ?? longest
         guard window <= longest, window >= rowLength ?? 1 else {
             throw HeedError(
@@ -55,16 +93,21 @@ struct LossEvaluation {
             try StandardOutput.writeLine([
                 "loss": .number(loss.mean), "perplexity": .number(loss.perplexity),
                 "bits_per_byte": bitsPerByte.map { .number($0) } ?? .null, "tokens": .integer(loss.tokens),
+                "bytes": bytes.map { .integer($0) } ?? .null, "unknown_characters": .integer(unknown.unknown),
             ])
             return
         }
         try StandardOutput.writeLine("loss            \(fixed(loss.mean, 4)) nats per token")
         try StandardOutput.writeLine("perplexity      \(fixed(loss.perplexity, 2))")
         if let bitsPerByte { try StandardOutput.writeLine("bits per byte   \(fixed(bitsPerByte, 4))") }
-        try StandardOutput.writeLine("over \(grouped(loss.tokens)) tokens in windows of \(window)")
+        if unknown.unknown > 0 {
+            try StandardOutput.writeLine(
+                "unknown         \(counted(unknown.unknown, "character")), which count nowhere")
+        }
+        try StandardOutput.writeLine("over \(counted(loss.tokens, "token")) in windows of \(window)")
     }
 
-    /// The data, the bytes of text behind them where it is text, and the length of rows where they are rows.
+    /// The data, the bytes of text that their ids stand for where it is text, and the length of rows where they are rows.
     private func open(_ loaded: Model) throws -> (data: ValidationData, bytes: Int?, rowLength: Int?) {
         let vocabulary = try loaded.decoder.configuration.vocabulary
         if let first = data.first, DataKind(path: first) == .rows {
@@ -91,13 +134,14 @@ struct LossEvaluation {
             let size = try text.bytes ?? spelling.map { try $0.decodeBytes(text.tokens.ids).count }
             bytes = bytes.flatMap { sum in size.map { sum + $0 } }
         }
-        return (.streams(streams), bytes, nil)
+        // What the vocabulary lacks is not among the ids, so its bytes are none that the loss is of.
+        return (.streams(streams), bytes.map { $0 - unknown.bytes }, nil)
     }
 
     private func textEncoding() throws -> TextEncoding? {
         guard data.contains(where: { DataKind(path: $0).isText }) else { return nil }
         let tokenizer = try Tokenizer.load(path: tokenizer ?? model)
         let end = ["<|endoftext|>", "</s>", "<|end_of_text|>"].lazy.compactMap { tokenizer.id(of: $0) }.first
-        return TextEncoding(documentEnd: end) { tokenizer.ids(of: $0) }
+        return TextEncoding(tokenizer, documentEnd: end, unknown)
     }
 }

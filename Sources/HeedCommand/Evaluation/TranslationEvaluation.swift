@@ -38,7 +38,7 @@ struct TranslationEvaluation {
         )
         try StandardOutput.writeLine("chrF2  \(fixed(chrf.score, 2))")
         try StandardOutput.writeLine(
-            "\(grouped(translations.count)) segments, \(grouped(bleu.hypothesisLength)) tokens against "
+            "\(counted(translations.count, "segment")), \(counted(bleu.hypothesisLength, "token")) against "
                 + "\(grouped(bleu.referenceLength))")
     }
 }

@@ -32,16 +32,25 @@ extension Substring {
 
 /// How tokens are chosen: the options of Hugging Face's generation, under their names.
 struct DecodingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("At most this many new tokens.", valueName: "n"))
+    /// New tokens where none are asked for.
+    static let usualNewTokens = 128
+
+    @Option(
+        name: [.long, .customShort("n"), .customLong("n-predict")],
+        help: ArgumentHelp(
+            "At most this many new tokens. (default: \(usualNewTokens), or as many as the model's context holds)",
+            valueName: "n"))
     var maxNewTokens: Int?
 
     @Option(help: ArgumentHelp("No end before this many new tokens.", valueName: "n"))
     var minNewTokens = 0
 
-    @Flag(help: "Draw tokens at random; any filter below does the same.")
+    @Flag(name: [.long, .customLong("do-sample")], help: "Draw tokens at random; any filter below does the same.")
     var sample = false
 
-    @Option(help: ArgumentHelp("Divide the logits by this; 0 is greedy.", valueName: "x"))
+    @Option(
+        name: [.long, .customLong("temp")],
+        help: ArgumentHelp("Divide the logits by this; 0 is greedy. (default: 1)", valueName: "x"))
     var temperature: Double?
 
     @Option(help: ArgumentHelp("Only the k most likely tokens.", valueName: "k"))
@@ -84,13 +93,15 @@ struct DecodingOptions: ParsableArguments {
         help: ArgumentHelp("Ids that never follow each other so; may be given several times.", valueName: "a,b"))
     var badWordsIds: [IdList] = []
 
-    @Option(help: ArgumentHelp("Search with so many beams.", valueName: "n"))
-    var numBeams = 1
+    @Option(
+        name: [.long, .customLong("beams")],
+        help: ArgumentHelp("Search with so many beams. (default: 1; 4 for translate)", valueName: "n"))
+    var numBeams: Int?
 
-    @Option(help: ArgumentHelp("Divide a beam's score by its length to this power.", valueName: "x"))
+    @Option(help: ArgumentHelp("Divide a beam's score by its length to this power. (default: 1)", valueName: "x"))
     var lengthPenalty: Double?
 
-    @Option(help: ArgumentHelp("When a beam search ends.", valueName: "true|false|never"))
+    @Option(help: ArgumentHelp("When a beam search ends. (default: false)", valueName: "true|false|never"))
     var earlyStopping: BeamStopping?
 
     @Option(help: ArgumentHelp("How many sequences to give for each prompt.", valueName: "n"))
@@ -99,7 +110,9 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Ids that end a sequence; those of the model where not given.", valueName: "a,b"))
     var eosTokenIds: IdList?
 
-    @Option(help: ArgumentHelp("Accepted for likeness; sequences are never padded.", valueName: "id"))
+    @Option(
+        help: ArgumentHelp("Accepted for likeness; sequences are not padded, by default or otherwise.", valueName: "id")
+    )
     var padTokenId: Int?
 
     @Option(help: ArgumentHelp("End a sequence whose text holds this; may be given several times.", valueName: "text"))
@@ -126,35 +139,30 @@ struct DecodingOptions: ParsableArguments {
         if let stop = stop.first(where: \.isEmpty) {
             throw ValidationError("--stop: expected some text, got \(quoted(stop)).")
         }
-        if !stop.isEmpty, numBeams > 1 {
+        if !stop.isEmpty, numBeams ?? 1 > 1 {
             throw ValidationError("--stop: a beam search has no text before its end. Leave out --num-beams.")
         }
         // Values that make no sense are found before a model is read; how many sequences there can be is the
         // command's business, which may search with beams unasked.
-        var options = options(ends: [], longestPrompt: 1, context: .max)
-        if !options.isRandom, options.numBeams == 1, numReturnSequences > 1 { options.numReturnSequences = 1 }
+        var options = options(ends: [])
+        if !options.isRandom, options.numBeams == 1 { options.numReturnSequences = 1 }
         do { try options.validate() } catch let error as HeedError { throw ValidationError(error.description) }
     }
 
     /// Throws unless decoding with so many beams gives as many sequences as are asked for.
     func checkSequences(beams: Int) throws {
-        var options = options(ends: [], longestPrompt: 1, context: .max)
+        var options = options(ends: [])
         options.numBeams = beams
         do { try options.validate() } catch let error as HeedError { throw ValidationError(error.description) }
     }
 
     /// The options for a model.
     ///
-    /// - Parameters:
-    ///   - ends: the model's own end ids.
-    ///   - longestPrompt: ids of the longest prompt.
-    ///   - context: the positions of the model.
-    func options(ends: [Int32], longestPrompt: Int, context: Int) -> GenerationOptions {
+    /// - Parameter ends: the model's own end ids.
+    func options(ends: [Int32]) -> GenerationOptions {
         var options = GenerationOptions()
-        let room = contextOverflow == .error ? context - longestPrompt : .max
-        options.maxNewTokens = maxNewTokens ?? max(1, min(128, room < .max ? room + 1 : room))
+        options.maxNewTokens = maxNewTokens ?? max(DecodingOptions.usualNewTokens, minNewTokens)
         options.minNewTokens = minNewTokens
-        if maxNewTokens == nil { options.maxNewTokens = max(options.maxNewTokens, minNewTokens) }
         options.samples = draws
         options.temperature = temperature ?? options.temperature
         options.topK = topK ?? options.topK
@@ -171,7 +179,7 @@ struct DecodingOptions: ParsableArguments {
         options.forcedBeginToken = forcedBosTokenId.map { Int32(clamping: $0) }
         options.forcedEndTokens = forcedEosTokenId?.ids ?? []
         options.endTokens = eosTokenIds?.ids ?? ends
-        options.numBeams = numBeams
+        options.numBeams = numBeams ?? 1
         options.lengthPenalty = lengthPenalty ?? options.lengthPenalty
         options.earlyStopping = earlyStopping ?? options.earlyStopping
         options.numReturnSequences = numReturnSequences

@@ -5,12 +5,18 @@ import HeedWeights
 
 /// One call of `heed generate`: ids to the generator, text and figures to the user.
 struct GenerationSession {
-    let prompts: [GivenPrompt]
+    /// What is continued; nil for a line of the input that gave nothing to continue.
+    let prompts: [GivenPrompt?]
     let tokenizer: Tokenizer?
     let options: GenerationOptions
     let stops: [String]
     let streams: Bool
     let json: Bool
+
+    private struct Outcome {
+        let sequences: [GeneratedSequence]
+        let result: GenerationResult
+    }
 
     /// Refuses what cannot be shown.
     func check() throws {
@@ -26,62 +32,83 @@ struct GenerationSession {
         }
     }
 
-    /// Generates and prints.
-    mutating func run(_ generator: Generator, probabilities path: String?, vocabulary: Int) throws {
-        var hooks = GenerationHooks()
-        hooks.isInterrupted = { Signals.isStopRequested }
-        var watches: [TextWatch] = []
-        if let tokenizer, streams || !stops.isEmpty {
-            for prompt in prompts {
-                for _ in 0..<options.copiesOfPrompt {
-                    watches.append(TextWatch(tokenizer, prompt: prompt.shownIds, stops: stops))
-                }
-            }
-            let copies = options.copiesOfPrompt
-            let (streams, json) = (streams, json)
-            hooks.onToken = { event in
-                let (text, found) = try watches[event.prompt * copies + event.sequence].append(event.id)
-                if streams, !text.isEmpty {
-                    if json {
-                        StandardError.write(text)
-                    } else {
-                        try StandardOutput.write(text)
-                        try StandardOutput.flush()
-                    }
-                }
-                return !found
+    /// Generates and prints. Prompts that as many tokens may follow are decoded together.
+    func run(_ model: any NextTokenModel, probabilities path: String?) throws {
+        var outcomes: [Int: Outcome] = [:]
+        var distributions: [Float] = []
+        let given = prompts.indices.filter { prompts[$0] != nil }
+        for limit in Set(prompts.compactMap { $0?.mostNew }).sorted(by: >) {
+            let group = given.filter { prompts[$0]?.mostNew == limit }
+            var options = options
+            options.maxNewTokens = limit
+            let generator = try Generator(model: model, options: options)
+            let wantsDistribution = path != nil && group.first == given.first
+            let result = try generate(
+                group.compactMap { prompts[$0] }, generator,
+                onDistribution: wantsDistribution ? { distributions.append(contentsOf: $0) } : nil)
+            for (index, sequences) in zip(group, result.sequences) {
+                outcomes[index] = Outcome(sequences: sequences, result: result)
             }
         }
-        var distributions: [Float] = []
-        if path != nil { hooks.onDistribution = { distributions.append(contentsOf: $0) } }
-        let result = try generator.generate(prompts.map(\.generation), hooks: hooks)
-        if streams { try endStream(&watches) }
         if let path {
             var file = TensorFile(place: path)
-            file.append("probabilities", shape: [distributions.count / vocabulary, vocabulary], distributions)
+            file.append(
+                "probabilities", shape: [distributions.count / model.vocabulary, model.vocabulary], distributions)
             try file.write(path: path)
         }
-        for (prompt, sequences) in zip(prompts, result.sequences) {
+        for (index, prompt) in prompts.enumerated() {
+            guard let prompt, let outcome = outcomes[index] else {
+                try StandardOutput.writeLine()
+                continue
+            }
             if json {
-                try StandardOutput.writeLine(try report(prompt, sequences, result))
+                try StandardOutput.writeLine(try report(prompt, outcome))
             } else if !streams {
-                try show(prompt, sequences)
+                try show(prompt, outcome.sequences)
             }
         }
     }
 
-    private func endStream(_ watches: inout [TextWatch]) throws {
-        guard !watches.isEmpty else { return }
-        let rest = try watches[0].finish() + "\n"
-        if json { StandardError.write(rest) } else { try StandardOutput.write(rest) }
+    /// Decodes prompts together, streaming where asked.
+    private func generate(
+        _ prompts: [GivenPrompt], _ generator: Generator,
+        onDistribution: ((UnsafeBufferPointer<Float>) throws -> Void)?
+    ) throws -> GenerationResult {
+        var hooks = GenerationHooks()
+        hooks.isInterrupted = { Signals.isStopRequested }
+        hooks.onDistribution = onDistribution
+        guard let tokenizer, streams || !stops.isEmpty else {
+            return try generator.generate(prompts.map(\.generation), hooks: hooks)
+        }
+        let copies = options.copiesOfPrompt
+        var watches = prompts.flatMap { prompt in
+            (0..<copies).map { _ in TextWatch(tokenizer, prompt: prompt.shownIds, stops: stops) }
+        }
+        if streams, let prompt = prompts.first { try begin(prompt, tokenizer) }
+        hooks.onToken = { event in
+            let (text, found) = try watches[event.prompt * copies + event.sequence].append(event.id)
+            if streams, !text.isEmpty {
+                if json {
+                    StandardError.write(text)
+                } else {
+                    try StandardOutput.write(text)
+                    try StandardOutput.flush()
+                }
+            }
+            return !found
+        }
+        let result = try generator.generate(prompts.map(\.generation), hooks: hooks)
+        if streams {
+            let rest = try watches[0].finish() + "\n"
+            if json { StandardError.write(rest) } else { try StandardOutput.write(rest) }
+        }
+        return result
     }
 
-    private func report(_ prompt: GivenPrompt, _ sequences: [GeneratedSequence], _ result: GenerationResult) throws
-        -> JSON
-    {
+    private func report(_ prompt: GivenPrompt, _ outcome: Outcome) throws -> JSON {
         [
             "sequences": .array(
-                try sequences.map { sequence in
+                try outcome.sequences.map { sequence in
                     var object: JSONObject = [
                         "ids": .array(sequence.ids.map { .integer(Int($0)) }),
                         "text": try tokenizer.map { .string(try text(prompt, sequence, $0)) } ?? .null,
@@ -92,20 +119,29 @@ struct GenerationSession {
                 }),
             "prompt_tokens": .integer(prompt.ids.count),
             "timing": [
-                "prefill_seconds": .number(result.prefillSeconds), "decode_seconds": .number(result.decodeSeconds),
-                "decode_tokens_per_second": .number(result.decodeTokensPerSecond),
+                "prefill_seconds": .number(outcome.result.prefillSeconds),
+                "decode_seconds": .number(outcome.result.decodeSeconds),
+                "decode_tokens_per_second": .number(outcome.result.decodeTokensPerSecond),
             ],
         ]
     }
 
+    /// On a terminal the prompt stands before what continues it; a pipe gets what is new.
+    private func begin(_ prompt: GivenPrompt, _ tokenizer: Tokenizer) throws {
+        guard !json, Terminal.output.isInteractive, !prompt.shownIds.isEmpty else { return }
+        try StandardOutput.write(Terminal.output.styled(try tokenizer.decode(prompt.shownIds), .dim))
+        try StandardOutput.flush()
+    }
+
     private func show(_ prompt: GivenPrompt, _ sequences: [GeneratedSequence]) throws {
-        let several = prompts.count > 1 || sequences.count > 1
+        if prompts.count > 1 { try StandardOutput.writeLine("— \(prompt.place)") }
         for (number, sequence) in sequences.enumerated() {
-            if several {
-                let score = sequence.score.map { ", score \(fixed($0, 4))" } ?? ""
-                try StandardOutput.writeLine("— \(prompt.place), sequence \(number + 1)\(score)")
+            if sequences.count > 1 {
+                let score = sequence.score.map { "  (score \(fixed($0, 4)))" } ?? ""
+                try StandardOutput.writeLine("\(number + 1).\(score)")
             }
             if let tokenizer {
+                try begin(prompt, tokenizer)
                 try StandardOutput.writeLine(try text(prompt, sequence, tokenizer))
             } else {
                 try StandardOutput.writeLine(sequence.ids.map { "\($0)" }.joined(separator: ","))

@@ -11,6 +11,8 @@ struct GivenPrompt {
     var isText = false
     /// For a model that reads a source: the first ids of the target.
     var target: [Int32]?
+    /// How many tokens may follow.
+    var mostNew = 0
 
     /// The ids as the generator takes them.
     var generation: GenerationPrompt {
@@ -46,11 +48,6 @@ struct PromptReader {
                 error.kind, "a prompt of text needs the model's tokenizer: \(error.description)", in: place,
                 advice: "Give ids instead, with --ids")
         }
-        guard tokenizer.vocabularySize <= vocabulary else {
-            throw HeedError(
-                .badInput, "the tokenizer and the model do not belong together", in: "tokenizer",
-                expected: "at most the model's vocabulary of \(vocabulary) ids", got: "\(tokenizer.vocabularySize) ids")
-        }
         tokenizer.truncation = nil
         tokenizer.padding = nil
         var ids = try tokenizer.encode(text).ids
@@ -64,6 +61,13 @@ struct PromptReader {
                     .badInput, "the prompt is empty, and the model has no begin token to start from", in: place)
             }
             return GivenPrompt(ids: [begin], place: place)
+        }
+        // A tokenizer may have more ids than the model, as long as the text uses none of them.
+        if let id = ids.first(where: { Int($0) >= vocabulary }) {
+            throw HeedError(
+                .badInput, "the text has a token of the tokenizer that the model does not have", in: place,
+                expected: "ids of the model's vocabulary, 0 to \(vocabulary - 1)", got: "\(id)",
+                advice: "The tokenizer and the model do not belong together")
         }
         return GivenPrompt(ids: try checked(ids, place), place: place, isText: true)
     }
@@ -86,52 +90,33 @@ struct PromptReader {
         return GivenPrompt(ids: try checked(ids, "--ids"), place: "--ids")
     }
 
-    /// `--input prompts.jsonl`: an object with `ids` or `prompt` on every line.
-    func file(_ path: String) throws -> [GivenPrompt] {
-        var prompts: [GivenPrompt] = []
-        for (number, bytes) in try readFile(path).split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
-        {
-            let place = "\(path), line \(number + 1)"
-            guard String(validating: bytes, as: UTF8.self) != nil else {
-                throw HeedError(.badInput, "the line is not UTF-8", in: place)
+    /// A line of a file: a text, or an object with `ids`, `prompt` or `text`.
+    func line(_ content: InputLine.Content, in place: String) throws -> GivenPrompt {
+        guard case .value(let value) = content else { return try text(try content.text(in: place), in: place) }
+        if let list = value["ids"] ?? (value.arrayValue.map { .array($0) }) {
+            guard let ids = list.arrayValue else { throw wrong(list.kindName, place) }
+            let numbers = try ids.map { id in
+                guard let number = id.intValue else { throw wrong(id.kindName, place) }
+                return try narrow(number, place)
             }
-            if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) { continue }
-            let value: JSON
-            do { value = try JSON.parse(Array(bytes), in: place) } catch let error as HeedError {
-                throw HeedError(
-                    error.kind, "the line is not JSON: \(error.what)", in: place, expected: error.expected,
-                    got: error.got)
-            }
-            if let list = value["ids"] {
-                guard let ids = list.arrayValue else { throw wrong("ids", list.kindName, place) }
-                prompts.append(
-                    GivenPrompt(
-                        ids: try checked(
-                            try ids.map { id in
-                                guard let id = id.intValue else { throw wrong("ids", id.kindName, place) }
-                                return try narrow(id, place)
-                            }, place), place: place))
-            } else if let text = value["prompt"] {
-                guard let text = text.stringValue else { throw wrong("prompt", text.kindName, place) }
-                prompts.append(try self.text(text, in: place))
-            } else {
-                throw HeedError(
-                    .badInput, "the line has neither ids nor a prompt", in: place,
-                    expected: "{\"ids\": [...]} or {\"prompt\": \"...\"}", got: value.kindName)
-            }
+            return GivenPrompt(ids: try checked(numbers, place), place: place)
         }
-        if prompts.isEmpty {
+        if value["messages"] != nil {
             throw HeedError(
-                .badInput, "the file holds no prompt", in: path,
-                expected: "{\"ids\": [...]} or {\"prompt\": \"...\"} on every line")
+                .unsupported, "the line holds messages of a conversation", in: place,
+                expected: "\"ids\", \"prompt\" or \"text\"")
         }
-        return prompts
+        guard value["prompt"] != nil || value["text"] != nil else {
+            throw HeedError(
+                .badInput, "the line has neither ids nor a prompt", in: place,
+                expected: "a text, {\"ids\": [...]} or {\"prompt\": \"...\"}", got: value.kindName)
+        }
+        return try text(try content.text(in: place), in: place)
     }
 
-    private func wrong(_ member: String, _ got: String, _ place: String) -> HeedError {
+    private func wrong(_ got: String, _ place: String) -> HeedError {
         HeedError(
-            .badInput, "the member \(quoted(member)) is of the wrong kind", in: place,
-            expected: member == "ids" ? "an array of integers" : "a string", got: got)
+            .badInput, "the member \"ids\" is of the wrong kind", in: place, expected: "an array of integers", got: got)
     }
 
     private func narrow(_ id: Int, _ place: String) throws -> Int32 {

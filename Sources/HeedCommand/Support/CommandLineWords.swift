@@ -1,5 +1,17 @@
 /// Preparing the words of a command line for the parser.
 enum CommandLineWords {
+    /// The words as the parser takes them: `--max_new_tokens` as Python programs spell it is `--max-new-tokens`, and
+    /// negative numbers belong to the option before them.
+    static func prepared(_ words: [String]) -> [String] {
+        let end = words.firstIndex(of: "--") ?? words.count
+        let hyphenated = words.enumerated().map { index, word -> String in
+            guard index < end, word.hasPrefix("--"), word.contains("_") else { return word }
+            let name = word.prefix { $0 != "=" }
+            return name.replacing("_", with: "-") + String(word.dropFirst(name.count))
+        }
+        return joiningNegativeNumbers(hyphenated)
+    }
+
     /// Joins `--option -1.0` to `--option=-1.0`.
     ///
     /// The parser takes every word with a leading dash for an option; a negative number after a long option can only

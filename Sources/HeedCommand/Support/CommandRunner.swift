@@ -8,20 +8,34 @@
 import ArgumentParser
 import HeedSupport
 
+/// A command whose words may stand for more words, and that wants to know them all.
+protocol CompletesWords: ParsableCommand {
+    /// The words with those that they stand for.
+    static func completed(_ words: [String]) throws -> [String]
+
+    /// Runs as the words say, from which the command was parsed.
+    func run(_ words: [String]) throws
+}
+
 /// Parses a command line, runs it and turns every way to fail into one message and an exit code.
 ///
-/// Exit codes: 0 done, 1 the work failed, 2 wrong usage.
+/// Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 and 143 ended by SIGINT and SIGTERM.
 struct CommandRunner {
     /// The command whose subcommands are offered.
     let root: any ParsableCommand.Type
 
     /// Runs the words after the program's name.
     func run(_ words: some Sequence<String>) -> Int32 {
-        let words = CommandLineWords.joiningNegativeNumbers(Array(words))
+        Signals.install()
+        StandardError.isQuiet = false
+        var words = CommandLineWords.prepared(Array(words))
         let path = CommandPath(root: root, words: words)
         if let message = path.unknownCommand {
             report(message, path)
             return 2
+        }
+        do { words = try (path.command as? any CompletesWords.Type)?.completed(words) ?? words } catch {
+            return finish(running: error, path, words)
         }
         var command: any ParsableCommand
         do {
@@ -30,8 +44,7 @@ struct CommandRunner {
             return finish(parsing: error, path, words)
         }
         do {
-            Signals.install()
-            try command.run()
+            if let command = command as? any CompletesWords { try command.run(words) } else { try command.run() }
             try StandardOutput.flush()
             return 0
         } catch {
@@ -56,8 +69,11 @@ struct CommandRunner {
 
     private func finish(running error: any Error, _ path: CommandPath, _ words: [String]) -> Int32 {
         switch error {
+        case is ReaderHasGone:
+            return 0
         case let error as HeedError:
             report(error.description, path)
+            if error.kind == .interrupted, let code = Signals.exitCode { return code }
             return error.kind == .usage ? 2 : 1
         case let error as ValidationError:
             report(CommandRunner.paragraph(error.message) + " " + path.helpHint, path)
@@ -77,7 +93,7 @@ struct CommandRunner {
             try StandardOutput.flush()
             return 0
         } catch {
-            return 1
+            return error is ReaderHasGone ? 0 : 1
         }
     }
 

@@ -13,8 +13,12 @@ struct ComputeOptions: ParsableArguments {
             discussion: "The environment variable HEED_ISA does the same.", valueName: "set"))
     var instructionSet: InstructionSet?
 
+    @Flag(name: .shortAndLong, help: "Tell errors only: no progress, no notes.")
+    var quiet = false
+
     func validate() throws {
         if let threads { try check("--threads", threads, in: 1...1024) }
+        if quiet { StandardError.isQuiet = true }
     }
 
     /// The kernels and threads that were chosen.

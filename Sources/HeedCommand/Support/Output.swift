@@ -8,9 +8,12 @@
 import HeedSupport
 import Synchronization
 
+/// Thrown when whoever reads standard output has seen enough (`heed … | head`): the work ends, and that is no error.
+struct ReaderHasGone: Error {}
+
 /// Standard output: results and nothing else.
 ///
-/// Writes are gathered and checked: a full disk or a closed pipe is an error with a message, never a silent loss.
+/// Writes are gathered and checked: a full disk is an error with a message, never a silent loss.
 enum StandardOutput {
     private static let buffer = Mutex<[UInt8]>([])
     private static let capacity = 1 << 16
@@ -60,9 +63,9 @@ enum StandardOutput {
         }
     }
 
-    private static func failure(_ code: Int32) -> HeedError {
+    private static func failure(_ code: Int32) -> any Error {
         switch code {
-        case EPIPE: HeedError(.io, "cannot write the result: its reader has closed the pipe", in: "standard output")
+        case EPIPE: ReaderHasGone()
         case ENOSPC: HeedError(.io, "cannot write the result: the disk is full", in: "standard output")
         default: HeedError(.io, "cannot write the result: \(String(cString: strerror(code)))", in: "standard output")
         }
@@ -71,6 +74,17 @@ enum StandardOutput {
 
 /// Standard error: progress and messages. A failure to write here stops nothing.
 enum StandardError {
+    private static let quiet = Atomic<Bool>(false)
+
+    /// Whether progress and notes are left out, and only errors told.
+    static var isQuiet: Bool {
+        get { quiet.load(ordering: .relaxed) }
+        set { quiet.store(newValue, ordering: .relaxed) }
+    }
+
+    /// Writes a line that is no error: left out under `--quiet`.
+    static func writeNote(_ text: String) { if !isQuiet { writeLine(text) } }
+
     /// Writes text at once.
     static func write(_ text: String) {
         var text = text

@@ -30,6 +30,7 @@ final class Progress {
     /// Cheap where nothing is due: at most ten redraws a second on a terminal, one line per tenth of the work or half
     /// a minute in a pipe.
     func update(done: Int, _ details: @autoclosure () -> [String] = []) {
+        if StandardError.isQuiet { return }
         let now = clock.now
         let isLast = done >= total
         // Work that is over at once needs no report.
@@ -59,7 +60,7 @@ final class Progress {
     /// Writes a message above the bar.
     func note(_ text: String) {
         if isOpen { StandardError.write("\r\u{1B}[K") }
-        StandardError.writeLine(text)
+        StandardError.writeNote(text)
     }
 
     /// Leaves the last state of the bar on its line.
@@ -76,15 +77,20 @@ final class Progress {
     }
 
     /// `Training ███████▍      52 %, loss 1.93, 3 min 20 s left`
+    ///
+    /// Where a line is too narrow for all, details go first, from the last but one to the second; the last is the time
+    /// left, the first what matters most. Then the bar goes.
     static func bar(_ title: String, _ done: Int, _ total: Int, _ details: [String], width: Int) -> String {
         let percent = "\(min(done, total) * 100 / max(total, 1)) %"
-        let text = ([percent] + details.filter { !$0.isEmpty }).joined(separator: ", ")
-        let room = min(30, width - title.count - text.count - 4)
-        guard room >= 4 else { return String("\(title) \(text)".prefix(max(width - 1, 0))) }
-        let eighths = min(done, total) * room * 8 / max(total, 1)
+        var shown = details.filter { !$0.isEmpty }
+        func text() -> String { ([percent] + shown).joined(separator: ", ") }
+        func room() -> Int { min(30, width - title.count - text().count - 4) }
+        while room() < 6, !shown.isEmpty { shown.remove(at: shown.count > 2 ? shown.count - 2 : shown.count - 1) }
+        guard room() >= 4 else { return String("\(title) \(text())".prefix(max(width - 1, 0))) }
+        let eighths = min(done, total) * room() * 8 / max(total, 1)
         let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
         let filled = String(repeating: "█", count: eighths / 8) + parts[eighths % 8]
-        return "\(title) \(filled)\(String(repeating: " ", count: room - filled.count)) \(text)"
+        return "\(title) \(filled)\(String(repeating: " ", count: room() - filled.count)) \(text())"
     }
 
     /// `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.

@@ -52,13 +52,15 @@ enum TextLines {
     ///
     /// - Throws: `HeedError` naming file and line where the text is not UTF-8.
     static func read(_ path: String) throws -> [String] {
-        let bytes = try readFile(path)
+        let file = try InputFile.open(path)
+        let bytes = file.bytes
+        defer { withExtendedLifetime(file) {} }
         var lines: [String] = []
         var start = 0
         while start < bytes.count {
             let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
             guard let line = String(validating: bytes[start..<end], as: UTF8.self) else {
-                throw HeedError(.badInput, "line \(lines.count + 1) is not UTF-8", in: path)
+                throw HeedError(.badInput, "line \(lines.count + 1) is not UTF-8", in: file.name)
             }
             lines.append(line)
             start = end + 1

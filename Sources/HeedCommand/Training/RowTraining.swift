@@ -39,15 +39,12 @@ struct RowTrainingData {
         case .rows: return try TrainingRows(TensorFile(path: path), start.model.architecture)
         case .jsonLines:
             guard case .encoder(let encoder) = start.model.architecture else { throw wrong(path, start) }
-            guard let tokenizer = start.tokenizer else {
-                throw HeedError(
-                    .usage, "there is nothing that makes ids of text", in: path,
-                    expected: "--tokenizer, or a tokenizer beside --init")
-            }
+            let tokenizer = try start.requiredTokenizer(for: path)
             guard case .sequenceClassifier(let count) = encoder.configuration.head else { throw wrong(path, start) }
             let reader = ClassifierTexts(tokenizer, encoder.configuration, longest: context)
             let file = try LabelledTexts(path).rows(
                 names: encoder.configuration.labelNames, count: count, encode: reader.encode)
+            reader.tellCuts()
             return try TrainingRows(file, start.model.architecture)
         default: throw wrong(path, start)
         }

@@ -7,11 +7,15 @@ struct TrainingModelOptions: ParsableArguments {
     @Option(name: .customLong("init"), help: ArgumentHelp("Go on training this model folder.", valueName: "model"))
     var initial: String?
 
-    @Option(help: ArgumentHelp("A new model of a known shape; tiny where nothing is given.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "A new model of a known shape. (default: tiny; translation-small for sentence pairs)", valueName: "name"))
     var preset: String?
 
     @Option(help: ArgumentHelp("A new model of the shape in this config.json.", valueName: "file"))
     var config: String?
+
+    @OptionGroup var shape: ShapeOptions
 
     @Option(
         help: ArgumentHelp(
@@ -19,22 +23,29 @@ struct TrainingModelOptions: ParsableArguments {
                 + "put one on an encoder that has none.", valueName: "n"))
     var classes: Int?
 
-    @Option(help: ArgumentHelp("A tokenizer for text; the model's own where not given.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "A tokenizer for text. (default: that of --init; else one is made of the data)", valueName: "path"))
     var tokenizer: String?
 
     @Option(
         help: ArgumentHelp(
-            "Make a tokenizer of the data first: byte-bpe of --vocab-size tokens, or char, a token per character.",
-            valueName: "byte-bpe|char"))
-    var tokenizerKind: String?
+            "The kind of tokenizer that is made of the data. (default: byte-bpe; char for the presets of that name, "
+                + "wordpiece for BERT's)", valueName: TokenizerKind.allCases.map(\.rawValue).joined(separator: "|")))
+    var tokenizerKind: TokenizerKind?
 
-    @Option(help: ArgumentHelp("Tokens of the tokenizer that is trained.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Tokens of the tokenizer that is made. (default: about one per KiB of text, 512 to 32768)", valueName: "n"))
     var vocabSize: Int?
 
     func validate() throws {
         let given = [("--init", initial), ("--preset", preset), ("--config", config)].filter { $0.1 != nil }.map(\.0)
         guard given.count <= 1 else {
             throw ValidationError("\(given.joined(separator: " and ")): expected one of them.")
+        }
+        if let option = shape.given.first, let other = given.first, other != "--preset" {
+            throw ValidationError("\(option) and \(other): expected a preset's shape to change.")
         }
         if let classes {
             guard initial != nil, (1...1 << 20).contains(classes) else {
@@ -44,39 +55,50 @@ struct TrainingModelOptions: ParsableArguments {
         if tokenizer != nil, tokenizerKind != nil {
             throw ValidationError("--tokenizer and --tokenizer-kind: expected one of them.")
         }
-        if vocabSize != nil, tokenizerKind == nil {
-            throw ValidationError("--vocab-size: expected --tokenizer-kind beside it.")
+        if vocabSize != nil, tokenizer != nil || (initial != nil && tokenizerKind == nil) {
+            throw ValidationError("--vocab-size: expected a tokenizer that is made of the data.")
         }
+        if let vocabSize { try check("--vocab-size", vocabSize, in: 1...4_000_000) }
     }
 
     /// Makes or loads model and tokenizer. Writes nothing.
     ///
     /// - Parameter translates: whether `data` are the two sides of parallel text.
     func start(
-        data: [String], translates: Bool = false, output: String, resume: Bool, seed: UInt64, dropout: Double?
+        data: [String], translates: Bool = false, format: InputFormat, skipsLines: Bool, context: Int?, output: String,
+        resume: Bool,
+        seed: UInt64, dropout: Double?
     ) throws -> TrainingStart {
-        let needsText = translates || data.contains { DataKind(path: $0).isText }
+        let needsText = translates || data.contains { DataKind(path: $0, format: format).isText }
+        let presetName = preset ?? (translates ? "translation-small" : "tiny")
+        let preset = initial == nil && config == nil ? try Preset.named(presetName) : nil
+        var chosen: [String: String] = [:]
         let (tokenizer, files) = try chosenTokenizer(
-            data: data, specials: translates ? ["</s>", "<pad>"] : ["<|endoftext|>"], output: output, resume: resume,
-            needed: needsText)
+            data: data, translates: translates, preset, format, skipsLines, output: output, resume: resume,
+            needed: needsText,
+            &chosen)
         let end = tokenizer.flatMap { tokenizer in
             ["<|endoftext|>", "</s>", "<|end_of_text|>"].lazy.compactMap { tokenizer.id(of: $0) }.first
         }
         let model: Model
         if let initial {
-            let loaded = try Model.loadTelling(folder: initial)
+            // A run that goes on has all it needs in its own folder.
+            let folder = resume && !fileExists(initial) ? output : initial
+            let loaded = try Model.loadTelling(folder: folder)
             model = try classifier(on: loaded, data, seed: seed) ?? loaded
         } else if let config {
             model = try Model.new(configuration: config, seed: seed)
-        } else {
-            let preset = try Preset.named(preset ?? (translates ? "translation-small" : "tiny"))
-            let padding = tokenizer.flatMap { $0.id(of: "<pad>") }.map { Int($0) }
-            let shape = preset.configuration.adapted(
+        } else if let preset {
+            let padding = tokenizer.flatMap { $0.id(of: "<pad>") ?? $0.id(of: "[PAD]") }.map { Int($0) }
+            let shape = try shape.applied(to: preset.configuration, context: translates ? nil : context).adapted(
                 vocabulary: tokenizer?.vocabularySize, padding: padding, dropout: dropout.map { Float($0) })
             let ends = end.map { [Int($0)] } ?? []
             model = try Model(
                 shape, family: preset.family,
                 specials: SpecialIds(begin: translates ? nil : ends.first, ends: ends, padding: padding), seed: seed)
+            chosen["--preset"] = presetName
+        } else {
+            throw ValidationError("expected --init, --preset or --config.")
         }
         let vocabulary = model.architecture.vocabulary
         if let tokenizer, tokenizer.vocabularySize > vocabulary, needsText {
@@ -84,15 +106,14 @@ struct TrainingModelOptions: ParsableArguments {
                 .usage, "the tokenizer has more tokens than the model", in: self.tokenizer ?? initial ?? config,
                 expected: "at most \(vocabulary)", got: "\(tokenizer.vocabularySize)")
         }
-        let encoding = tokenizer.map { tokenizer in
-            TextEncoding(documentEnd: end) { tokenizer.ids(of: $0) }
-        }
-        return TrainingStart(model: model, encoding: encoding, tokenizer: tokenizer, tokenizerFiles: files)
+        return TrainingStart(
+            model: model, isNew: initial == nil, tokenizer: tokenizer, tokenizerFiles: files, documentEnd: end,
+            chosen: chosen)
     }
 
     /// The encoder with a new classifier, where one was asked for or texts with classes want one; else nil.
     private func classifier(on loaded: Model, _ data: [String], seed: UInt64) throws -> Model? {
-        let texts = data.first { DataKind(path: $0) == .jsonLines }
+        let texts = try data.first { try DataKind(path: $0) == .jsonLines && LabelledTexts.isLabelled($0) }
         if classes == nil {
             guard case .encoder(let encoder) = loaded.architecture, encoder.configuration.labels == nil, texts != nil
             else { return nil }
@@ -108,126 +129,84 @@ struct TrainingModelOptions: ParsableArguments {
     }
 
     private func chosenTokenizer(
-        data: [String], specials: [String], output: String, resume: Bool, needed: Bool
+        data: [String], translates: Bool, _ preset: Preset?, _ format: InputFormat, _ skipsLines: Bool, output: String,
+        resume: Bool,
+        needed: Bool, _ chosen: inout [String: String]
     ) throws -> (Tokenizer?, TokenizerFiles?) {
-        if let tokenizerKind {
-            // What an earlier start of this run trained is the same.
-            let earlier = joinPath(output, "tokenizer.json")
-            if resume, fileExists(joinPath(output, "training/state.safetensors")), fileExists(earlier) {
-                return (try Tokenizer.load(path: earlier), .copied(from: output))
-            }
-            return try make(tokenizerKind, data, specials)
-        }
         if let tokenizer {
             return (try Tokenizer.load(path: tokenizer), .copied(from: tokenizer))
         }
-        guard let initial else { return (nil, nil) }
-        let files = TokenizerFiles.copied(from: initial)
-        guard files.areThere else { return (nil, nil) }
-        // Files of ids need no tokenizer; then it is only handed on.
-        return (needed ? try Tokenizer.load(path: initial) : nil, files)
+        if tokenizerKind == nil, let initial {
+            let files = TokenizerFiles.copied(from: resume && !fileExists(initial) ? output : initial)
+            guard case .copied(let folder) = files, files.areThere else { return (nil, nil) }
+            // Files of ids need no tokenizer; then it is only handed on.
+            return (needed ? try Tokenizer.load(path: folder) : nil, files)
+        }
+        if tokenizerKind == nil, !needed { return (nil, nil) }
+        // What an earlier start of this run made is the same.
+        let earlier = joinPath(output, "tokenizer.json")
+        if resume, fileExists(joinPath(output, "training/state.safetensors")), fileExists(earlier) {
+            return (try Tokenizer.load(path: earlier), .copied(from: output))
+        }
+        let kind = tokenizerKind ?? TrainingModelOptions.kind(for: preset)
+        let maker = TokenizerMaker(
+            kind: kind, vocabulary: vocabSize,
+            specials: translates ? ["</s>", "<pad>"] : preset?.family == .bert ? [] : ["<|endoftext|>"], format: format,
+            skipsLines: skipsLines)
+        let made = try maker.make(data)
+        chosen["--tokenizer-kind"] = kind.rawValue
+        chosen["--vocab-size"] = made.size.map { "\($0)" }
+        return (made.tokenizer, made.files)
     }
 
-    /// Makes a tokenizer of the data.
-    private func make(
-        _ kind: String, _ data: [String], _ specials: [String]
-    ) throws -> (Tokenizer, TokenizerFiles) {
-        let kinds = TokenizerKind.allCases.map(\.rawValue)
-        guard let kind = TokenizerKind(rawValue: kind) else {
-            throw HeedError(
-                .usage, "--tokenizer-kind is not known", expected: kinds.joined(separator: ", "), got: quoted(kind),
-                advice: nearest(kind, among: kinds).map { "The nearest is \($0)" })
-        }
-        if let other = data.first(where: { !DataKind(path: $0).isText }) {
-            throw HeedError(.usage, "--tokenizer-kind learns from text only", in: other, expected: "text files")
-        }
-        switch kind {
-        case .characters:
-            guard !specials.contains("</s>") else {
-                throw HeedError(
-                    .usage, "--tokenizer-kind char has no end token, which translation needs", expected: "byte-bpe")
-            }
-            guard vocabSize == nil else {
-                throw ValidationError("--vocab-size: a tokenizer of characters has as many tokens as there are.")
-            }
-            var characters: Set<Unicode.Scalar> = []
-            for path in data { try forEachText(path) { characters.formUnion($0.unicodeScalars) } }
-            var text = String.UnicodeScalarView()
-            text.append(contentsOf: characters)
-            let tokenizer = try Tokenizer.characters(from: String(text))
-            return (tokenizer, .made(tokenizer))
-        case .byteLevelBPE:
-            guard let vocabSize else {
-                throw ValidationError("--vocab-size: expected with --tokenizer-kind byte-bpe.")
-            }
-            if let other = data.first(where: { DataKind(path: $0) != .text }) {
-                throw HeedError(
-                    .usage, "--tokenizer-kind byte-bpe learns from plain text only", in: other,
-                    expected: "text files",
-                    advice: "Train a tokenizer with 'heed tokenizer train' and give it as --tokenizer.")
-            }
-            let trained = try ByteLevelBPETrainer(vocabularySize: vocabSize, specialTokens: specials)
-                .train(files: data)
-            return (try trained.tokenizer(), .trained(trained))
-        }
+    private static func kind(for preset: Preset?) -> TokenizerKind {
+        guard let preset else { return .byteLevelBPE }
+        if preset.name.hasPrefix("char") { return .character }
+        return preset.family == .bert ? .wordPiece : .byteLevelBPE
     }
-
-    private func forEachText(_ path: String, _ body: (String) -> Void) throws {
-        if DataKind(path: path) == .text {
-            body(try TextFiles.text(path))
-        } else {
-            for text in try TextFiles.documents(path) { body(text) }
-        }
-    }
-}
-
-/// The kinds of tokenizer that training makes of its data.
-private enum TokenizerKind: String, CaseIterable {
-    case byteLevelBPE = "byte-bpe"
-    case characters = "char"
 }
 
 /// Model and tokenizer at the start of a run.
 struct TrainingStart {
     let model: Model
-    let encoding: TextEncoding?
+    /// Whether the model has learned nothing yet.
+    let isNew: Bool
     let tokenizer: Tokenizer?
     let tokenizerFiles: TokenizerFiles?
-}
+    /// The id that ends a document.
+    let documentEnd: TokenID?
+    /// What was chosen where nothing was given, by option.
+    let chosen: [String: String]
 
-/// The files of a tokenizer that go beside a trained model.
-enum TokenizerFiles {
-    /// A folder or a single file.
-    case copied(from: String)
-    case trained(TrainedTokenizer)
-    case made(Tokenizer)
-
-    private static let names = [
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-        "merges.txt", "encoder.json", "vocab.bpe", "vocab.txt", "tokenizer.model", "spiece.model",
-    ]
-
-    private var sources: [String] {
-        guard case .copied(let path) = self else { return [] }
-        guard isDirectory(path) else { return [path] }
-        return TokenizerFiles.names.map { joinPath(path, $0) }.filter { fileExists($0) }
+    /// The tokenizer, which text needs.
+    ///
+    /// - Throws: `HeedError` (`usage`) where there is none.
+    func requiredTokenizer(for place: String) throws -> Tokenizer {
+        guard let tokenizer else {
+            throw HeedError(
+                .usage, "there is nothing that makes ids of text", in: place,
+                expected: "--tokenizer, --tokenizer-kind, or a tokenizer beside --init")
+        }
+        return tokenizer
     }
 
-    /// Whether a folder holds any.
-    var areThere: Bool { !sources.isEmpty }
-
-    /// Writes the files into `folder`, each by rename.
-    func write(to folder: String) throws {
-        switch self {
-        case .trained(let trained): try trained.save(to: folder)
-        case .made(let tokenizer): try tokenizer.save(to: folder)
-        case .copied: break
+    /// The tokenizer of the target's side, where it is one of its own.
+    var targetTokenizer: Tokenizer? {
+        get throws {
+            guard case .copied(let folder)? = tokenizerFiles, isDirectory(folder) else { return nil }
+            return try Tokenizer.loadTarget(path: folder)
         }
-        for source in sources {
-            let target = joinPath(folder, lastPathComponent(source))
-            if source == target { continue }
-            let file = try MappedFile(path: source)
-            try writeAtomically(path: target) { try $0.write(file.bytes) }
+    }
+
+    /// How files of text become ids.
+    func encoding(
+        _ format: InputFormat, _ unknown: UnknownCharacters, skip: (@Sendable (HeedError) -> Void)?
+    ) -> TextEncoding? {
+        tokenizer.map { tokenizer in
+            var encoding = TextEncoding(tokenizer, documentEnd: documentEnd, unknown)
+            encoding.format = format
+            encoding.skip = skip
+            return encoding
         }
     }
 }

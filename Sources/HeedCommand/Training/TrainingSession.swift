@@ -27,13 +27,16 @@ struct TrainingSession {
     /// - Throws: `HeedError` of the run; `interrupted` after a signal, with what was saved.
     func perform() throws {
         let steps = options.schedule.steps
-        StandardError.writeLine(opening)
+        StandardError.writeNote(opening)
         let progress = Progress("Training", total: steps)
         var validation: Double?
+        var isFirst = true
         let summary: TrainingSummary
         do {
             summary = try run.run(shouldStop: { Signals.isStopRequested }) { report in
                 validation = report.row.validationLoss ?? validation
+                if isFirst { tellOfResuming(progress) }
+                isFirst = false
                 progress.origin = run.resumedFrom
                 progress.update(done: report.step, TrainingSession.details(report, validation))
             }
@@ -43,6 +46,21 @@ struct TrainingSession {
         }
         progress.finish()
         try StandardOutput.writeLine(outcome(summary))
+        if case .decoder = model.architecture, summary.ending != .wasFinished {
+            StandardError.writeNote("Try: \(ProgramName.typed) generate \(folder) --prompt \"…\" --sample")
+        }
+    }
+
+    /// Says where a resumed run goes on, and what a new length does to its schedule.
+    private func tellOfResuming(_ progress: Progress) {
+        guard run.resumedFrom > 0 else { return }
+        let next = run.resumedFrom + 1
+        progress.note("Going on from step \(grouped(run.resumedFrom)) of \(grouped(options.schedule.steps)).")
+        guard let former = run.formerSteps else { return }
+        progress.note(
+            "The \(options.schedule.shape.rawValue) now ends at step \(grouped(options.schedule.steps)) instead of "
+                + "\(grouped(former)): the rate of step \(grouped(next)) is \(options.schedule.rate(next)). The bits are "
+                + "not those of a run that was this long from the start.")
     }
 
     private static func details(_ report: StepReport, _ validation: Double?) -> [String] {
@@ -56,16 +74,18 @@ struct TrainingSession {
         let parts = options.step.accumulate > 1 ? "\(options.step.accumulate) × " : ""
         let sequences = model.architecture.readsSource ? "" : "\(options.step.batch) × "
         return
-            "\(model.family.name) with \(grouped(model.weights.layout.trainedCount)) parameters, \(data), "
-            + "\(grouped(options.schedule.steps)) steps of \(parts)\(sequences)\(step)"
+            "\(folder): \(model.family.name) with \(grouped(model.weights.layout.trainedCount)) parameters, \(data), "
+            + "\(counted(options.schedule.steps, "step")) of \(parts)\(sequences)\(step)"
     }
 
     private func outcome(_ summary: TrainingSummary) -> String {
         switch summary.ending {
         case .wasFinished:
-            return "\(folder) holds the finished run: \(grouped(summary.step)) steps. There was nothing to do."
+            return
+                "\(folder) holds the finished run: \(counted(summary.step, "step")). There was nothing to do; a larger "
+                + "--steps lengthens it."
         case .finished, .stoppedEarly:
-            var parts = ["\(folder): \(grouped(summary.step)) steps"]
+            var parts = ["\(folder): \(counted(summary.step, "step"))"]
             if summary.resumedFrom > 0 { parts.append("resumed at \(grouped(summary.resumedFrom))") }
             if let loss = summary.loss { parts.append("loss \(fixed(loss, 4))") }
             if let loss = summary.validationLoss { parts.append("validation loss \(fixed(loss, 4))") }

@@ -42,6 +42,11 @@ public struct Preset: Sendable {
             name: "gpt2-xl", family: .gpt2, configuration: .decoder(.gpt2(width: 1600, layers: 48, heads: 25)),
             summary: "GPT-2 XL, 1,557,611,200 parameters"),
         Preset(
+            name: "bert-tiny", family: .bert,
+            configuration: .encoder(
+                .bert(width: 128, layers: 2, heads: 2, vocabulary: 4_096, context: 128, head: .maskedLanguage)),
+            summary: "an encoder that learns to guess masked words in minutes: 2 layers of 128"),
+        Preset(
             name: "bert-base", family: .bert,
             configuration: .encoder(.bert(width: 768, layers: 12, heads: 12)),
             summary: "BERT as published, with both heads of its pre-training"),

@@ -28,7 +28,17 @@ struct PlainPieceReader {
         return Tokenizer(
             model: parts.model, normalizer: normalizer, postProcessor: try template(family, file, added),
             decoding: .stage(Self.decoder(file)), addedTokens: added,
-            recognisesSpecialTokens: settings.recognisesSpecialTokens, kind: "SentencePiece \(file.algorithm)")
+            recognisesSpecialTokens: settings.recognisesSpecialTokens, kind: "\(try name(family)) \(file.algorithm)")
+    }
+
+    /// How the tokenizer is introduced; a model of which no file says whether texts begin with a mark is SentencePiece's
+    /// own, and who uses it may put one there.
+    private func name(_ family: TokenizerFamily) throws -> String {
+        switch family {
+        case .llama: "LLaMA over SentencePiece"
+        case .gemma: "Gemma over SentencePiece"
+        default: try settings.flag("add_bos_token") == nil ? "SentencePiece" : "added tokens over SentencePiece"
+        }
     }
 
     private func roles(_ family: TokenizerFamily) -> [(TokenRole, AddedToken)] {

@@ -1,14 +1,6 @@
 import HeedSupport
 
 extension Tokenizer {
-    /// The files in which tokenizers of all kinds lie in a model folder, those of the Hugging Face library first.
-    public static let fileNames = [
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model",
-        "spiece.model", "sentencepiece.bpe.model", "source.spm", "target.spm", "target_vocab.json", "encoder.json",
-        "vocab.bpe", "tokenizer.bin", "tokenizer.vocab",
-    ]
-
     /// Writes `tokenizer.json` into a folder, made where it is missing, `tokenizer_config.json`, with which
     /// `transformers` reads it as it is, and the classic files of the kind where there are such: `vocab.json` and
     /// `merges.txt`, or `vocab.txt`. Files of other tokenizers in the folder are removed.
@@ -43,7 +35,7 @@ extension Tokenizer {
         try createDirectory(folder)
         for file in files { try writeAtomically(path: joinPath(folder, file.name), bytes: file.bytes) }
         let kept = Set(files.map(\.name))
-        for name in fileNames where !kept.contains(name) && !name.hasPrefix("chat_template") {
+        for name in ModelFolderFiles.tokenizer where !kept.contains(name) && !name.hasPrefix("chat_template") {
             let path = joinPath(folder, name)
             if fileExists(path), !isDirectory(path) { try removeFile(path) }
         }
@@ -93,7 +85,7 @@ extension Tokenizer {
     /// The tokenizer's files in a folder, or the one file that `path` is.
     public static func files(at path: String) -> [String] {
         guard isDirectory(path) else { return fileExists(path) ? [path] : [] }
-        let known = fileNames.map { joinPath(path, $0) }.filter { fileExists($0) && !isDirectory($0) }
+        let known = ModelFolderFiles.tokenizer.map { joinPath(path, $0) }.filter { fileExists($0) && !isDirectory($0) }
         return known.isEmpty ? loneFiles(in: path) : known
     }
 
@@ -112,12 +104,18 @@ extension Tokenizer {
     ///
     /// What has a form in `tokenizer.json` is written so, with a class that reads it as it is; Marian's and M2M100's
     /// files are copied; a SentencePiece model of any other kind is called `tokenizer.model`.
+    /// Does nothing where both are one folder.
     /// - Throws: `HeedError` where a file cannot be read or written, or the tokenizer has no form that is known there.
     public static func copy(from path: String, to folder: String) throws {
+        if isSamePlace(path, folder) { return }
         let sources = files(at: path)
         let names = sources.map { lastPathComponent($0) }
         if isDirectory(path), names.contains("tokenizer.json") { return try copy(sources, to: folder) }
-        let tokenizer = try load(path: path)
+        let tokenizer: Tokenizer
+        do { tokenizer = try load(path: path) } catch let error as HeedError where error.kind == .unsupported {
+            // What Heed cannot read others may.
+            return try copy(sources, to: folder)
+        }
         if tokenizer.model is MappedPieceModel { return try copy(sources, to: folder) }
         var configuration = tokenizer.configuration().objectValue ?? JSONObject()
         if isDirectory(path), let own = try? JSON.load(path: joinPath(path, "tokenizer_config.json")) {

@@ -72,7 +72,7 @@ struct WordCounter {
     func count<Scanner: WordScanner>(
         files: [String], scanner: Scanner, progress: TrainingProgressHandler?
     ) throws -> Result {
-        let mapped = try files.map { try MappedFile(path: $0) }
+        let mapped = try files.map { try InputFile.open($0) }
         let total = mapped.reduce(0) { $0 + $1.count }
         var result = Result(table: WordTable(minimumCapacity: 1 << 16))
         var done = 0
@@ -92,7 +92,7 @@ struct WordCounter {
     }
 
     private func add<Scanner: WordScanner>(
-        _ chunks: [Range<Int>], of file: MappedFile, scanner: Scanner, to table: inout WordTable
+        _ chunks: [Range<Int>], of file: InputFile, scanner: Scanner, to table: inout WordTable
     ) {
         let parts = max(1, min(threads, chunks.count))
         let tables = UnsafeMutablePointer<WordTable>.allocate(capacity: parts)

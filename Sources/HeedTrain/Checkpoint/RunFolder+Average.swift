@@ -3,8 +3,8 @@ import HeedSupport
 
 extension RunFolder {
     private var keptFolder: String { joinPath(path, "checkpoints") }
-    /// Where the mean of the kept weights goes.
-    var averageFolder: String { joinPath(path, "average") }
+    /// Says of which step the published model is the mean with earlier ones.
+    private var averageMark: String { joinPath(stateFolder, "average.json") }
 
     /// The steps of the models that are kept, ascending.
     private func keptSteps() throws -> [Int] {
@@ -15,6 +15,12 @@ extension RunFolder {
     }
 
     private func keptPath(_ step: Int) -> String { joinPath(keptFolder, "step-\(step)") }
+
+    /// Removes the models that are kept.
+    func removeKept() throws {
+        try removeTree(keptFolder)
+        try removeFile(averageMark)
+    }
 
     /// Keeps the weights of `step` as a model of its own, and of earlier ones all but the last `count` − 1.
     func keep(_ model: Model, step: Int, atMost count: Int) throws {
@@ -27,11 +33,22 @@ extension RunFolder {
         }
     }
 
-    /// Writes the mean of the kept weights as a model of its own (Vaswani et al. 2017, section 6.1).
-    func average() throws {
-        let folders = try keptSteps().map(keptPath)
-        guard folders.count > 1 else { return }
-        try averageWeights(of: folders).save(folder: averageFolder)
-        try tokenizerFiles?(averageFolder)
+    /// The step of the run whose mean the folder's model is, or nil where it is no mean.
+    func averagedStep() throws -> Int? {
+        guard fileExists(averageMark) else { return nil }
+        return try JSON.load(path: averageMark)["step"]?.intValue
+    }
+
+    /// Makes the folder's model the mean of the weights that are kept (Vaswani et al. 2017, section 6.1), unless it is
+    /// already. The state keeps the weights of the last step, from which a longer run goes on.
+    func publishAverage(ofRunAt step: Int) throws {
+        let kept = try keptSteps()
+        guard kept.count > 1, try averagedStep() != step else { return }
+        let mean = try averageWeights(of: kept.map(keptPath))
+        try beforeOperation?("average")
+        try mean.writeWeights(path: modelPath)
+        try writeAtomically(
+            path: averageMark,
+            text: JSON.object(["step": .integer(step), "of": .array(kept.map { .integer($0) })]).serialised())
     }
 }

@@ -26,6 +26,8 @@ final class RunFolder {
     /// Called before each file operation with its name; tests throw here what a kill would do.
     var beforeOperation: ((String) throws -> Void)?
     let tokenizerFiles: ((String) throws -> Void)?
+    /// Whether the folder's former model, of whatever kind, goes when the first save is published.
+    var replacesModel = false
     private var lock: Int32 = -1
     private var madeFolder = false
     private var wroteDescription = false
@@ -38,9 +40,9 @@ final class RunFolder {
 
     deinit { if lock >= 0 { close(lock) } }
 
-    private var stateFolder: String { joinPath(path, "training") }
+    var stateFolder: String { joinPath(path, "training") }
     var statePath: String { joinPath(stateFolder, "state.safetensors") }
-    private var modelPath: String { joinPath(path, "model.safetensors") }
+    var modelPath: String { joinPath(path, "model.safetensors") }
 
     var holdsState: Bool { fileExists(statePath) }
 
@@ -62,8 +64,8 @@ final class RunFolder {
 
     /// Removes the folder again where nothing came of the run.
     func abandon() {
-        guard madeFolder else { return }
-        rmdir(stateFolder)
+        guard madeFolder, !holdsState else { return }
+        try? removeTree(stateFolder)
         rmdir(path)
     }
 
@@ -81,6 +83,10 @@ final class RunFolder {
     /// Writes the public files from the numbers of `model`.
     func publish(_ model: Model) throws {
         if !wroteDescription {
+            if replacesModel {
+                try ModelFolderFiles.removeModel(from: path)
+                try removeKept()
+            }
             try beforeOperation?("configuration")
             try model.saveConfiguration(folder: path)
             try beforeOperation?("tokenizer")
@@ -98,7 +104,8 @@ final class RunFolder {
         let state = try RunState(file, model.weights.layout)
         try state.requireSame(identity, place: path)
         try RunState.read(file, model, update)
-        if try !isPublished(model) { try publish(model) }
+        // A finished run may have published the mean of its last saves instead.
+        if try averagedStep() != state.step, try !isPublished(model) { try publish(model) }
         return state
     }
 
@@ -127,7 +134,7 @@ final class RunFolder {
     /// Removes files that a process was writing when it died.
     private func sweep() throws {
         for folder in [path, stateFolder] where isDirectory(folder) {
-            for name in try listDirectory(folder) where RunFolder.isTemporary(name) {
+            for name in try listDirectory(folder) where isTemporaryName(name) {
                 try removeFile(joinPath(folder, name))
             }
         }
@@ -138,22 +145,9 @@ final class RunFolder {
         let folder = parentPath(path)
         guard isDirectory(folder) else { return }
         let name = lastPathComponent(path)
-        for other in try listDirectory(folder) where other.hasPrefix(name + ".tmp-") && isTemporary(other) {
+        for other in try listDirectory(folder) where other.hasPrefix(name + ".tmp-") && isTemporaryName(other) {
             try removeFile(joinPath(folder, other))
         }
-    }
-
-    /// `NAME.tmp-PROCESS-NUMBER`, as atomic writing names its files.
-    private static func isTemporary(_ name: String) -> Bool {
-        let bytes = Array(name.utf8)
-        let mark = Array(".tmp-".utf8)
-        guard bytes.count > mark.count else { return false }
-        for start in stride(from: bytes.count - mark.count, through: 1, by: -1)
-        where Array(bytes[start..<start + mark.count]) == mark {
-            let rest = bytes[(start + mark.count)...]
-            return !rest.isEmpty && rest.allSatisfy { $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0) }
-        }
-        return false
     }
 
     private static func openDirectory(_ path: String) -> Int32 {

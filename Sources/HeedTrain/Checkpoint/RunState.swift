@@ -83,9 +83,17 @@ struct RunState: Equatable {
         }
     }
 
-    /// Throws where an option has another value than in the saved run, naming the option.
+    /// The steps that the run was to have, where the schedule depends on them and they are others now.
+    func formerSteps(now: JSONObject) -> Int? {
+        guard let before = identity["--steps"]?.intValue, let steps = now["--steps"]?.intValue else { return nil }
+        return before == steps ? nil : before
+    }
+
+    /// Throws where an option has another value than in the saved run, naming the option. A run may become longer or
+    /// shorter, but not shorter than it is.
     func requireSame(_ now: JSONObject, place: String) throws {
         for name in now.keys + identity.keys where now[name] != identity[name] {
+            if name == "--steps", now[name]?.intValue ?? 0 >= step || (isFinished && now[name] != nil) { continue }
             if name == "--data" {
                 throw HeedError(
                     .usage, "--data (or --validation FRACTION) gives other tokens than the run that was saved",

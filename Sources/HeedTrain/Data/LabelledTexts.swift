@@ -22,45 +22,64 @@ public struct LabelledTexts: Sendable {
     private enum Label: Sendable {
         case number(Int)
         case name(String)
+
+        init?(_ value: JSON) {
+            if let number = value.intValue {
+                self = .number(number)
+            } else if let name = value.stringValue {
+                self = .name(name)
+            } else {
+                return nil
+            }
+        }
     }
 
     private struct Line: Sendable {
         let place: String
         let text: String
         let pair: String?
-        let label: Label?
+        let label: Label
     }
 
     private let path: String
     private let lines: [Line]
 
-    /// Reads a file.
-    ///
-    /// - Parameter labelled: whether every line must have a class.
-    /// - Throws: `HeedError` naming the line.
-    public init(_ path: String, labelled: Bool = true) throws {
-        self.path = path
-        lines = try TextFiles.lines(path).enumerated().compactMap { number, line in
-            if line.allSatisfy(\.isWhitespace) { return nil }
-            let place = "\(path), line \(number + 1)"
-            let value = try JSON.parse(line, in: place)
-            let label =
-                value["label"]?.intValue.map { Label.number($0) } ?? value["label"]?.stringValue.map { .name($0) }
-            guard let text = value["text"]?.stringValue, label != nil || !labelled else {
-                throw HeedError(
-                    .badInput, labelled ? "the line has no text with its class" : "the line has no text", in: place,
-                    expected: labelled ? "{\"text\": \"…\", \"label\": 0} or a label in words" : "{\"text\": \"…\"}",
-                    got: value.kindName)
-            }
-            return Line(place: place, text: text, pair: value["pair"]?.stringValue, label: label)
+    /// Whether the first line of a file that holds something is an object with a class.
+    public static func isLabelled(_ path: String) throws -> Bool {
+        var isLabelled = false
+        try InputLines(path, format: .json).read { line in
+            guard case .success(let content) = line.content, content != .blank else { return true }
+            if case .value(let value) = content { isLabelled = value["label"] != nil }
+            return false
         }
-        guard !lines.isEmpty else {
-            throw HeedError(.badInput, "the file holds no text", in: path, expected: "an object on every line")
-        }
+        return isLabelled
     }
 
-    /// The texts, without their pairs.
-    public var texts: [String] { lines.map(\.text) }
+    /// Reads a file.
+    ///
+    /// - Throws: `HeedError` naming the line that has no text or no class.
+    public init(_ path: String) throws {
+        let input = try InputLines(path, format: .json)
+        self.path = input.name
+        var lines: [Line] = []
+        try input.read { line in
+            let content = try line.content.get()
+            if content == .blank { return true }
+            guard case .value(let value) = content, let text = value["text"]?.stringValue,
+                let label = value["label"].flatMap(Label.init)
+            else {
+                throw HeedError(
+                    .badInput, "the line has no text with its class", in: line.place,
+                    expected: "{\"text\": \"…\", \"label\": 0} or a label in words")
+            }
+            lines.append(Line(place: line.place, text: text, pair: value["pair"]?.stringValue, label: label))
+            return true
+        }
+        guard !lines.isEmpty else {
+            throw HeedError(.badInput, "the file holds no text", in: input.name, expected: "an object on every line")
+        }
+        self.lines = lines
+    }
 
     /// How many classes there are and, if labels are names, their names in alphabetical order.
     public var classes: (count: Int, names: [String]) {
@@ -70,7 +89,6 @@ public struct LabelledTexts: Sendable {
             switch line.label {
             case .number(let number): largest = max(largest, number)
             case .name(let name): names.insert(name)
-            case nil: break
             }
         }
         return names.isEmpty ? (largest + 1, []) : (names.count, names.sorted())
@@ -101,8 +119,6 @@ public struct LabelledTexts: Sendable {
                 throw HeedError(
                     .badInput, "the class is out of range", in: line.place, expected: "0 to \(count - 1)",
                     got: "\(number)")
-            case nil:
-                throw HeedError(.badInput, "the line has no class", in: line.place, expected: "a label")
             }
         }
     }

@@ -4,9 +4,9 @@ import HeedSupport
 public enum TextFiles {
     /// The text of a file in UTF-8.
     public static func text(_ path: String) throws -> String {
-        let bytes = try readFile(path)
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw HeedError(.badInput, "the file is not UTF-8", in: path, expected: "text in UTF-8")
+        let file = try InputFile.open(path)
+        guard let text = String(validating: file.bytes, as: UTF8.self) else {
+            throw HeedError(.badInput, "the file is not UTF-8", in: file.name, expected: "text in UTF-8")
         }
         return text
     }
@@ -14,25 +14,23 @@ public enum TextFiles {
     /// The lines of a text file, without their ends (`\n` or `\r\n`).
     public static func lines(_ path: String) throws -> [String] {
         var lines: [String] = []
-        let bytes = try readFile(path)
-        for (number, var line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated() {
-            if line.last == 13 { line.removeLast() }
+        let file = try InputFile.open(path)
+        try InputLines.forEachRawLine(file.bytes) { line, number in
             guard let text = String(validating: line, as: UTF8.self) else {
-                throw HeedError(.badInput, "the line is not UTF-8", in: "\(path), line \(number + 1)")
+                throw HeedError(.badInput, "the line is not UTF-8", in: "\(file.name), line \(number)")
             }
             lines.append(text)
+            return true
         }
-        // The end of the last line is no line.
-        if lines.last == "" { lines.removeLast() }
         return lines
     }
 
-    /// The texts of a JSONL file.
-    public static func documents(_ path: String) throws -> [String] {
-        let file = try MappedFile(path: path)
+    /// The texts of a JSONL file; lines of ids have none.
+    ///
+    /// - Parameter skip: told of a line that cannot be used, which is then left out; nil: such a line is an error.
+    public static func documents(_ path: String, skip: ((HeedError) -> Void)? = nil) throws -> [String] {
         var texts: [String] = []
-        try forEachDocument(file.bytes.assumingMemoryBound(to: UInt8.self), path: path) { texts.append($0) }
-        withExtendedLifetime(file) {}
+        try forEachDocument(path, skip: skip) { if case .text(let text) = $0 { texts.append(text) } }
         return texts
     }
 }

@@ -6,6 +6,10 @@ public struct TextEncoding: Sendable {
     public let encode: @Sendable (UnsafeBufferPointer<UInt8>) throws -> [Int32]
     /// The id that ends a document, put behind every one of several.
     public let documentEnd: Int32?
+    /// How files of text are written.
+    public var format = InputFormat.auto
+    /// Told of a line that cannot be used, which is then left out; nil: such a line ends the reading.
+    public var skip: (@Sendable (HeedError) -> Void)?
 
     /// A way from UTF-8 to ids, `documentEnd` following every document.
     public init(documentEnd: Int32? = nil, encode: @escaping @Sendable (UnsafeBufferPointer<UInt8>) throws -> [Int32]) {
@@ -14,25 +18,28 @@ public struct TextEncoding: Sendable {
     }
 }
 
-/// What a data file holds, told by the end of its name.
+/// What a data file holds, told by its name or, for standard input and pipes, by its first line.
 public enum DataKind: Sendable, Equatable {
     /// `.bin`: 16-bit ids.
     case tokens
     /// `.safetensors`: rows of ids.
     case rows
-    /// `.jsonl`: an object with a field `text` per line; each is a document.
+    /// `.jsonl`: a JSON string or an object with a field `text` per line; each is a document.
     case jsonLines
     /// Anything else: one text in UTF-8.
     case text
 
-    /// The kind of the file at `path`, by the end of its name.
-    public init(path: String) {
-        let name = lastPathComponent(path).lowercased()
+    /// The kind of what `path` names; `.gz` at the end of a name counts for nothing.
+    public init(path: String, format: InputFormat = .auto) {
+        var name = lastPathComponent(path).lowercased()
+        if name.hasSuffix(".gz") { name.removeLast(3) }
         if name.hasSuffix(".bin") {
             self = .tokens
         } else if name.hasSuffix(".safetensors") {
             self = .rows
-        } else if name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") {
+        } else if format != .auto {
+            self = format == .json ? .jsonLines : .text
+        } else if InputLines.hasNameOfLines(path) || InputFile.pipeBeginsAsJSON(path) {
             self = .jsonLines
         } else {
             self = .text
@@ -55,57 +62,89 @@ public struct ReadText: Sendable {
 ///
 /// - Throws: `HeedError` naming the file: missing, empty, not UTF-8, a line without text, no tokenizer.
 public func readText(_ path: String, encoding: TextEncoding?) throws -> ReadText {
-    let kind = DataKind(path: path)
+    let kind = DataKind(path: path, format: encoding?.format ?? .auto)
     if kind == .tokens { return ReadText(tokens: try TokenStream(binary: path), bytes: nil) }
     guard kind.isText else {
         throw HeedError(.usage, "rows of ids are no text", in: path, expected: "a text, .jsonl or .bin file")
     }
-    let file = try MappedFile(path: path)
-    guard file.count > 0 else { throw HeedError(.badInput, "the file is empty", in: path, expected: "some text") }
+    let file = try InputFile.open(path)
+    guard file.count > 0 else { throw HeedError(.badInput, "the file is empty", in: file.name, expected: "some text") }
     guard let encoding else {
         throw HeedError(
-            .usage, "this is text, and there is no tokenizer to make ids of it", in: path,
+            .usage, "this is text, and there is no tokenizer to make ids of it", in: file.name,
             advice: "Give --tokenizer PATH or --tokenizer-kind KIND, or a file of token ids ending in .bin.")
     }
-    let bytes = file.bytes.assumingMemoryBound(to: UInt8.self)
-    defer { withExtendedLifetime(file) {} }
     if kind == .text {
-        try requireUTF8(bytes, place: path)
-        return ReadText(tokens: TokenStream(try encoding.encode(bytes), name: path), bytes: bytes.count)
+        let bytes = file.bytes.assumingMemoryBound(to: UInt8.self)
+        defer { withExtendedLifetime(file) {} }
+        try requireUTF8(bytes, place: file.name)
+        return ReadText(tokens: TokenStream(try encoding.encode(bytes), name: file.name), bytes: bytes.count)
     }
     var ids: [Int32] = []
-    var textBytes = 0
-    try forEachDocument(bytes, path: path) { text in
-        var text = text
-        textBytes += text.utf8.count
-        ids += try text.withUTF8 { try encoding.encode($0) }
+    var textBytes: Int? = 0
+    try forEachDocument(path, skip: encoding.skip) { document in
+        switch document {
+        case .text(var text):
+            textBytes? += text.utf8.count
+            ids += try text.withUTF8 { try encoding.encode($0) }
+        case .ids(let list):
+            textBytes = nil
+            ids += list
+        }
         if let end = encoding.documentEnd { ids.append(end) }
     }
-    return ReadText(tokens: TokenStream(ids, name: path), bytes: textBytes)
+    return ReadText(tokens: TokenStream(ids, name: file.name), bytes: textBytes)
 }
 
-/// Calls `body` with the field `text` of every line.
-///
-/// - Throws: `HeedError` naming file and line.
-public func forEachDocument(
-    _ bytes: UnsafeBufferPointer<UInt8>, path: String, _ body: (String) throws -> Void
-) throws {
-    var start = 0
-    var line = 0
-    while start < bytes.count {
-        let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
-        line += 1
-        let content = UnsafeBufferPointer(rebasing: bytes[start..<end])
-        start = end + 1
-        if content.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-        let place = "\(path), line \(line)"
-        let value = try JSON.parse(UnsafeRawBufferPointer(content), in: place)
-        guard let text = value.stringValue ?? value["text"]?.stringValue else {
+/// What a line of a JSONL file gives to learn from.
+enum Document {
+    case text(String)
+    case ids([Int32])
+
+    /// - Throws: `HeedError` when the line has neither text nor ids.
+    init(_ value: JSON, place: String) throws {
+        if let text = (value["text"] ?? value["prompt"])?.stringValue {
+            self = .text(text)
+        } else if let list = (value["ids"] ?? value).arrayValue, !list.isEmpty {
+            self = .ids(
+                try list.map { item in
+                    guard let id = item.intValue.flatMap({ Int32(exactly: $0) }), id >= 0 else {
+                        throw HeedError(
+                            .badInput, "an id is not a number of a token", in: place,
+                            expected: "integers from 0", got: item.serialised())
+                    }
+                    return id
+                })
+        } else {
             throw HeedError(
-                .badInput, "the line has no text", in: place, expected: "an object with a field \"text\"",
+                .badInput, "the line has no text", in: place, expected: "an object with a field \"text\" or \"ids\"",
                 got: value.kindName)
         }
-        try body(text)
+    }
+}
+
+/// Calls `body` with what every line holds; blank lines hold nothing.
+///
+/// - Parameter skip: told of a line that cannot be used, which is then left out; nil: such a line is an error.
+/// - Throws: `HeedError` naming file and line.
+func forEachDocument(
+    _ path: String, skip: ((HeedError) -> Void)? = nil, _ body: (Document) throws -> Void
+) throws {
+    try InputLines(path, format: .json).read { line in
+        let document: Document
+        do {
+            switch try line.content.get() {
+            case .blank: return true
+            case .text(let text): document = .text(text)
+            case .value(let value): document = try Document(value, place: line.place)
+            }
+        } catch let error as HeedError {
+            guard let skip else { throw error }
+            skip(error)
+            return true
+        }
+        try body(document)
+        return true
     }
 }
 

@@ -15,17 +15,17 @@ public struct TokenStream: Sendable {
     ///
     /// - Throws: `HeedError` naming the file: missing, empty, an odd number of bytes.
     public init(binary path: String) throws {
-        let file = try MappedFile(path: path)
+        let file = try InputFile.open(path)
         guard file.count > 0 else {
             throw HeedError(
-                .badInput, "the token file is empty", in: path, expected: "16-bit token ids, two bytes each")
+                .badInput, "the token file is empty", in: file.name, expected: "16-bit token ids, two bytes each")
         }
         guard file.count % 2 == 0 else {
             throw HeedError(
-                .badInput, "the token file ends within a token", in: path,
+                .badInput, "the token file ends within a token", in: file.name,
                 expected: "16-bit token ids: an even number of bytes", got: "\(grouped(file.count)) bytes")
         }
-        self.init(name: path, count: file.count / 2, storage: TokenStorage(file), offset: 0)
+        self.init(name: file.name, count: file.count / 2, storage: TokenStorage(file), offset: 0)
     }
 
     /// Keeps ids in memory, two bytes each where all are below 65,536.
@@ -82,12 +82,12 @@ public struct TokenStream: Sendable {
 
 /// Where ids lie: 2 or 4 bytes each.
 private final class TokenStorage: Sendable {
-    private let file: MappedFile?
+    private let file: InputFile?
     /// Address of the first id; an integer because addresses are not `Sendable`. The memory never changes.
     private let address: UInt
     private let isWide: Bool
 
-    init(_ file: MappedFile) {
+    init(_ file: InputFile) {
         self.file = file
         address = UInt(bitPattern: file.bytes.baseAddress)
         isWide = false

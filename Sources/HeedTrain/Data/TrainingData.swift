@@ -13,6 +13,14 @@ public enum TrainingData: BatchSource {
         }
     }
 
+    /// Windows or rows of an epoch.
+    public var count: Int {
+        switch self {
+        case .windows(let source): source.windows
+        case .rows(let source): source.count
+        }
+    }
+
     /// The longest sequence.
     public var context: Int {
         switch self {
@@ -85,10 +93,12 @@ public struct OpenedData {
         self.tokens = tokens
     }
 
-    private static func windows(
-        _ paths: [String], _ choice: ValidationChoice?, _ encoding: TextEncoding?, vocabulary: Int, context: Int,
-        options: StepOptions, order: WindowOrder
-    ) throws -> OpenedData {
+    /// Texts as streams of ids, those of validation apart, with what identifies the former.
+    ///
+    /// - Throws: `HeedError` naming file, token or option.
+    public static func streams(
+        _ paths: [String], _ choice: ValidationChoice?, _ encoding: TextEncoding?, vocabulary: Int
+    ) throws -> (training: [TokenStream], validation: [TokenStream]?, fingerprint: String) {
         var hash: UInt64 = 0
         var streams: [TokenStream] = []
         var validation: [TokenStream] = []
@@ -116,12 +126,20 @@ public struct OpenedData {
                 .badInput, "--validation leaves nothing to measure", in: paths.first,
                 expected: "a larger fraction or a file")
         }
+        return (streams, choice == nil ? nil : validation, OpenedData.text(hash, streams.map(\.count)))
+    }
+
+    private static func windows(
+        _ paths: [String], _ choice: ValidationChoice?, _ encoding: TextEncoding?, vocabulary: Int, context: Int,
+        options: StepOptions, order: WindowOrder
+    ) throws -> OpenedData {
+        let (streams, validation, fingerprint) = try streams(paths, choice, encoding, vocabulary: vocabulary)
         let source = try WindowSource(
             streams, context: context, batch: options.batch, accumulate: options.accumulate, order: order,
             seed: options.seed)
         return OpenedData(
-            training: .windows(source), validation: validation.isEmpty ? nil : .streams(validation),
-            fingerprint: OpenedData.text(hash, streams.map(\.count)), tokens: source.windows * context)
+            training: .windows(source), validation: validation.map { .streams($0) }, fingerprint: fingerprint,
+            tokens: source.windows * context)
     }
 
     private static func rows(

@@ -58,6 +58,13 @@ final class TrainingLog {
 
     deinit { close(descriptor) }
 
+    /// Whether a file begins as a log does.
+    static func isLog(_ path: String) -> Bool {
+        guard let file = try? MappedFile(path: path) else { return false }
+        let line = file.bytes.prefix { $0 != 0x0A }
+        return line.count < 4096 && (try? JSON.parse(UnsafeRawBufferPointer(rebasing: line)))?["step"] != nil
+    }
+
     /// The whole lines of steps up to `step`, each step's first only.
     static func rows(_ bytes: [UInt8], upTo step: Int) -> [UInt8] {
         guard step > 0 else { return [] }

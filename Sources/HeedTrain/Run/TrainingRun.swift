@@ -26,9 +26,28 @@ public struct TrainingOutput {
     public var keep = 0
     /// Writes the tokenizer's files into a folder.
     public var tokenizerFiles: ((String) throws -> Void)?
+    /// Writes what a resumed run is to know into the folder, once it is locked.
+    public var describe: ((String) throws -> Void)?
 
     /// A run that writes into `folder`.
     public init(folder: String) { self.folder = folder }
+
+    /// Refuses a folder with a run that is not to go on, or with what no run wrote, unless either may be thrown away;
+    /// and a log that is none.
+    ///
+    /// - Throws: `HeedError` (`usage`) naming folder or file.
+    func requireFree(holdsRun: Bool) throws {
+        if holdsRun, !resume, !overwrite {
+            throw HeedError(
+                .usage, "--output holds a training run already", in: folder,
+                advice: "Go on with --resume, start anew with --overwrite, or choose another folder.")
+        }
+        if !holdsRun {
+            let own = ["training"] + [log, tensorboard].compactMap { $0.map(lastPathComponent) }
+            try requireFreeFolder(folder, overwrite: overwrite, isOwn: own.contains)
+        }
+        if let log { try requireFreeFile(log, overwrite: overwrite, isOwn: TrainingLog.isLog) }
+    }
 }
 
 /// What has happened since the last report.
@@ -77,6 +96,8 @@ public struct TrainingSummary: Sendable, Equatable {
 public final class TrainingRun {
     /// The step that the run goes on from; 0 for a new one.
     public private(set) var resumedFrom = 0
+    /// The steps that the run had before, where it is now longer or shorter and its schedule depends on them.
+    public private(set) var formerSteps: Int?
     /// The pass of a micro-batch, for reports.
     public var pass: Pass<[RecordedLoss]> { stepper.pass }
 
@@ -116,11 +137,8 @@ public final class TrainingRun {
         identity["--context"] = .integer(stepOptions.context)
         self.identity = identity
         folder = RunFolder(path: output.folder, tokenizerFiles: output.tokenizerFiles)
-        if folder.holdsState, !output.resume, !output.overwrite {
-            throw HeedError(
-                .usage, "--output holds a training run already", in: output.folder,
-                advice: "Go on with --resume, start anew with --overwrite, or choose another folder.")
-        }
+        folder.replacesModel = output.overwrite && !output.resume
+        try output.requireFree(holdsRun: folder.holdsState)
         stepper = try TrainingStep(model, stepOptions, capacity: data.capacity, runtime: runtime)
     }
 
@@ -160,12 +178,14 @@ public final class TrainingRun {
         if output.resume, folder.holdsState {
             let state = try folder.restore(model, stepper.update, identity: identity)
             resumedFrom = state.step
+            formerSteps = state.formerSteps(now: identity)
             stopping = EarlyStopping(patience: options.patience, best: state.best, waited: state.waited)
             if state.isFinished && (state.step >= last || stopping.isOver) {
                 if let path = output.log, fileExists(path) {
                     try RunFolder.sweep(beside: path)
                     _ = try TrainingLog(path: path, keepingUpTo: state.step)
                 }
+                if output.keep > 1 { try folder.publishAverage(ofRunAt: state.step) }
                 return TrainingSummary(
                     ending: .wasFinished, step: state.step, resumedFrom: state.step, loss: nil,
                     validationLoss: state.best, seconds: 0, tokens: 0)
@@ -175,6 +195,7 @@ public final class TrainingRun {
         let log = try output.log.map { try TrainingLog(path: $0, keepingUpTo: resumedFrom) }
         let events = try output.tensorboard.map { try EventFile(folder: $0, resumingFrom: resumedFrom) }
         if !output.resume { try folder.removeState() }
+        try output.describe?(output.folder)
 
         var (loss, measured): (Double?, Double?) = (nil, nil)
         var tokens = 0
@@ -222,11 +243,11 @@ public final class TrainingRun {
                 throw HeedError(
                     .interrupted, "stopped on request after step \(grouped(number)) of \(grouped(last))",
                     advice:
-                        "\(output.folder) holds the model and the run as of this step; the same command with --resume goes on"
+                        "\(output.folder) holds the model and the run as of this step; train --output \(output.folder) --resume goes on"
                 )
             }
         }
-        if output.keep > 1 { try folder.average() }
+        if output.keep > 1 { try folder.publishAverage(ofRunAt: number) }
         return TrainingSummary(
             ending: isOver && number < last ? .stoppedEarly : .finished, step: number, resumedFrom: resumedFrom,
             loss: loss, validationLoss: measured, seconds: (clock.now - began).inSeconds, tokens: tokens)

@@ -43,11 +43,11 @@ public struct LearningRateSchedule: Sendable, Equatable {
     /// Steps in which the rate rises; 0: none.
     public var warmup = 0
     /// Steps of the run.
-    public var steps = 1000
+    public var steps = 2000
 
     /// A schedule of `steps` steps, `warmup` of which rise to `peak`.
     public init(
-        _ shape: ScheduleShape = .cosine, peak: Double = 5e-4, minimum: Double = 0, warmup: Int = 0, steps: Int = 1000
+        _ shape: ScheduleShape = .cosine, peak: Double = 5e-4, minimum: Double = 0, warmup: Int = 0, steps: Int = 2000
     ) {
         self.shape = shape
         self.peak = peak

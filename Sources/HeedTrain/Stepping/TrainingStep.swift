@@ -6,7 +6,7 @@ import HeedTensor
 /// What the steps of a run share.
 public struct StepOptions: Sendable, Equatable {
     /// Sequences of a micro-batch.
-    public var batch = 12
+    public var batch = 16
     /// Tokens of a sequence.
     public var context = 64
     /// Micro-batches of an optimiser step.
@@ -152,11 +152,12 @@ public final class TrainingStep {
             try fill(from: source, step: step, part: part)
             for (index, loss) in losses.enumerated() {
                 if options.accumulate == 1 { counted[index] = loss.counted }
-                guard counted[index] > 0 else {
-                    throw HeedError(
-                        .badInput, "no target of step \(step) counts", advice: "Look at the labels of the data.")
-                }
-                loss.scale.value = 1 / Float(counted[index])
+                // A loss that no target counts for is zero; masked-language training has no second sentences.
+                loss.scale.value = 1 / Float(max(counted[index], 1))
+            }
+            guard counted.contains(where: { $0 > 0 }) else {
+                throw HeedError(
+                    .badInput, "no target of step \(step) counts", advice: "Look at the labels of the data.")
             }
             pass.trace.randomState.set(seed: options.seed, step: step, rowBase: tokens)
             pass.forward()
@@ -167,7 +168,7 @@ public final class TrainingStep {
         pass.finishGradients()
         let norm = update.gradientNorm()
         var loss = 0.0
-        for index in losses.indices { loss += sums[index] / Double(counted[index]) }
+        for index in losses.indices { loss += sums[index] / Double(max(counted[index], 1)) }
         guard norm.isFinite, loss.isFinite else { throw diverged(step, loss) }
         let factor = options.clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
         update.apply(

@@ -1,0 +1,42 @@
+import Heed
+import HeedSupport
+
+/// Measures the loss of an encoder-decoder on sentence pairs.
+struct PairEvaluation {
+    let folder: String
+    let model: Model
+    let sources: [String]
+    let targets: [String]
+    let tokenizer: String?
+    let context: Int?
+    let precision: Precision
+    let maxUnknown: Double
+
+    func run(runtime: Runtime, json: Bool) throws {
+        let (source, target) = (
+            try Tokenizer.load(path: tokenizer ?? folder), try Tokenizer.loadTarget(path: tokenizer ?? folder)
+        )
+        let unknown = UnknownCharacters()
+        let ids = try PairEncoding(source, target, model, unknown)
+        let longest = min(context ?? .max, try model.encoderDecoder.configuration.context)
+        let (pairs, leftOut) = try ParallelText.read(
+            sources: sources, targets: targets, longest: longest, encodeSource: ids.source,
+            encodeTarget: ids.target)
+        try unknown.check(limit: maxUnknown, place: "--source and --target")
+        let text = try ParallelText(pairs, tokensPerBatch: max(2048, longest), order: .sequential, seed: 0)
+        let loss = try PairLoss(model, text, precision: precision, runtime: runtime).measure()
+        let tokens = pairs.reduce(0) { $0 + $1.target.count }
+        if leftOut > 0 { StandardError.writeNote("\(counted(leftOut, "pair")) left out as empty or too long.") }
+        if json {
+            try StandardOutput.writeLine([
+                "loss": .number(loss), "perplexity": .number(ExactMathematics.exp(loss)), "bits_per_byte": .null,
+                "tokens": .integer(tokens), "pairs": .integer(pairs.count), "left_out": .integer(leftOut),
+                "unknown_characters": .integer(unknown.unknown),
+            ])
+            return
+        }
+        try StandardOutput.writeLine("loss            \(fixed(loss, 4)) nats per target token")
+        try StandardOutput.writeLine("perplexity      \(fixed(ExactMathematics.exp(loss), 2))")
+        try StandardOutput.writeLine("over \(counted(tokens, "token")) of \(counted(pairs.count, "pair"))")
+    }
+}

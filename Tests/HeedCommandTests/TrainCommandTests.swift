@@ -1,0 +1,180 @@
+import Heed
+import HeedSupport
+import HeedWeights
+import Testing
+
+@testable import HeedCommand
+
+@Suite("heed train")
+struct TrainCommandTests {
+    private func run(_ words: [String]) -> Int32 { CommandRunner(root: HeedCommand.self).run(words) }
+
+    /// A folder with a text, removed at the end.
+    private func withText(_ body: (_ folder: String, _ text: String) throws -> Void) throws {
+        let folder = temporaryPath("train")
+        try createDirectory(folder)
+        defer { try? removeTree(folder) }
+        let text = joinPath(folder, "novel.txt")
+        let words = ["the", "cat", "sat", "on", "a", "mat", "and", "slept"]
+        let lines = (0..<400).map { (line: Int) -> String in
+            let chosen: [String] = (0..<8).map { (place: Int) -> String in words[(line * 7 + place * place * 3) % 8] }
+            return chosen.joined(separator: " ")
+        }
+        try writeAtomically(path: text, text: lines.joined(separator: "\n"))
+        try body(folder, text)
+    }
+
+    private let small = ["--layers", "1", "--heads", "2", "--width", "16", "--context", "16", "--batch", "4"]
+
+    @Test("--data alone chooses the rest; --resume alone goes on; --steps lengthens")
+    func newcomer() throws {
+        try withText { folder, text in
+            let model = joinPath(folder, "model")
+            let first = ["train", "--data", text, "--output", model, "--steps", "4", "--threads", "1"] + small
+            #expect(run(first) == 0)
+            let shape = try Model.load(folder: model).decoder.configuration
+            #expect(shape.stack.layers == 1 && shape.stack.heads == 2 && shape.stack.width == 16)
+            #expect(shape.context == 16)
+            #expect(shape.stack.inner == 64, "in the preset's ratio")
+            #expect(shape.vocabulary <= 512)
+            #expect(run(first) == 2, "a run is not written over")
+            #expect(run(["train", "--output", model, "--resume"]) == 0, "a finished run is left alone")
+
+            #expect(run(["train", "--output", model, "--resume", "--steps", "7", "--threads", "2"]) == 0)
+            let state = try SafetensorsFile(path: joinPath(model, "training/state.safetensors"))
+            #expect(state.metadata["step"] == "7")
+            #expect(run(["train", "--output", model, "--resume"]) == 0, "the new length is kept")
+
+            let options = try #require(
+                try StoredOptions(folder: model, of: CommandDescription(of: Train.self)))
+            #expect(options["--steps"] == ["7"])
+            #expect(options["--tokenizer-kind"] == ["byte-bpe"] && options["--vocab-size"] == ["512"])
+            #expect(options["--lr"] != nil && options["--warmup"] == ["0"])
+            #expect(options["--data"] == [text])
+            #expect(options["--threads"] == nil && options["--output"] == nil)
+        }
+    }
+
+    @Test("an option that differs is named as it was given")
+    func differing() throws {
+        try withText { folder, text in
+            let model = joinPath(folder, "model")
+            #expect(run(["train", "--data", text, "--output", model, "--steps", "2", "--lr", "1e-3"] + small) == 0)
+            let command = try CommandDescription(of: Train.self)
+            let stored = try #require(try StoredOptions(folder: model, of: command))
+            func completed(_ words: String...) throws -> StoredOptions {
+                try stored.completed(by: StoredOptions(words, of: command), in: model)
+            }
+            for (words, name) in [
+                (["--learning-rate", "2e-3"], "--lr"), (["--seed=3"], "--seed"), (["--batch-size", "8"], "--batch"),
+                (["--preset", "llama-tiny"], "--preset"), (["--schedule", "linear"], "--schedule"),
+                (["--n-layer", "2"], "--layers"),
+            ] {
+                let given = StoredOptions(words, of: command)
+                let error = #expect(throws: HeedError.self) { _ = try stored.completed(by: given, in: model) }
+                #expect(error?.what.hasPrefix(name + " differs") == true, "\(words): \(error?.what ?? "")")
+                #expect(error?.kind == .usage)
+            }
+            // The same in other words, and what changes no bit of what is done.
+            _ = try completed("--lr", "0.001", "--seed", "1", "--resume", "--threads", "1", "--save-every", "7")
+            let half = try completed("--batch", "2", "--accumulate", "2")
+            #expect(half["--batch"] == ["2"])
+            let epochs = try completed("--epochs", "3")
+            #expect(epochs["--steps"] == nil && epochs["--epochs"] == ["3"])
+            #expect(run(["train", "--output", model, "--resume", "--seed", "9"]) == 2)
+        }
+    }
+
+    @Test("foreign folders, and the model itself, are not written over")
+    func protection() throws {
+        try withText { folder, text in
+            let model = joinPath(folder, "model")
+            #expect(run(["train", "--data", text, "--output", model, "--steps", "1"] + small) == 0)
+            let weights = try readFile(joinPath(model, "model.safetensors"))
+            let tune = ["train", "--init", model, "--data", text, "--steps", "1", "--context", "16", "--output"]
+            #expect(run(tune + [model]) == 2)
+            #expect(run(tune + [joinPath(folder, "model/../model")] + ["--overwrite"]) == 2)
+            #expect(run(tune + [folder]) == 2, "a folder with other things in it")
+            #expect(try readFile(joinPath(model, "model.safetensors")) == weights)
+            #expect(run(tune + [joinPath(folder, "tuned")]) == 0)
+        }
+    }
+
+    @Test("tokenizers of every kind are made of the data", arguments: TokenizerKind.allCases)
+    func kinds(kind: TokenizerKind) throws {
+        try withText { folder, text in
+            let model = joinPath(folder, "model")
+            let size = kind == .character ? [] : ["--vocab-size", kind == .byteLevelBPE ? "300" : "40"]
+            // A vocabulary of words or pieces cannot have more than the text.
+            let code = run(
+                ["train", "--data", text, "--tokenizer-kind", kind.rawValue, "--output", model, "--steps", "2"] + size
+                    + small)
+            #expect(code == 0, "\(kind)")
+            let count = try Tokenizer.load(path: model).vocabularySize
+            #expect(count > 4)
+        }
+    }
+
+    @Test("documents of a JSONL file make a tokenizer too; a bad line stops or is left out")
+    func documents() throws {
+        try withText { folder, _ in
+            let data = joinPath(folder, "texts.jsonl")
+            let lines = (0..<200).map { "{\"text\": \"the cat sat on mat number \($0)\"}\n" }
+            try writeAtomically(path: data, text: lines.joined() + "{\"other\": 1}\n")
+            let words = ["train", "--data", data, "--steps", "2", "--output"]
+            #expect(run(words + [joinPath(folder, "a")] + small) == 1)
+            #expect(!fileExists(joinPath(folder, "a")))
+            #expect(run(words + [joinPath(folder, "b"), "--on-error", "skip"] + small) == 0)
+            #expect(try Model.load(folder: joinPath(folder, "b")).family == .gpt2)
+        }
+    }
+
+    @Test("an encoder learns from plain text and fills masks")
+    func masked() throws {
+        try withText { folder, text in
+            let model = joinPath(folder, "encoder")
+            #expect(
+                run([
+                    "train", "--preset", "bert-tiny", "--data", text, "--validation", "0.2", "--vocab-size", "40",
+                    "--output", model, "--steps", "4", "--epochs",
+                ]) == 2)
+            #expect(
+                run(
+                    [
+                        "train", "--preset", "bert-tiny", "--data", text, "--validation", "0.2", "--vocab-size", "40",
+                        "--output", model, "--steps", "4",
+                    ] + small) == 0)
+            #expect(run(["fill-mask", model, "--text", "the [MASK] sat"]) == 0)
+            #expect(run(["evaluate", model, "--data", text, "--context", "16", "--json"]) == 0)
+            #expect(run(["train", "--output", model, "--resume", "--steps", "6"]) == 0)
+        }
+    }
+
+    @Test("shapes by flags", arguments: ["llama-tiny", "translation-small", "bert-base", "gpt2"])
+    func shapes(name: String) throws {
+        let preset = try Preset.named(name)
+        let options = try ShapeOptions.parse(["--n-layer", "3", "--n-head", "2", "--n-embd", "24"])
+        let shape = try options.applied(to: preset.configuration, context: 40)
+        #expect(shape.context == 40)
+        let model = try Model(shape.adapted(vocabulary: 30, padding: 0), family: preset.family, seed: 1)
+        #expect(model.parameters.layout.count > 0)
+        #expect(throws: HeedError.self) {
+            _ = try ShapeOptions.parse(["--heads", "7"]).applied(to: preset.configuration, context: nil)
+        }
+        #expect(try ShapeOptions.parse([]).applied(to: preset.configuration, context: nil) == preset.configuration)
+    }
+
+    @Test("what is chosen where nothing is given")
+    func choices() throws {
+        #expect(TrainingDefaults.vocabulary(bytes: 1000) == 512)
+        #expect(TrainingDefaults.vocabulary(bytes: 1_115_394) == 1024)
+        #expect(TrainingDefaults.vocabulary(bytes: 1 << 40) == 32_768)
+        #expect(TrainingDefaults.output(for: "texts/novel.txt") == "novel-model")
+        #expect(TrainingDefaults.output(for: "a.jsonl.gz") == "a-model")
+        #expect(TrainingDefaults.output(for: "-") == "heed-model")
+        #expect(TrainingDefaults.output(for: ".hidden") == ".hidden-model")
+        let model = try Model(Preset.named("tiny").configuration, family: .gpt2, seed: 1)
+        #expect(TrainingDefaults.rate(of: model, isNew: true) == 1.3e-3)
+        #expect(TrainingDefaults.rate(of: model, isNew: false) == 5e-5)
+    }
+}
