@@ -8,6 +8,7 @@ let package = Package(
     products: [
         .library(name: "Heed", targets: ["Heed"]),
         .library(name: "HeedTokenizers", targets: ["HeedTokenizers"]),
+        .library(name: "HeedTemplates", targets: ["HeedTemplates"]),
         .executable(name: "heed", targets: ["HeedCommand"]),
     ],
     dependencies: [
@@ -18,6 +19,8 @@ let package = Package(
         .target(name: "HeedSupport"),
         // Text ⇄ ids.
         .target(name: "HeedTokenizers", dependencies: ["HeedSupport"]),
+        // Messages → text, by the templates that models bring.
+        .target(name: "HeedTemplates", dependencies: ["HeedSupport"]),
         // Hot loops in C, chosen once for this processor.
         .target(name: "CHeedKernels"),
         // What is computed: shapes, operations, trace, planner, parameters, random numbers.
@@ -50,7 +53,7 @@ let package = Package(
         // Umbrella.
         .target(
             name: "Heed",
-            dependencies: ["HeedTokenizers", "HeedGenerate", "HeedRun", "HeedTrain", "HeedExplain"]),
+            dependencies: ["HeedTokenizers", "HeedTemplates", "HeedGenerate", "HeedRun", "HeedTrain", "HeedExplain"]),
         // The command line.
         .executableTarget(
             name: "HeedCommand",
@@ -60,6 +63,7 @@ let package = Package(
         .target(name: "TestFixtures", dependencies: ["HeedSupport"], path: "Tests/TestFixtures"),
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
         .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedTokenizers", "TestFixtures"]),
+        .testTarget(name: "HeedTemplatesTests", dependencies: ["HeedTemplates", "TestFixtures"]),
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
         .testTarget(
             name: "HeedTensorTests", dependencies: ["CHeedKernels", "HeedProcessor", "HeedSupport", "HeedTensor"]),

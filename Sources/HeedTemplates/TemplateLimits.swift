@@ -11,7 +11,7 @@ public struct TemplateLimits: Sendable, Equatable {
 
     /// Limits for templates of models: no conversation that fits a context reaches them.
     public static let standard = TemplateLimits(
-        steps: 50_000_000, calls: 190, outputBytes: 64 << 20, memoryBytes: 256 << 20)
+        steps: 20_000_000, calls: 190, outputBytes: 64 << 20, memoryBytes: 256 << 20)
 
     /// Makes limits.
     public init(steps: Int, calls: Int, outputBytes: Int, memoryBytes: Int) {

@@ -36,6 +36,9 @@ public struct TemplateVariables: @unchecked Sendable {
     /// The names that have a value.
     public var names: [String] { values.keys.sorted() }
 
+    /// Whether tools are given: what chooses a model's template for tools.
+    public var hasTools: Bool { values["tools"].map { !$0.isNone } ?? false }
+
     /// Sets a variable.
     /// - Throws: `HeedError` of kind `badInput` where the value nests deeper than 512 levels.
     public mutating func set(_ name: String, to value: JSON) throws {

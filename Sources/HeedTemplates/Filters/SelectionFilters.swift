@@ -6,9 +6,9 @@ extension Filters {
         "map": { renderer, value, arguments in
             var transform: ((Renderer, Value) throws -> Value)?
             return try lazily(value) { renderer, element in
-                let function = try transform ?? mapping(arguments, renderer)
-                transform = function
-                return try function(renderer, element)
+                // Stored once: storing what was read would wrap the function anew each time.
+                if transform == nil { transform = try mapping(arguments, renderer) }
+                return try transform?(renderer, element)
             }
         },
         "select": { try selecting($1, $2, wanted: true, byAttribute: false) },
@@ -76,9 +76,8 @@ extension Filters {
     ) throws -> Value {
         var prepared: ((Renderer, Value) throws -> Bool)?
         return try lazily(value) { renderer, element in
-            let test = try prepared ?? condition(arguments, byAttribute: byAttribute, renderer)
-            prepared = test
-            return try test(renderer, element) == wanted ? element : nil
+            if prepared == nil { prepared = try condition(arguments, byAttribute: byAttribute, renderer) }
+            return try prepared?(renderer, element) == wanted ? element : nil
         }
     }
 

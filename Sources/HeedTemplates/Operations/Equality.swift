@@ -78,8 +78,8 @@ private func hash(_ value: Value, into hasher: inout Hasher, _ meter: Meter) thr
         try meter.copy(text.bytes.count)
         text.bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
     case .tuple(let tuple): for element in tuple.elements { try hash(element, into: &hasher, meter) }
-    case .object(let object): hasher.combine(ObjectIdentifier(object))
-    case .list, .dictionary:
+    case .object(let object) where !(object is DictionaryView): hasher.combine(ObjectIdentifier(object))
+    case .list, .dictionary, .object:
         throw HeedError(.badInput, "a \(value.typeName) cannot be the key of a dictionary")
     }
 }

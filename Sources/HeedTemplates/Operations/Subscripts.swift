@@ -138,8 +138,10 @@ extension Renderer {
 /// Evenly spaced places.
 struct Places: Sequence {
     let start: Int
-    let count: Int
+    /// The first place beyond.
+    let stop: Int
     let step: Int
+    let count: Int
 
     var first: Int? { count > 0 ? start : nil }
     var last: Int? { count > 0 ? start + (count - 1) * step : nil }
@@ -169,8 +171,8 @@ func slicePlaces(_ start: Int128?, _ stop: Int128?, _ step: Int128, _ count: Int
     let by = Int(Swift.min(Swift.max(step, -length - 1), length + 1))
     if step > 0 {
         let (low, high) = (clamped(start, 0, 0, length), clamped(stop, length, 0, length))
-        return Places(start: low, count: high > low ? (high - low - 1) / by + 1 : 0, step: by)
+        return Places(start: low, stop: high, step: by, count: high > low ? (high - low - 1) / by + 1 : 0)
     }
     let (high, low) = (clamped(start, length - 1, -1, length - 1), clamped(stop, -1, -1, length - 1))
-    return Places(start: high, count: high > low ? (high - low - 1) / -by + 1 : 0, step: by)
+    return Places(start: high, stop: low, step: by, count: high > low ? (high - low - 1) / -by + 1 : 0)
 }

@@ -133,6 +133,8 @@ struct Lexer {
             }
             open += 1
         }
+        // Jinja does not mind one that begins where the template ends.
+        if start == source.count { return }
         throw syntaxFailure("the raw block is not closed", line: line, expected: "{% endraw %}")
     }
 
@@ -152,6 +154,7 @@ struct Lexer {
             }
             place += 1
         }
+        if start == source.count { return move(to: start) }
         throw syntaxFailure("a comment is not closed", line: line, expected: "#}")
     }
 

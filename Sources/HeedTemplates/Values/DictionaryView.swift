@@ -15,6 +15,8 @@ final class DictionaryView: TemplateObject {
         self.part = part
     }
 
+    var count: Int { dictionary.count }
+
     override var typeName: String { part.rawValue }
     override var depth: Int { dictionary.depth + 1 }
     override var isIterable: Bool { true }

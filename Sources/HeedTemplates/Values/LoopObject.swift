@@ -24,6 +24,15 @@ final class LoopObject: TemplateObject {
         self.iterator = iterator
         self.recursionDepth = recursionDepth
         self.body = body
+        switch source {
+        case .list(let list), .tuple(let list): count = list.elements.count
+        case .dictionary(let dictionary): count = dictionary.count
+        case .string(let text): count = text.count
+        case .object(let range as RangeObject): count = range.count
+        case .object(let view as DictionaryView): count = view.count
+        case .undefined: count = 0
+        default: break
+        }
     }
 
     /// Steps on; nil at the end.
@@ -50,23 +59,14 @@ final class LoopObject: TemplateObject {
     /// The number of elements; a generator is read to its end for it.
     private func total(_ renderer: Renderer) throws -> Int {
         if let count { return count }
-        let total: Int
-        switch source {
-        case .object(let object):
-            if let length = try object.length(renderer) {
-                total = length
-            } else {
-                var rest: [Value] = []
-                while let value = try iterator.next(renderer) {
-                    try renderer.meter.work()
-                    try renderer.meter.allow(rest.count * MemoryLayout<Value>.stride)
-                    rest.append(value)
-                }
-                total = rest.count + position + 1 + (ahead == nil ? 0 : 1)
-                iterator = ElementIterator(rest)
-            }
-        default: total = try renderer.length(source)
+        var rest: [Value] = []
+        while let value = try iterator.next(renderer) {
+            try renderer.meter.work()
+            try renderer.meter.allow(rest.count * MemoryLayout<Value>.stride)
+            rest.append(value)
         }
+        let total = rest.count + position + 1 + (ahead == nil ? 0 : 1)
+        iterator = ElementIterator(rest)
         count = total
         return total
     }

@@ -2,14 +2,16 @@ import HeedSupport
 
 /// Python's `range`.
 final class RangeObject: TemplateObject, @unchecked Sendable {
-    let start: Int128
-    let step: Int128
+    private let start: Int128
+    private let stop: Int128
+    private let step: Int128
     let count: Int
     /// The largest number of elements: that of Jinja's sandbox.
     static let longest = 100_000
 
-    private init(start: Int128, step: Int128, count: Int) {
+    private init(start: Int128, stop: Int128, step: Int128, count: Int) {
         self.start = start
+        self.stop = stop
         self.step = step
         self.count = count
     }
@@ -32,18 +34,18 @@ final class RangeObject: TemplateObject, @unchecked Sendable {
                 .badInput, "range() is too long", expected: "at most \(grouped(longest)) elements",
                 got: integerText(count))
         }
-        return .object(RangeObject(start: start, step: step, count: Int(count)))
+        return .object(RangeObject(start: start, stop: stop, step: step, count: Int(count)))
     }
 
     /// The part of the range at these places.
     func slice(_ places: Places) throws -> RangeObject {
         let step = try exact(step.multipliedReportingOverflow(by: Int128(places.step)))
         guard step.magnitude < 1 << 100 else { throw HeedError(.badInput, "the step of a range became too large") }
-        return RangeObject(start: element(places.start), step: step, count: places.count)
+        return RangeObject(
+            start: element(places.start), stop: element(places.stop), step: step, count: places.count)
     }
 
     func element(_ place: Int) -> Int128 { start + Int128(place) * step }
-    private var stop: Int128 { element(count) }
 
     override var typeName: String { "range" }
     override var isSequence: Bool { true }
@@ -59,6 +61,12 @@ final class RangeObject: TemplateObject, @unchecked Sendable {
         case "start": .integer(start)
         case "stop": .integer(stop)
         case "step": .integer(step)
+        case "index", "count":
+            .object(
+                FunctionObject(name, holds: .object(self)) { [self] renderer, arguments in
+                    let elements = try renderer.list(try renderer.elements(.object(self)))
+                    return try Methods.sequence[name].map { try $0(renderer, elements, arguments) } ?? .none
+                })
         default: nil
         }
     }
