@@ -15,9 +15,12 @@ enum Globals {
         },
         "strftime_now": { renderer, arguments in
             let format = try arguments.bind("strftime_now", ["format"], required: 1)[0].or(.none)
-            return .string(renderer.make(try renderer.now.format(try renderer.text(format, "the format").bytes, renderer.meter)))
+            return .string(
+                renderer.make(try renderer.now.format(try renderer.text(format, "the format").bytes, renderer.meter)))
         },
-        "lipsum": { _, _ in throw HeedError(.unsupported, "lipsum() writes random words, which no model's template needs") },
+        "lipsum": { _, _ in
+            throw HeedError(.unsupported, "lipsum() writes random words, which no model's template needs")
+        },
     ]
 }
 
@@ -44,6 +47,7 @@ extension Renderer {
         case nil: break
         case .dictionary(let other)?:
             for (key, value) in zip(other.keys, other.values) { try result.set(key, to: value, meter) }
+        case .undefined(let undefined)?: throw undefined.failure
         case let pairs?:
             let iterator = try iterate(pairs)
             while let pair = try iterator.next(self) {

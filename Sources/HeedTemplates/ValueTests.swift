@@ -69,7 +69,8 @@ enum ValueTests {
         add("sameas", with: "other") { identical($1, $2) }
         add("in", with: "seq") { try $0.contains($2, $1) }
         for (names, comparison) in [
-            (["==", "eq", "equalto"], Comparison.equal), (["!=", "ne"], .unequal), ([">", "gt", "greaterthan"], .greater),
+            (["==", "eq", "equalto"], Comparison.equal), (["!=", "ne"], .unequal),
+            ([">", "gt", "greaterthan"], .greater),
             ([">=", "ge"], .greaterOrEqual), (["<", "lt", "lessthan"], .less), (["<=", "le"], .lessOrEqual),
         ] {
             for name in names {

@@ -22,7 +22,10 @@ struct FilterTests {
         ("{{ s | truncate(8, leeway=0) }}", "Hello..."),
         ("{{ s | center(20) }}", "   Hello, Wörld ß   "),
         ("{{ s | wordcount }}", "3"),
-        ("{{ 'The quick-brown fox jumps over a-very-long-hyphenated-word' | wordwrap(10) }}", "The quick-\nbrown fox\njumps over\na-very-\nlong-hyphe\nnated-word"),
+        (
+            "{{ 'The quick-brown fox jumps over a-very-long-hyphenated-word' | wordwrap(10) }}",
+            "The quick-\nbrown fox\njumps over\na-very-\nlong-hyphe\nnated-word"
+        ),
         ("{{ 'aaa bbb' | wordwrap(2, false) }}", "aaa\nbbb"),
         ("{{ '%s, %s!' | format('a', 1) }}", "a, 1!"),
         ("{{ '%(x)s' | format(x=2) }}", "2"),
@@ -106,7 +109,10 @@ struct FilterTests {
         ("{{ ld | selectattr('a', 'gt', 1) | list }}", "[{'a': 2, 'b': 'Y'}]"),
         ("{{ ld | selectattr('b', 'in', ['x', 'z']) | map(attribute='b') | list }}", "['x', 'z']"),
         ("{{ ld | rejectattr('a', 'equalto', 1) | list }}", "[{'a': 2, 'b': 'Y'}]"),
-        ("{{ ld | groupby('a') | list }}", "[(1, [{'a': 1, 'b': 'x'}, {'a': 1, 'b': 'z'}]), (2, [{'a': 2, 'b': 'Y'}])]"),
+        (
+            "{{ ld | groupby('a') | list }}",
+            "[(1, [{'a': 1, 'b': 'x'}, {'a': 1, 'b': 'z'}]), (2, [{'a': 2, 'b': 'Y'}])]"
+        ),
         ("{{ ld | groupby('a') | map(attribute='list') | map('length') | list }}", "[2, 1]"),
         ("{{ 'abc' | attr('upper') is callable }}", "True"),
         ("{{ d | attr('k') }}", ""),
@@ -129,7 +135,10 @@ struct FilterTests {
         ("{{ (1, 2.0, 1e16) | tojson }}", "[1, 2.0, 1e+16]"),
         ("{{ {'b': 1, 'a': 2} | tojson(sort_keys=true) }}", "{\"a\": 2, \"b\": 1}"),
         ("{{ d | tojson(separators=(',', ':')) }}", "{\"k\":\"v\",\"z\":1,\"a\":null,\"n\":{\"m\":[1,2]}}"),
-        ("{{ d | tojson(indent='\\t', sort_keys=true) }}", "{\n\t\"a\": null,\n\t\"k\": \"v\",\n\t\"n\": {\n\t\t\"m\": [\n\t\t\t1,\n\t\t\t2\n\t\t]\n\t},\n\t\"z\": 1\n}"),
+        (
+            "{{ d | tojson(indent='\\t', sort_keys=true) }}",
+            "{\n\t\"a\": null,\n\t\"k\": \"v\",\n\t\"n\": {\n\t\t\"m\": [\n\t\t\t1,\n\t\t\t2\n\t\t]\n\t},\n\t\"z\": 1\n}"
+        ),
         ("{{ 1e400 | tojson }}", "Infinity"),
         ("{{ d | tojson(indent=0) }}", "{\n\"k\": \"v\",\n\"z\": 1,\n\"a\": null,\n\"n\": {\n\"m\": [\n1,\n2\n]\n}\n}"),
     ]

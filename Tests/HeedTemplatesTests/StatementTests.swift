@@ -7,7 +7,10 @@ import Testing
 struct StatementTests {
     /// Loops.
     static let loops: [(String, String)] = [
-        ("{% for i in l %}{{ loop.index }}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.previtem }}{{ loop.nextitem }}{{ loop.depth }}{{ loop.cycle('a', 'b') }};{% endfor %}", "10TrueFalse33211a;21FalseFalse321321b;32FalseTrue31011a;"),
+        (
+            "{% for i in l %}{{ loop.index }}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.previtem }}{{ loop.nextitem }}{{ loop.depth }}{{ loop.cycle('a', 'b') }};{% endfor %}",
+            "10TrueFalse33211a;21FalseFalse321321b;32FalseTrue31011a;"
+        ),
         ("{% for i in [1, 1, 2] %}{{ loop.changed(i) }}{% endfor %}", "TrueFalseTrue"),
         ("{% for i in [] %}x{% else %}empty{% endfor %}", "empty"),
         ("{% for i in [1, 2] %}{% continue %}{% else %}e{% endfor %}", "e"),
@@ -17,13 +20,25 @@ struct StatementTests {
         ("{% for c in 'aé' %}{{ c }},{% endfor %}", "a,é,"),
         ("{% for i in undef %}x{% endfor %}ok", "ok"),
         ("{% for a, (b, c) in [(1, (2, 3))] %}{{ a }}{{ b }}{{ c }}{% endfor %}", "123"),
-        ("{% for i in range(6) if i is odd %}{{ i }}{{ loop.index }}{{ loop.last }}{{ loop.length }};{% endfor %}", "11False3;32False3;53True3;"),
+        (
+            "{% for i in range(6) if i is odd %}{{ i }}{{ loop.index }}{{ loop.last }}{{ loop.length }};{% endfor %}",
+            "11False3;32False3;53True3;"
+        ),
         ("{% for i in l if i > 5 %}x{% else %}none{% endfor %}", "none"),
-        ("{% for i in nested recursive %}{% if i is iterable %}[{{ loop(i) }}]{% else %}{{ i }}{{ loop.depth }}{% endif %}{% endfor %}", "[1222][32[43]]"),
-        ("{% for i in [1, 2] %}{% set outer = loop %}{% for j in 'ab' %}{{ outer.index }}{{ loop.index }} {% endfor %}{% endfor %}", "11 12 21 22 "),
+        (
+            "{% for i in nested recursive %}{% if i is iterable %}[{{ loop(i) }}]{% else %}{{ i }}{{ loop.depth }}{% endif %}{% endfor %}",
+            "[1222][32[43]]"
+        ),
+        (
+            "{% for i in [1, 2] %}{% set outer = loop %}{% for j in 'ab' %}{{ outer.index }}{{ loop.index }} {% endfor %}{% endfor %}",
+            "11 12 21 22 "
+        ),
         ("{% for i in l %}{{ loop }}{% endfor %}", "<LoopContext 1/3><LoopContext 2/3><LoopContext 3/3>"),
         ("{% set g = l | select('odd') %}{% for i in g %}{{ i }}{% endfor %}{% for i in g %}again{% endfor %}", "31"),
-        ("{% set ns = namespace(p=0) %}{% for i in [1, 1, 2, 2] if i != ns.p %}{% set ns.p = i %}{{ i }}{% endfor %}", "12"),
+        (
+            "{% set ns = namespace(p=0) %}{% for i in [1, 1, 2, 2] if i != ns.p %}{% set ns.p = i %}{{ i }}{% endfor %}",
+            "12"
+        ),
     ]
 
     /// Where names are seen.
@@ -35,7 +50,10 @@ struct StatementTests {
         ("{% set s %}{{ s }}!{% endset %}{{ s }}", "!"),
         ("{% set a, b = 1, 2 %}{{ a }}{{ b }}", "12"),
         ("{% set a = 1, 2 %}{{ a }}", "(1, 2)"),
-        ("{% set ns = namespace(x=1) %}{% for i in [1, 2] %}{% set ns.x = ns.x + i %}{% endfor %}{{ ns.x }}{{ ns }}", "4<Namespace {'x': 4}>"),
+        (
+            "{% set ns = namespace(x=1) %}{% for i in [1, 2] %}{% set ns.x = ns.x + i %}{% endfor %}{{ ns.x }}{{ ns }}",
+            "4<Namespace {'x': 4}>"
+        ),
         ("{% set ns = namespace() %}{{ ns.q }}|{{ ns.q is defined }}", "|False"),
         ("{% set ns = namespace({'a': 1}, b=2) %}{{ ns.a }}{{ ns['b'] }}", "12"),
         ("{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}", "<Namespace {'me': <Namespace {...}>}>"),
@@ -51,22 +69,34 @@ struct StatementTests {
 
     /// Macros, calls and captured text.
     static let macros: [(String, String)] = [
-        ("{% macro m(a, b=2, c=a) %}{{ a }}{{ b }}{{ c }}|{{ varargs }}|{{ kwargs }}{% endmacro %}{{ m(1) }}{{ m(1, b=5) }}{{ m(1, 2, 3, 4, 5) }}{{ m(a=1, z=3) }}{{ m() }}", "121|()|{}151|()|{}123|(4, 5)|{}121|()|{'z': 3}2|()|{}"),
+        (
+            "{% macro m(a, b=2, c=a) %}{{ a }}{{ b }}{{ c }}|{{ varargs }}|{{ kwargs }}{% endmacro %}{{ m(1) }}{{ m(1, b=5) }}{{ m(1, 2, 3, 4, 5) }}{{ m(a=1, z=3) }}{{ m() }}",
+            "121|()|{}151|()|{}123|(4, 5)|{}121|()|{'z': 3}2|()|{}"
+        ),
         ("{% macro m() %}[{{ caller() }}]{% endmacro %}{% call m() %}x{{ n }}{% endcall %}", "[x42]"),
         ("{% macro m() %}{{ caller(1, 2) }}{% endmacro %}{% call(a, b) m() %}{{ a }}{{ b }}{% endcall %}", "12"),
         ("{% macro m() %}{{ caller is defined }}{% endmacro %}{{ m() }}", "False"),
         ("{% macro f(n) %}{{ n if n < 2 else n * (f(n - 1) | int) }}{% endmacro %}{{ f(5) }}", "120"),
-        ("{% macro m(a) %}{% endmacro %}{{ m.name }}{{ m.arguments }}{{ m.catch_kwargs }}{{ m }}", "m('a',)False<Macro 'm'>"),
+        (
+            "{% macro m(a) %}{% endmacro %}{{ m.name }}{{ m.arguments }}{{ m.catch_kwargs }}{{ m }}",
+            "m('a',)False<Macro 'm'>"
+        ),
         ("{% macro m(a=b, b=1) %}{{ a }}{{ b }}{% endmacro %}{{ m() }}", "1"),
         ("{% set u | replace('a', 'b') | upper %}a{{ n }}{% endset %}{{ u }}", "B42"),
         ("{% filter replace('a', 'b') | upper %}abc{% endfilter %}", "BBC"),
         ("{% generation %}a{{ n }}{% endgeneration %}", "a42"),
         ("{% print 1, 2, 'a' %}", "12a"),
-        ("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.current }}{{ c.next() }}{{ c.next() }}{{ c.reset() }}{{ c.next() }}", "abbaNonea"),
+        (
+            "{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.current }}{{ c.next() }}{{ c.next() }}{{ c.reset() }}{{ c.next() }}",
+            "abbaNonea"
+        ),
         ("{% set j = joiner('|') %}{{ j() }}a{{ j() }}b{{ j() }}", "a|b|"),
         ("{% if 0 %}a{% elif 1 %}b{% else %}d{% endif %}", "b"),
         ("{% if false %}{{ 1 | nosuch }}{% include 'x' %}{{ raise_exception('x') }}{% endif %}a", "a"),
-        ("{% autoescape true %}{{ html }}{{ html | safe }}{{ '<' ~ html }}{% endautoescape %}{{ html }}", "&lt;a href=&#34;x&#34;&gt;&amp;&#39;&lt;/a&gt;<a href=\"x\">&'</a>&lt;&lt;a href=&#34;x&#34;&gt;&amp;&#39;&lt;/a&gt;<a href=\"x\">&'</a>"),
+        (
+            "{% autoescape true %}{{ html }}{{ html | safe }}{{ '<' ~ html }}{% endautoescape %}{{ html }}",
+            "&lt;a href=&#34;x&#34;&gt;&amp;&#39;&lt;/a&gt;<a href=\"x\">&'</a>&lt;&lt;a href=&#34;x&#34;&gt;&amp;&#39;&lt;/a&gt;<a href=\"x\">&'</a>"
+        ),
     ]
 
     /// White space around tags.
@@ -98,6 +128,7 @@ struct StatementTests {
     /// What raises in Jinja, or is malformed.
     static let refused: [String] = [
         "{{ raise_exception('x') }}",
+        "{{ namespace(undef, a=1) }}",
         "{% for i in 5 %}{% endfor %}",
         "{% for a, b in [(1, 2, 3)] %}{% endfor %}",
         "{% for i in [1] %}{{ loop([2]) }}{% endfor %}",

@@ -27,7 +27,7 @@ struct TimeTests {
 
     /// What raises in Jinja, or is malformed.
     static let refused: [String] = [
-        "{{ strftime_now() }}",
+        "{{ strftime_now() }}"
     ]
 
     @Test("formats", arguments: formats)

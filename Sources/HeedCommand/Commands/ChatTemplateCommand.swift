@@ -16,7 +16,8 @@ struct ChatTemplateCommand: ParsableCommand {
             model's special tokens are variables too.
             """)
 
-    @Argument(help: ArgumentHelp("The model: a folder in the Hugging Face layout, or a .gguf file.", valueName: "model"))
+    @Argument(
+        help: ArgumentHelp("The model: a folder in the Hugging Face layout, or a .gguf file.", valueName: "model"))
     var model: String?
 
     @Option(help: ArgumentHelp("A template's file, instead of the model's own.", valueName: "file.jinja"))

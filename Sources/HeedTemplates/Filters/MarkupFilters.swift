@@ -48,7 +48,8 @@ extension Filters {
             for (key, value) in zip(dictionary.keys, dictionary.values) where !value.isNone && !value.isUndefined {
                 let name = try renderer.text(key, "the name of an attribute")
                 if name.bytes.contains(where: { (0x09...0x0D).contains($0) || " />=".utf8.contains($0) }) {
-                    throw HeedError(.badInput, "an attribute's name has a character that ends it", got: quoted(name.string))
+                    throw HeedError(
+                        .badInput, "an attribute's name has a character that ends it", got: quoted(name.string))
                 }
                 if !result.isEmpty { result.append(0x20) }
                 let quote = [UInt8(ascii: "\"")]

@@ -143,7 +143,9 @@ extension Filters {
 
     /// Python's `float(text)`, or nil where the text is no number.
     static func float(_ text: Text) -> Double? {
-        guard let bytes = numberText(text), let plain = withoutUnderscores(bytes, allowingSigns: true) else { return nil }
+        guard let bytes = numberText(text), let plain = withoutUnderscores(bytes, allowingSigns: true) else {
+            return nil
+        }
         let word = String(decoding: plain, as: UTF8.self).lowercased()
         switch word {
         case "inf", "+inf", "infinity", "+infinity": return .infinity

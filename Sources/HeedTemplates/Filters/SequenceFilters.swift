@@ -24,7 +24,9 @@ extension Filters {
         "random": { renderer, value, arguments in
             _ = try arguments.bind("random", [])
             let count = try renderer.length(value)
-            guard count > 0 else { return .undefined(Undefined(hint: "there is no element to choose, the list is empty")) }
+            guard count > 0 else {
+                return .undefined(Undefined(hint: "there is no element to choose, the list is empty"))
+            }
             let place = Int.random(in: 0..<count, using: &renderer.random)
             let chosen = try renderer.item(value, .integer(place))
             if case .undefined(let undefined) = chosen { throw undefined.failure }

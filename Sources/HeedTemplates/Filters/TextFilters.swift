@@ -59,7 +59,8 @@ extension Filters {
             let end = try given[2].map { try renderer.text($0, "the end") } ?? Text("...")
             let leeway = try given[3].flatMap { $0.isNone ? nil : try renderer.index($0, "the leeway") } ?? 5
             guard length >= end.count, leeway >= 0 else {
-                throw HeedError(.badInput, "truncate needs a length of its end at least, and a leeway that is not negative")
+                throw HeedError(
+                    .badInput, "truncate needs a length of its end at least, and a leeway that is not negative")
             }
             if try renderer.length(value) - leeway <= length { return value }
             let text = try renderer.text(value, "what truncate shortens")

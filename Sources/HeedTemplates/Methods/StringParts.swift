@@ -48,7 +48,8 @@ extension Methods {
             let map = try arguments.bind("format_map", ["mapping"], required: 1, positionalOnly: 1)[0].or(.none)
             return try renderer.braceFormat(try renderer.text(owner, "the format"), .none, map: map)
         },
-        "encode": { _, _, _ in throw HeedError(.unsupported, "encode() makes bytes, which templates do not have here") },
+        "encode": { _, _, _ in throw HeedError(.unsupported, "encode() makes bytes, which templates do not have here")
+        },
     ]
 
     private static func split(

@@ -15,7 +15,9 @@ public struct ModelChatTemplates: Sendable {
     /// Templates that were found elsewhere, such as in a GGUF file.
     ///
     /// - Parameter place: the file to name in errors.
-    public init(_ sources: [(name: String, text: String)], specialTokens: [(name: String, text: String)], in place: String) {
+    public init(
+        _ sources: [(name: String, text: String)], specialTokens: [(name: String, text: String)], in place: String
+    ) {
         names = sources.map(\.name)
         self.specialTokens = specialTokens
         self.sources = Dictionary(sources.map { ($0.name, ($0.text, "\(place), template \($0.name)")) }) { $1 }
@@ -113,7 +115,8 @@ public struct ModelChatTemplates: Sendable {
         var names = tokenNames
         // Newer configurations name tokens of their own: image_token, boi_token.
         for source in [configuration, configuration["extra_special_tokens"] ?? .null, map] {
-            for (name, _) in source.objectValue ?? JSONObject() where name.hasSuffix("_token") && !names.contains(name) {
+            for (name, _) in source.objectValue ?? JSONObject() where name.hasSuffix("_token") && !names.contains(name)
+            {
                 names.append(name)
             }
         }

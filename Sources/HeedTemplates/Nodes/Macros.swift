@@ -142,8 +142,10 @@ final class MacroObject: TemplateObject {
         for parameter in body.parameters.dropFirst(values.count) { values.append(take(parameter.name)) }
         var caller: Value?
         if body.bindsCaller {
-            caller = take("caller").flatMap { $0.isNone ? nil : $0 } ?? .undefined(
-                Undefined(hint: "the macro has no caller"))
+            caller =
+                take("caller").flatMap { $0.isNone ? nil : $0 }
+                ?? .undefined(
+                    Undefined(hint: "the macro has no caller"))
         }
         let title = name.map(quoted(_:)) ?? "the caller"
         if !body.takesKeywords, let first = keywords.first {

@@ -96,7 +96,8 @@ extension Renderer {
 
     private func unsafe(_ owner: Value, _ name: String) -> Value {
         .undefined(
-            Undefined(hint: "the attribute \(quoted(name)) of a \(owner.ownerName) is closed to templates", isUnsafe: true))
+            Undefined(
+                hint: "the attribute \(quoted(name)) of a \(owner.ownerName) is closed to templates", isUnsafe: true))
     }
 
     /// `owner[start:stop:step]`
@@ -125,7 +126,8 @@ extension Renderer {
             try meter.work(places.count)
             let scalars = text.scalars
             return try string(places.map { scalars[$0] }, like: text)
-        case .list(let list): return try self.list(slicePlaces(first, last, step, list.elements.count).map { list.elements[$0] })
+        case .list(let list):
+            return try self.list(slicePlaces(first, last, step, list.elements.count).map { list.elements[$0] })
         case .tuple(let list):
             return try tuple(slicePlaces(first, last, step, list.elements.count).map { list.elements[$0] })
         case .object(let range as RangeObject):

@@ -59,7 +59,8 @@ extension Lexer {
         }
         if radix == 10 {
             // Zeros in front of other digits are a number of their own, as in Python 2 and in Jinja.
-            end = source[start] == 0x30
+            end =
+                source[start] == 0x30
                 ? digitsEnd(source, start) { $0 == 0x30 } : digitsEnd(source, start)
         }
         var result: Int128 = 0
@@ -67,7 +68,9 @@ extension Lexer {
             guard let digit = value(byte) else { continue }
             let (product, overflow) = result.multipliedReportingOverflow(by: radix)
             let (sum, overflowed) = product.addingReportingOverflow(digit)
-            if overflow || overflowed { throw syntaxFailure("an integer is too large", line: line, expected: "at most 128 bits") }
+            if overflow || overflowed {
+                throw syntaxFailure("an integer is too large", line: line, expected: "at most 128 bits")
+            }
             result = sum
         }
         return (.integer(result), end)
@@ -112,7 +115,9 @@ func unescape(_ text: [UInt8], line: Int) throws -> [UInt8] {
         let digits = text[min(start, text.count)..<min(start + count, text.count)]
         guard digits.count == count, let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16),
             digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-"), value <= 0x10FFFF
-        else { throw syntaxFailure("a string has a broken escape", line: line, expected: "\(count) hexadecimal digits") }
+        else {
+            throw syntaxFailure("a string has a broken escape", line: line, expected: "\(count) hexadecimal digits")
+        }
         return Unicode.Scalar(value) ?? "\u{FFFD}"
     }
     while at < text.count {

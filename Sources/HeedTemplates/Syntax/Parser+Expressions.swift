@@ -231,7 +231,8 @@ extension Parser {
                 return try AttributeExpression(node, name, line: token.line).measured()
             case .integer(let place):
                 next()
-                return try ItemExpression(node, Constant(.integer(place), line: token.line), line: token.line).measured()
+                return try ItemExpression(node, Constant(.integer(place), line: token.line), line: token.line)
+                    .measured()
             default: throw unexpected("a name or number")
             }
         }

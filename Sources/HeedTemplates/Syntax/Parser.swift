@@ -179,7 +179,8 @@ struct Parser {
 
     private func unknownTag(_ tag: String, _ line: Int) -> HeedError {
         let known = [
-            "for", "if", "set", "macro", "call", "generation", "filter", "with", "autoescape", "block", "print", "break",
+            "for", "if", "set", "macro", "call", "generation", "filter", "with", "autoescape", "block", "print",
+            "break",
             "continue", "raw", "endfor", "endif", "endset", "endmacro", "endcall", "endgeneration", "endfilter",
             "endwith", "endautoescape", "endblock", "elif", "else",
         ]
@@ -267,7 +268,9 @@ struct Parser {
         } else if tag == "include", current.name == "ignore", following.name == "missing" {
             at += 2
         }
-        if tag != "extends", current.name == "with" || current.name == "without", following.name == "context" { at += 2 }
+        if tag != "extends", current.name == "with" || current.name == "without", following.name == "context" {
+            at += 2
+        }
         return LoadStatement(tag, source, names: names, line: line)
     }
 

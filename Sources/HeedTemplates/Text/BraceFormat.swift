@@ -110,7 +110,8 @@ private struct BraceFormat {
         }
         let expanded = try run(specification, depth: depth - 1)
         let bytes = try renderer.formatted(value, expanded)
-        return isMarkup ? try renderer.escaped(renderer.make(bytes, isMarkup: value.text?.isMarkup ?? false)).bytes : bytes
+        return isMarkup
+            ? try renderer.escaped(renderer.make(bytes, isMarkup: value.text?.isMarkup ?? false)).bytes : bytes
     }
 
     private mutating func lookUp(_ name: [UInt8]) throws -> Value {
@@ -128,7 +129,8 @@ private struct BraceFormat {
         var at = end
         while at < name.count {
             if name[at] == UInt8(ascii: ".") {
-                let stop = name[(at + 1)...].firstIndex { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "[") } ?? name.count
+                let stop =
+                    name[(at + 1)...].firstIndex { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "[") } ?? name.count
                 let member = Array(name[(at + 1)..<stop])
                 if member.isEmpty { throw HeedError(.badInput, "a format has an empty attribute") }
                 let key = renderer.make(member)

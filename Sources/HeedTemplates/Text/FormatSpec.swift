@@ -219,7 +219,8 @@ extension Renderer {
                 body = generalText(value, precision, keepsZeros: spec.isAlternate)
                 // Without a type a float shows that it is one.
                 let power = ExactDecimal(value).rounded(to: max(precision, 1)).exponent - 1
-                if power == max(precision, 1) - 1, value != 0, !body.utf8.contains(UInt8(ascii: "e")), !spec.isAlternate {
+                if power == max(precision, 1) - 1, value != 0, !body.utf8.contains(UInt8(ascii: "e")), !spec.isAlternate
+                {
                     body = ExactDecimal(value).scientific(max(precision, 1) - 1)
                     let mark = body.utf8.firstIndex(of: UInt8(ascii: "e")) ?? body.endIndex
                     var head = String(body[..<mark])
@@ -252,6 +253,7 @@ extension Renderer {
         }
         let end = body.utf8.firstIndex { !(0x30...0x39).contains($0) } ?? body.endIndex
         return try spec.number(
-            isNegative: isNegative, prefix: "", whole: String(body[..<end]), rest: String(body[end...]), groups: 3, meter)
+            isNegative: isNegative, prefix: "", whole: String(body[..<end]), rest: String(body[end...]), groups: 3,
+            meter)
     }
 }

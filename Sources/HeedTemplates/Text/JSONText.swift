@@ -133,7 +133,11 @@ struct JSONText {
         }
         if escapesAll, !text.isASCII || text.bytes.contains(0x7F) {
             for scalar in text.scalars {
-                if scalar.value < 0x7F { add(UInt8(scalar.value)) } else { for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter { escape(unit) } }
+                if scalar.value < 0x7F {
+                    add(UInt8(scalar.value))
+                } else {
+                    for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter { escape(unit) }
+                }
             }
         } else {
             for byte in text.bytes { add(byte) }
@@ -162,7 +166,9 @@ extension Renderer {
             guard parts.count == 2 else {
                 throw HeedError(.badInput, "the separators of tojson are two texts", got: "\(parts.count)")
             }
-            separators = (try text(parts[0], "a separator of tojson").bytes, try text(parts[1], "a separator of tojson").bytes)
+            separators = (
+                try text(parts[0], "a separator of tojson").bytes, try text(parts[1], "a separator of tojson").bytes
+            )
         }
         var writer = JSONText(
             self, escapesAll: try given[0].map { try isTrue($0) } ?? false, indentation: indentation,

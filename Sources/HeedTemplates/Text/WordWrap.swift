@@ -98,7 +98,9 @@ struct WordWrap {
                 let isHyphen =
                     text[end - 1] == "-" && isLetter(end - 2)
                     && (isLetter(end - 3) || end >= 4 && text[end - 3] == "-" && isLetter(end - 4))
-                let goesOn = isLetter(end) && (isLetter(end + 1) || end + 2 < text.count && text[end + 1] == "-" && isLetter(end + 2))
+                let goesOn =
+                    isLetter(end)
+                    && (isLetter(end + 1) || end + 2 < text.count && text[end + 1] == "-" && isLetter(end + 2))
                 if isHyphen, end - 2 > start || end - 3 >= start, goesOn { return end }
             }
             end += 1

@@ -70,5 +70,6 @@ final class Meter {
 
 /// The error of values that nest too deep to be compared, printed or freed safely.
 func nestedTooDeep() -> HeedError {
-    HeedError(.badInput, "lists and dictionaries nest too deep", expected: "at most \(TemplateLimits.valueDepth) levels")
+    HeedError(
+        .badInput, "lists and dictionaries nest too deep", expected: "at most \(TemplateLimits.valueDepth) levels")
 }
