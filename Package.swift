@@ -8,6 +8,7 @@ let package = Package(
     products: [
         .library(name: "Heed", targets: ["Heed"]),
         .library(name: "HeedTokenizers", targets: ["HeedTokenizers"]),
+        .library(name: "HeedTemplates", targets: ["HeedTemplates"]),
         .executable(name: "heed", targets: ["HeedCommand"]),
     ],
     dependencies: [
@@ -18,6 +19,8 @@ let package = Package(
         .target(name: "HeedSupport"),
         // Text ⇄ ids.
         .target(name: "HeedTokenizers", dependencies: ["HeedSupport"]),
+        // Messages → text, by the templates that models bring.
+        .target(name: "HeedTemplates", dependencies: ["HeedSupport"]),
         // Hot loops in C, chosen once for this processor.
         .target(name: "CHeedKernels"),
         // What is computed: shapes, operations, trace, planner, parameters, random numbers.
@@ -32,8 +35,7 @@ let package = Package(
         .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // Models at work: passes over rows of ids, embeddings, classes, masked tokens.
         .target(
-            name: "HeedRun",
-            dependencies: ["HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
+            name: "HeedRun", dependencies: ["HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // logits → ids.
         .target(
             name: "HeedGenerate",
@@ -53,7 +55,7 @@ let package = Package(
             name: "Heed",
             dependencies: [
                 "HeedExplain", "HeedGenerate", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport",
-                "HeedTensor", "HeedTokenizers", "HeedTrain", "HeedWeights",
+                "HeedTemplates", "HeedTensor", "HeedTokenizers", "HeedTrain", "HeedWeights",
             ]),
         // The command line.
         .executableTarget(
@@ -67,14 +69,13 @@ let package = Package(
         .target(name: "TestFixtures", dependencies: ["HeedSupport"], path: "Tests/TestFixtures"),
         .testTarget(name: "HeedSupportTests", dependencies: ["HeedSupport"]),
         .testTarget(name: "HeedTokenizersTests", dependencies: ["HeedSupport", "HeedTokenizers", "TestFixtures"]),
+        .testTarget(name: "HeedTemplatesTests", dependencies: ["HeedSupport", "HeedTemplates", "TestFixtures"]),
         .testTarget(name: "CHeedKernelsTests", dependencies: ["CHeedKernels", "HeedSupport", "TestFixtures"]),
         .testTarget(
-            name: "HeedTensorTests",
-            dependencies: ["CHeedKernels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
+            name: "HeedTensorTests", dependencies: ["CHeedKernels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
         // Every operation once more, slow, obvious and in double precision: the oracle of the tests.
         .target(
-            name: "ReferenceBackend",
-            dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"],
+            name: "ReferenceBackend", dependencies: ["CHeedKernels", "HeedSupport", "HeedTensor"],
             path: "Tests/ReferenceBackend"),
         .testTarget(
             name: "HeedProcessorTests",
@@ -102,13 +103,12 @@ let package = Package(
                 "HeedTensor", "HeedTrain", "HeedWeights", "TestFixtures",
             ]),
         .testTarget(
-            name: "HeedExplainTests",
-            dependencies: ["HeedExplain", "HeedSupport", "HeedWeights", "TestFixtures"]),
+            name: "HeedExplainTests", dependencies: ["HeedExplain", "HeedSupport", "HeedWeights", "TestFixtures"]),
         .testTarget(name: "HeedTests", dependencies: ["Heed", "TestFixtures"]),
         .testTarget(
             name: "HeedCommandTests",
             dependencies: [
-                "Heed", "HeedCommand", "HeedSupport", "HeedTokenizers", "HeedWeights",
+                "Heed", "HeedCommand", "HeedSupport", "HeedTokenizers", "HeedWeights", "TestFixtures",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ],

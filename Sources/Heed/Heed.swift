@@ -6,6 +6,7 @@
 @_exported import HeedProcessor
 @_exported import HeedRun
 @_exported import HeedSupport
+@_exported import HeedTemplates
 @_exported import HeedTensor
 @_exported import HeedTokenizers
 @_exported import HeedTrain

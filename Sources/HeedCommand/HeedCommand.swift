@@ -26,7 +26,7 @@ struct HeedCommand: ParsableCommand {
                 ]),
             CommandGroup(name: "Understand", subcommands: [Inspect.self, Verify.self, PlanCommand.self, Example.self]),
             CommandGroup(name: "Files", subcommands: [Convert.self, Diff.self]),
-            CommandGroup(name: "Text", subcommands: [TokenizerCommand.self]),
+            CommandGroup(name: "Text", subcommands: [TokenizerCommand.self, ChatTemplateCommand.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),
             CommandGroup(name: "Set up", subcommands: [Completions.self, ManualCommand.self]),
         ])
