@@ -1,5 +1,6 @@
 import HeedModels
 import HeedSupport
+import HeedProcessor
 import HeedTensor
 
 /// How masked-language training spoils its text (Devlin et al. 2019, section 3.1; Liu et al. 2019: anew in every pass).
