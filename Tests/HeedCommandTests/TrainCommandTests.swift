@@ -157,7 +157,7 @@ struct TrainCommandTests {
         let shape = try options.applied(to: preset.configuration, context: 40)
         #expect(shape.context == 40)
         let model = try Model(shape.adapted(vocabulary: 30, padding: 0), family: preset.family, seed: 1)
-        #expect(model.weights.layout.count > 0)
+        #expect(model.weights.layout.trainedCount > 0)
         #expect(throws: HeedError.self) {
             _ = try ShapeOptions.parse(["--heads", "7"]).applied(to: preset.configuration, context: nil)
         }

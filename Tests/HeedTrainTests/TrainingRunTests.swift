@@ -256,8 +256,8 @@ struct TrainingRunTests {
             ).run()
         }
         func weights(_ path: String) throws -> [Float] {
-            let parameters = try Model.load(folder: path).parameters
-            return (0..<parameters.layout.count).map { parameters.base[$0] }
+            let weights = try Model.load(folder: path).weights.all()
+            return (0..<weights.count).map { weights.base[$0] }
         }
         _ = try run(6, resume: false)
         let kept = try ["step-3", "step-6"].map { try weights(joinPath(folder, "checkpoints/\($0)")) }

@@ -1,6 +1,7 @@
 import HeedModels
 import HeedProcessor
 import HeedSupport
+import HeedProcessor
 import HeedTensor
 
 /// How masked-language training spoils its text (Devlin et al. 2019, section 3.1; Liu et al. 2019: anew in every pass).
