@@ -52,9 +52,11 @@ public final class BeamSearch {
     ///
     /// - Parameter row: the number of the prompt in the call, for the random numbers.
     /// - Throws: `HeedError` for options that make no sense.
-    public init(options: GenerationOptions, vocabulary: Int, prompt: [Int32], row: Int = 0) throws {
+    public init(
+        options: GenerationOptions, vocabulary: Int, prompt: [Int32], source: [Int32]? = nil, row: Int = 0
+    ) throws {
         self.options = options
-        chooser = try TokenChooser(options: options, vocabulary: vocabulary)
+        chooser = try TokenChooser(options: options, vocabulary: vocabulary, source: source)
         self.vocabulary = vocabulary
         promptCount = prompt.count
         random = SequenceRandom(seed: options.seed, row: row)

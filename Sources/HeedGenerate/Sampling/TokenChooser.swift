@@ -2,22 +2,26 @@ import HeedSupport
 
 /// Chooses the next ids of one sequence from its logits: a chain of rules and filters.
 ///
-/// Order: the rules of `GenerationOptions.rules`, then for draws temperature, the filters of `GenerationOptions.filters`,
-/// softmax, draw. Nothing is allocated after `init`.
+/// Order: the rules of `GenerationOptions.rules`, then for draws temperature, the filters of
+/// `GenerationOptions.filters`, softmax, draw. Nothing is allocated after `init`.
 public struct TokenChooser {
     private let rules: [any LogitsRule]
     private let filters: [any CandidateFilter]
     private let draws: Bool
     private let temperature: Float
 
+    private let renormalizes: Bool
+
     /// A chooser for rows of `vocabulary` logits.
     ///
+    /// - Parameter source: what an encoder-decoder reads.
     /// - Throws: `HeedError` of kind `usage` or `badInput` for options that make no sense.
-    public init(options: GenerationOptions, vocabulary: Int) throws {
+    public init(options: GenerationOptions, vocabulary: Int, source: [Int32]? = nil) throws {
         try options.validate(vocabulary: vocabulary)
         draws = options.isRandom
         temperature = Float(options.temperature)
-        rules = options.rules
+        renormalizes = options.renormalizesLogits
+        rules = options.rules(source: source ?? [])
         filters = options.filters
     }
 
@@ -70,6 +74,12 @@ public struct TokenChooser {
             for filter in filters { filter.apply(to: &memory.candidates) }
             memory.candidates.writeLogits(to: memory.row)
         }
+        if renormalizes {
+            // Where nothing is left there is nothing to normalise.
+            _ = memory.candidates.withScratch {
+                logSoftmax(row, into: memory.row, scratch: $0, exponential: memory.exponential)
+            }
+        }
         return row
     }
 
@@ -95,34 +105,5 @@ public struct TokenChooser {
             throw LogitsError.nothingLeft
         }
         return Int32(logits.firstIndex(of: best) ?? 0)
-    }
-}
-
-extension GenerationOptions {
-    /// The rules that are asked for, in the order of Hugging Face's `generate`.
-    var rules: [any LogitsRule] {
-        var rules: [any LogitsRule] = []
-        if repetitionPenalty != 1 { rules.append(RepetitionPenalty(penalty: Float(repetitionPenalty))) }
-        if noRepeatNgramSize > 0 { rules.append(RepeatedNgrams(size: noRepeatNgramSize)) }
-        if !badWords.isEmpty { rules.append(BannedSequences(badWords, ends: endTokens)) }
-        if minNewTokens > 0 { rules.append(MinimumLength(newTokens: minNewTokens, ends: endTokens)) }
-        if let forcedBeginToken { rules.append(ForcedTokens(ids: [forcedBeginToken], place: 0)) }
-        if !forcedEndTokens.isEmpty { rules.append(ForcedTokens(ids: forcedEndTokens, place: maxNewTokens - 1)) }
-        if !suppressedTokens.isEmpty { rules.append(SuppressedTokens(ids: suppressedTokens)) }
-        return rules
-    }
-
-    /// The filters that are asked for, in their order, for draws.
-    var filters: [any CandidateFilter] {
-        // A beam needs continuations that do not end.
-        let least = numBeams > 1 ? max(minTokensToKeep, max(2, endTokens.count + 1)) : minTokensToKeep
-        var filters: [any CandidateFilter] = []
-        if topK > 0 { filters.append(TopK(count: max(topK, least))) }
-        if topP < 1 { filters.append(TopP(mass: topP, atLeast: least)) }
-        if minP > 0 { filters.append(MinP(share: minP, atLeast: least)) }
-        if typicalP < 1 { filters.append(Typical(mass: typicalP, atLeast: least)) }
-        if epsilonCutoff > 0 { filters.append(EpsilonCutoff(probability: epsilonCutoff, atLeast: least)) }
-        if etaCutoff > 0 { filters.append(EtaCutoff(epsilon: etaCutoff, atLeast: least)) }
-        return filters
     }
 }
