@@ -30,7 +30,7 @@ final class ChoosingWork: TeamWork {
                 }
                 row.history.append(id)
                 row.chosen += 1
-                let isLast = row.generated >= row.options.maxNewTokens || row.options.endTokens.contains(id)
+                let isLast = row.isWhole || row.generated >= row.options.maxNewTokens
                 if isLast || place == row.guesses.count || row.guesses[place] != id { break }
             }
         } catch {

@@ -107,6 +107,7 @@ public final class DecodingBatch {
                 got: "id \(id)")
         }
         row.isReady = false
+        row.chooser.accept(id)
         row.history.append(id)
     }
 
@@ -252,7 +253,7 @@ public final class DecodingBatch {
             }
             if row.failure != nil {
                 try leave(row, because: .failed)
-            } else if let last = row.history.last, row.options.endTokens.contains(last) {
+            } else if row.isWhole {
                 try leave(row, because: .stop)
             } else if row.generated >= row.options.maxNewTokens {
                 try leave(row, because: .length)

@@ -66,6 +66,12 @@ public final class DecodingRow {
     /// How many new ids there are.
     public var generated: Int { history.count - promptCount }
 
+    /// Whether it has ended by its last id: an end id or, where there are none, the end of what its constraint describes.
+    var isWhole: Bool {
+        guard let last = history.last, generated > 0 else { return false }
+        return options.endTokens.contains(last) || (options.endTokens.isEmpty && chooser.isComplete)
+    }
+
     /// How many ids the model has not read.
     var unread: Int { history.count - forgotten - held }
 }

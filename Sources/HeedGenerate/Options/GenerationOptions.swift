@@ -76,6 +76,8 @@ public struct GenerationOptions: Sendable, Equatable {
     public var epsilonCutoff = 0.0
     /// Only ids above an entropy-dependent probability; 0 means all (Hewitt et al. 2022).
     public var etaCutoff = 0.0
+    /// Holds the surprise of the text at a target, after the filters above; for draws.
+    public var mirostat: MirostatOptions?
     /// How many ids every one of the filters above leaves at least.
     public var minTokensToKeep = 1
     /// Positive logits of ids seen before are divided by it, negative ones multiplied; 1 means off (Keskar et al. 2019).
@@ -102,6 +104,8 @@ public struct GenerationOptions: Sendable, Equatable {
     public var forcedBeginToken: Int32?
     /// The ids of which the last possible token is one, if not empty.
     public var forcedEndTokens: [Int32] = []
+    /// What the text must be like.
+    public var constraint: TokenConstraint?
     /// Ids that end a sequence.
     public var endTokens: [Int32] = []
     /// End ids become more likely after so many new ids, by so much a step.
@@ -193,6 +197,16 @@ public struct GenerationOptions: Sendable, Equatable {
             epsilonCutoff >= 0 && epsilonCutoff < 1, "--epsilon-cutoff", "a number from 0 to below 1",
             "\(epsilonCutoff)")
         try require(etaCutoff >= 0 && etaCutoff < 1, "--eta-cutoff", "a number from 0 to below 1", "\(etaCutoff)")
+        if let mirostat {
+            try require((1...2).contains(mirostat.version), "--mirostat", "1 or 2", "\(mirostat.version)")
+            try require(
+                mirostat.target.isFinite && mirostat.target > 0, "--mirostat-tau", "a number above 0",
+                "\(mirostat.target)")
+            try require(
+                mirostat.rate.isFinite && mirostat.rate >= 0, "--mirostat-eta", "a number of 0 or more",
+                "\(mirostat.rate)")
+            try require(numBeams == 1, "--mirostat", "no beams", "\(numBeams) beams")
+        }
         try require(minTokensToKeep >= 1, "--min-tokens-to-keep", "at least 1", "\(minTokensToKeep)")
         try require(
             repetitionPenalty.isFinite && repetitionPenalty > 0, "--repetition-penalty", "a number above 0",

@@ -2,8 +2,8 @@ import HeedSupport
 
 /// Chooses the next ids of one sequence from its logits: a chain of rules and filters.
 ///
-/// Order: the rules of `GenerationOptions.rules`, then for draws temperature, the filters of
-/// `GenerationOptions.filters`, softmax, draw. Nothing is allocated after `init`.
+/// Order: the rules of `GenerationOptions.rules`, the constraint, then for draws temperature, the filters of
+/// `GenerationOptions.filters`, mirostat, softmax, draw. Nothing is allocated after `init`.
 public struct TokenChooser {
     private let rules: [any LogitsRule]
     private let filters: [any CandidateFilter]
@@ -11,6 +11,8 @@ public struct TokenChooser {
     private let temperature: Float
 
     private let renormalizes: Bool
+    private var constraint: ConstraintState?
+    private var mirostat: Mirostat?
 
     /// A chooser for rows of `vocabulary` logits.
     ///
@@ -21,6 +23,8 @@ public struct TokenChooser {
         draws = options.isRandom
         temperature = Float(options.temperature)
         renormalizes = options.renormalizesLogits
+        constraint = options.constraint.map { ConstraintState($0, ends: options.endTokens) }
+        mirostat = options.mirostat.map(Mirostat.init)
         rules = options.rules(source: source ?? [])
         filters = options.filters
     }
@@ -47,13 +51,25 @@ public struct TokenChooser {
                 try memory.candidates.load(row)
                 memory.candidates.writeProbabilities(to: probabilities)
             }
-            return try mostLikely(row)
+            let id = try mostLikely(row)
+            accept(id)
+            return id
         }
         try memory.candidates.load(row, temperature: temperature)
         for filter in filters { filter.apply(to: &memory.candidates) }
+        mirostat?.cut(&memory.candidates)
         if let probabilities { memory.candidates.writeProbabilities(to: probabilities) }
-        return memory.candidates.draw(uniform: random.uniform(step: generated))
+        let id = memory.candidates.draw(uniform: random.uniform(step: generated))
+        mirostat?.learn(id, memory.candidates)
+        accept(id)
+        return id
     }
+
+    /// An id has come that the owner chose: what is remembered of the text moves on.
+    mutating func accept(_ id: Int32) { constraint?.accept(id) }
+
+    /// Whether the constraint lets nothing follow, so that the sequence is whole.
+    var isComplete: Bool { constraint?.isComplete ?? false }
 
     /// Returns the log probabilities `[V]` of a beam's next ids, after the rules and, for draws, the filters.
     ///
@@ -85,6 +101,7 @@ public struct TokenChooser {
 
     private func apply(_ rules: [any LogitsRule], _ sequence: SequenceView, _ memory: ChoosingMemory) {
         for rule in rules { rule.apply(to: memory.row, after: sequence, memory: memory) }
+        constraint?.apply(to: memory.row)
     }
 
     private func check(_ logits: UnsafeBufferPointer<Float>, _ memory: ChoosingMemory) throws {
