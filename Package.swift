@@ -39,7 +39,7 @@ let package = Package(
         // logits → ids.
         .target(
             name: "HeedGenerate",
-            dependencies: ["CHeedKernels", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor"]),
+            dependencies: ["CHeedKernels", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // loss → update.
         .target(
             name: "HeedTrain",

@@ -64,6 +64,50 @@ struct GenerateCommandTests {
         }
     }
 
+    @Test("the folder's generation_config.json gives the defaults, and the command line goes before it")
+    func generationConfiguration() throws {
+        try withModel { folder, model in
+            let output = joinPath(folder, "p.safetensors")
+            func kept(_ words: String...) throws -> [Int] {
+                let all = ["generate", model, "--ids", "1,2,3", "--json", "--probabilities", output] + words
+                #expect(CommandRunner(root: HeedCommand.self).run(all) == 0)
+                guard case .floats(let values)? = try TensorFile(path: output)["probabilities"]?.values else {
+                    return []
+                }
+                return stride(from: 0, to: values.count, by: 20).map { row in values[row..<(row + 20)].count { $0 > 0 }
+                }
+            }
+            let file = joinPath(model, "generation_config.json")
+            try writeAtomically(path: file, text: "{\"do_sample\": true, \"top_k\": 3, \"max_length\": 8}")
+            #expect(try kept() == [3, 3, 3, 3, 3])
+            #expect(try kept("--top-k", "5", "--max-new-tokens", "2") == [5, 5])
+            #expect(try kept("--no-sample", "--max-new-tokens", "2") == [20, 20])
+            #expect(try kept("--generation-config", "none", "--max-new-tokens", "1") == [20])
+            try writeAtomically(path: file, text: "{\"guidance_scale\": 2.0}")
+            #expect(run("generate", model, "--ids", "1") == 1)
+            #expect(run("generate", model, "--ids", "1", "--generation-config", "none") == 0)
+            try writeAtomically(path: file, text: "{\"max_length\": 3}")
+            #expect(run("generate", model, "--ids", "1,2,3") == 2)
+            #expect(run("generate", model, "--ids", "1,2,3", "--max-new-tokens", "2") == 0)
+        }
+    }
+
+    @Test("guessing ahead")
+    func assistants() throws {
+        try withModel { folder, model in
+            let other = joinPath(folder, "other")
+            let shape = DecoderConfiguration.gpt2(width: 8, layers: 1, heads: 2, vocabulary: 21, context: 16)
+            try Model(shape, family: .gpt2, seed: 4).save(folder: other)
+            #expect(run("generate", model, "--ids", "1,2", "--prompt-lookup-num-tokens", "3") == 0)
+            #expect(run("generate", model, "--ids", "1,2", "--assistant-model", model, "--sample") == 0)
+            #expect(run("generate", model, "--ids", "1,2", "--assistant-model", other) == 1)
+            #expect(
+                run(
+                    "generate", model, "--ids", "1", "--assistant-model", model, "--prompt-lookup-num-tokens", "3")
+                    == 2)
+        }
+    }
+
     @Test("wrong usage is 2, wrong input is 1, and nothing is left")
     func failures() throws {
         try withModel { folder, model in

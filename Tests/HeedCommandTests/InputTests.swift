@@ -51,19 +51,21 @@ struct InputTests {
 
     @Test("how many tokens may follow depends on each prompt alone")
     func limits() throws {
-        var options = GenerationOptions()
-        options.maxNewTokens = 128
-        let usual = GenerationLimits(context: 100, options: options, isAsked: false)
-        #expect(try usual.limit(ofPrompt: 1, in: "p") == 100)
-        #expect(try usual.limit(ofPrompt: 99, in: "p") == 2)
-        #expect(try usual.limit(ofPrompt: 100, in: "p") == 1)
-        #expect(throws: HeedError.self) { _ = try usual.limit(ofPrompt: 101, in: "p") }
-        options.maxNewTokens = 20
-        let asked = GenerationLimits(context: 100, options: options, isAsked: true)
-        #expect(try asked.limit(ofPrompt: 81, in: "p") == 20)
-        #expect(throws: HeedError.self) { _ = try asked.limit(ofPrompt: 82, in: "p") }
-        options.contextOverflow = .slide
-        #expect(try GenerationLimits(context: 100, options: options, isAsked: true).limit(ofPrompt: 200, in: "p") == 20)
+        func options(_ words: String...) throws -> GenerationOptions {
+            try DecodingOptions.parse(words).options(GenerationDefaults(), ends: [], context: 100)
+        }
+        func limit(_ options: GenerationOptions, _ count: Int) throws -> Int {
+            try options.forPrompt(of: count, context: 100).maxNewTokens
+        }
+        let usual = try options()
+        #expect(try limit(usual, 1) == 100)
+        #expect(try limit(usual, 99) == 2)
+        #expect(try limit(usual, 100) == 1)
+        #expect(throws: HeedError.self) { _ = try limit(usual, 101) }
+        let asked = try options("--max-new-tokens", "20")
+        #expect(try limit(asked, 81) == 20)
+        #expect(throws: HeedError.self) { _ = try limit(asked, 82) }
+        #expect(try limit(try options("--max-new-tokens", "20", "--context-overflow", "slide"), 200) == 20)
     }
 
     @Test("generate does the lines that it can")

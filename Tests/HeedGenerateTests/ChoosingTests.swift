@@ -108,9 +108,10 @@ struct ChoosingTests {
         options.maxNewTokens = 3
         options.forcedBeginToken = 2
         options.forcedEndTokens = [0]
-        #expect(try choose([0, 5, 1], options, generated: 0).id == 2)
-        #expect(try choose([0, 5, 1], options, generated: 1).id == 1)
-        #expect(try choose([0, 5, 1], options, generated: 2).id == 0)
+        #expect(try choose([0, 5, 1], options, history: [0], generated: 0).id == 2)
+        #expect(try choose([0, 5, 1], options, history: [0, 0], generated: 0).id == 1, "a prefix is there already")
+        #expect(try choose([0, 5, 1], options, history: [0, 2], generated: 1).id == 1)
+        #expect(try choose([0, 5, 1], options, history: [0, 2, 1], generated: 2).id == 0)
     }
 
     @Test("nothing left, NaN and infinity are errors")

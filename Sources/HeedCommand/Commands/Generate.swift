@@ -58,6 +58,19 @@ struct Generate: ParsableCommand {
     var prefillChunk = 512
 
     @Option(
+        help: ArgumentHelp(
+            "A smaller model of the same vocabulary that guesses ahead; changes no token.", valueName: "model"))
+    var assistantModel: String?
+
+    @Option(help: ArgumentHelp("How many tokens it guesses at a time.", valueName: "n"))
+    var numAssistantTokens = 5
+
+    @Option(
+        help: ArgumentHelp(
+            "Guess so many tokens ahead from where the last ones came before; changes no token.", valueName: "n"))
+    var promptLookupNumTokens: Int?
+
+    @Option(
         name: [.long, .customLong("dtype")],
         help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
     var weights = WeightType.f32
@@ -75,7 +88,11 @@ struct Generate: ParsableCommand {
                     : "Give only one of --prompt, --ids and --input.")
         }
         try check("--prefill-chunk", prefillChunk, atLeast: 1)
-        try decoding.checkSequences(beams: decoding.numBeams ?? 1)
+        try check("--num-assistant-tokens", numAssistantTokens, in: 1...64)
+        if let promptLookupNumTokens { try check("--prompt-lookup-num-tokens", promptLookupNumTokens, in: 1...64) }
+        guard assistantModel == nil || promptLookupNumTokens == nil else {
+            throw ValidationError("--assistant-model and --prompt-lookup-num-tokens: expected one of them.")
+        }
         if probabilities != nil, decoding.numBeams ?? 1 > 1 {
             throw ValidationError(
                 "--probabilities: a beam search draws no token from a distribution. Leave out --num-beams.")
@@ -90,19 +107,23 @@ struct Generate: ParsableCommand {
             tokenizer: tokenizer())
         let errors = LineErrors(lines.onError)
         let running = try decodingModel(loaded)
-        let options = decoding.options(ends: loaded.specials.ends.map { Int32($0) })
-        let limits = GenerationLimits(
-            context: running.contextLength, options: options, isAsked: decoding.maxNewTokens != nil)
+        let defaults = try decoding.defaults(folder: model)
+        var options = decoding.options(defaults, ends: loaded.usableEnds, context: running.contextLength)
+        let drafter = try drafter(for: running)
+        if drafter != nil { options.draftTokens = promptLookupNumTokens ?? numAssistantTokens }
+        try options.validate(vocabulary: running.vocabulary)
         let prompts = try givenPrompts(reader, errors) { given in
-            var prompt = try self.prompt(given, loaded)
-            prompt.mostNew = try limits.limit(ofPrompt: prompt.generation.ids.count, in: prompt.place)
+            let prompt = try self.prompt(given, loaded)
+            try decoding.check(prompt, options, context: running.contextLength)
             return prompt
         }
         let session = GenerationSession(
-            prompts: prompts, tokenizer: try? reader.tokenizer.get(), options: options, stops: decoding.stop,
-            streams: stream, json: output.json)
+            prompts: prompts, tokenizer: try? reader.tokenizer.get(), options: options,
+            stops: decoding.stop.isEmpty ? defaults.stopStrings : decoding.stop, streams: stream, json: output.json)
         try session.check()
-        try session.run(running, probabilities: probabilities)
+        decoding.tell(defaults, for: options)
+        try session.run(
+            try Generator(model: running, options: options, drafter: drafter), probabilities: probabilities)
         try Signals.check()
         try errors.finish(of: prompts.count)
     }
@@ -155,6 +176,19 @@ struct Generate: ParsableCommand {
             prompt.target?.append(contentsOf: prefixIds.ids)
         }
         return prompt
+    }
+
+    /// What guesses tokens ahead, where that is asked for.
+    private func drafter(for running: DecodingModel) throws -> (any Drafter)? {
+        if promptLookupNumTokens != nil { return PromptLookup() }
+        guard let assistantModel else { return nil }
+        let assistant = try decodingModel(try Model.loadTelling(folder: assistantModel))
+        guard assistant.vocabulary == running.vocabulary else {
+            throw HeedError(
+                .badInput, "the assistant has another vocabulary", in: assistantModel,
+                expected: "\(running.vocabulary) ids", got: "\(assistant.vocabulary)")
+        }
+        return DraftModel(assistant)
     }
 
     private func decodingModel(_ model: Model) throws -> DecodingModel {

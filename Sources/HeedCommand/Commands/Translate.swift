@@ -67,7 +67,6 @@ struct Translate: ParsableCommand {
         guard (input == nil) != text.isEmpty else { throw ValidationError("expected --text TEXT… or --input FILE.") }
         try check("--batch", batch, atLeast: 1)
         if let beams = decoding.numBeams { try check("--beams", beams, in: 1...1000) }
-        try decoding.checkSequences(beams: beamCount)
         guard prefix == nil || prefixIds == nil else {
             throw ValidationError("--prefix and --prefix-ids: expected one of them.")
         }
@@ -88,10 +87,8 @@ struct Translate: ParsableCommand {
             vocabulary: layers.configuration.sourceVocabulary, begin: loaded.specials.ends.first.map { Int32($0) },
             tokenizer: .success(tokenizer))
         let prefix = try prefix.map { try prefixIds(of: $0, target) } ?? prefixIds?.ids ?? []
-        let options = options(loaded)
-        let mostNew = try GenerationLimits(
-            context: layers.configuration.context, options: options, isAsked: decoding.maxNewTokens != nil
-        ).limit(ofPrompt: 1 + prefix.count, in: "--prefix")
+        let options = try options(loaded, context: layers.configuration.context)
+        _ = try options.forPrompt(of: 1 + prefix.count, context: layers.configuration.context)
         let errors = LineErrors(reading.onError)
         let sources = try TextSource(text, file: input, reading).map(errors) { content, place -> GivenPrompt? in
             let given = try reader.line(content, in: place)
@@ -101,10 +98,8 @@ struct Translate: ParsableCommand {
         let runtime = try compute.runtime()
         var modelOptions = DecodingModelOptions()
         modelOptions.precision = weights == .f32 ? .float32 : .bfloat16
-        var asked = options
-        asked.maxNewTokens = mostNew
         let generator = try Generator(
-            model: DecodingModel(loaded, runtime: runtime, options: modelOptions), options: asked)
+            model: DecodingModel(loaded, runtime: runtime, options: modelOptions), options: options)
         let progress = Progress("Translating", total: sources.count)
         var done: [String] = []
         for start in stride(from: 0, to: sources.count, by: batch * Translate.batchesInOrder) {
@@ -156,14 +151,16 @@ struct Translate: ParsableCommand {
         return try tokenizer.encode(text, addingSpecialTokens: false).ids.map { Int32($0) }
     }
 
-    private func options(_ model: Model) -> GenerationOptions {
-        var options = decoding.options(ends: model.specials.ends.map { Int32($0) })
-        options.numBeams = beamCount
+    private func options(_ loaded: Model, context: Int) throws -> GenerationOptions {
+        let defaults = try decoding.defaults(folder: model)
+        var options = decoding.options(defaults, ends: loaded.usableEnds, context: context)
+        // A search is what a translation wants, unless the command or the model's folder says otherwise.
+        if decoding.numBeams == nil, options.numBeams == 1, !options.isRandom {
+            options.numBeams = max(4, options.numReturnSequences)
+        }
+        try options.validate(vocabulary: loaded.architecture.vocabulary)
+        decoding.tell(defaults, for: options)
         return options
-    }
-
-    private var beamCount: Int {
-        decoding.numBeams ?? (decoding.draws ? 1 : max(4, decoding.numReturnSequences))
     }
 
     /// Lines of about one length share a batch; results come in the order of the lines.

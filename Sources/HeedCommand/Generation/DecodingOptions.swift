@@ -43,10 +43,12 @@ struct DecodingOptions: ParsableArguments {
     var maxNewTokens: Int?
 
     @Option(help: ArgumentHelp("No end before this many new tokens.", valueName: "n"))
-    var minNewTokens = 0
+    var minNewTokens: Int?
 
-    @Flag(name: [.long, .customLong("do-sample")], help: "Draw tokens at random; any filter below does the same.")
-    var sample = false
+    @Flag(
+        name: [.long, .customLong("do-sample")], inversion: .prefixedNo,
+        help: "Draw tokens at random; any filter below does the same.")
+    var sample: Bool?
 
     @Option(
         name: [.long, .customLong("temp")],
@@ -62,6 +64,11 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only tokens of at least this share of the likeliest one.", valueName: "p"))
     var minP: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            "Only tokens of at least this share of the square of the likeliest one's probability.", valueName: "p"))
+    var topA: Double?
+
     @Option(help: ArgumentHelp("Only the most typical tokens that sum to this probability.", valueName: "p"))
     var typicalP: Double?
 
@@ -74,16 +81,36 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Each of these filters leaves at least so many tokens.", valueName: "n"))
     var minTokensToKeep = 1
 
-    @Option(help: ArgumentHelp("Make tokens seen before less likely.", valueName: "x"))
-    var repetitionPenalty = 1.0
+    @Option(help: ArgumentHelp("Make tokens seen before, the prompt's too, less likely.", valueName: "x"))
+    var repetitionPenalty: Double?
+
+    @Option(help: ArgumentHelp("Take this from the logit of every token generated before.", valueName: "x"))
+    var presencePenalty = 0.0
+
+    @Option(
+        help: ArgumentHelp("Take this from a token's logit each time that it has been generated.", valueName: "x"))
+    var frequencyPenalty = 0.0
+
+    @Option(help: ArgumentHelp("Make tokens of the source more likely.", valueName: "x"))
+    var encoderRepetitionPenalty: Double?
+
+    @Option(
+        help: ArgumentHelp("Add a number to the logit of an id; may be given several times.", valueName: "id:x"))
+    var logitBias: [IdBias] = []
 
     @Option(help: ArgumentHelp("Let no sequence of n tokens occur twice.", valueName: "n"))
-    var noRepeatNgramSize = 0
+    var noRepeatNgramSize: Int?
+
+    @Option(help: ArgumentHelp("Let no sequence of n tokens of the source occur.", valueName: "n"))
+    var encoderNoRepeatNgramSize: Int?
 
     @Option(help: ArgumentHelp("Ids that are never generated.", valueName: "a,b"))
     var suppressTokens: IdList?
 
-    @Option(help: ArgumentHelp("The id that every sequence starts with.", valueName: "id"))
+    @Option(help: ArgumentHelp("Ids that are not the first new one.", valueName: "a,b"))
+    var beginSuppressTokens: IdList?
+
+    @Option(help: ArgumentHelp("The id that every target starts with.", valueName: "id"))
     var forcedBosTokenId: Int?
 
     @Option(help: ArgumentHelp("Ids of which the last possible token is one.", valueName: "a,b"))
@@ -95,7 +122,7 @@ struct DecodingOptions: ParsableArguments {
 
     @Option(
         name: [.long, .customLong("beams")],
-        help: ArgumentHelp("Search with so many beams. (default: 1; 4 for translate)", valueName: "n"))
+        help: ArgumentHelp("Search with so many beams. (default: 1; 4 for translate, unless generation_config.json says otherwise)", valueName: "n"))
     var numBeams: Int?
 
     @Option(help: ArgumentHelp("Divide a beam's score by its length to this power. (default: 1)", valueName: "x"))
@@ -104,8 +131,8 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("When a beam search ends. (default: false)", valueName: "true|false|never"))
     var earlyStopping: BeamStopping?
 
-    @Option(help: ArgumentHelp("How many sequences to give for each prompt.", valueName: "n"))
-    var numReturnSequences = 1
+    @Option(help: ArgumentHelp("How many sequences to give for each prompt. (default: 1)", valueName: "n"))
+    var numReturnSequences: Int?
 
     @Option(help: ArgumentHelp("Ids that end a sequence; those of the model where not given.", valueName: "a,b"))
     var eosTokenIds: IdList?
@@ -129,10 +156,16 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How many of the oldest tokens to forget at a time.", valueName: "n"))
     var slideStep = 1
 
-    /// Whether tokens are drawn: asked for, or implied by a filter.
-    var draws: Bool {
-        sample || temperature != nil || topK != nil || topP != nil || minP != nil || typicalP != nil
-            || epsilonCutoff != nil || etaCutoff != nil
+    @Option(
+        help: ArgumentHelp(
+            "Where defaults come from: the model's generation_config.json, or nowhere.", valueName: "model|none"))
+    var generationConfig = GenerationConfigChoice.model
+
+    /// Whether tokens are drawn: asked for, or implied by a filter; nil where nothing is said.
+    var draws: Bool? {
+        if let sample { return sample }
+        let filters: [Any?] = [temperature, topK, topP, minP, topA, typicalP, epsilonCutoff, etaCutoff]
+        return filters.contains { $0 != nil } ? true : nil
     }
 
     func validate() throws {
@@ -142,50 +175,129 @@ struct DecodingOptions: ParsableArguments {
         if !stop.isEmpty, numBeams ?? 1 > 1 {
             throw ValidationError("--stop: a beam search has no text before its end. Leave out --num-beams.")
         }
-        // Values that make no sense are found before a model is read; how many sequences there can be is the
-        // command's business, which may search with beams unasked.
-        var options = options(ends: [])
+        // Values that make no sense are found before a model is read; how many sequences there can be is known later.
+        var options = options(GenerationDefaults(), ends: [], context: .max)
         if !options.isRandom, options.numBeams == 1 { options.numReturnSequences = 1 }
         do { try options.validate() } catch let error as HeedError { throw ValidationError(error.description) }
     }
 
-    /// Throws unless decoding with so many beams gives as many sequences as are asked for.
-    func checkSequences(beams: Int) throws {
-        var options = options(ends: [])
-        options.numBeams = beams
-        do { try options.validate() } catch let error as HeedError { throw ValidationError(error.description) }
+    /// The defaults that a model folder brings, unless they are not wanted.
+    func defaults(folder: String) throws -> GenerationDefaults {
+        guard generationConfig == .model, isDirectory(folder) else { return GenerationDefaults() }
+        let defaults = try GenerationDefaults(folder: folder)
+        if !defaults.unknownKeys.isEmpty {
+            StandardError.writeLine(
+                "generation_config.json: \(defaults.unknownKeys.joined(separator: ", ")): not known and not used")
+        }
+        return defaults
     }
 
-    /// The options for a model.
+    /// Says in one line which of the settings come from the model's folder.
+    func tell(_ defaults: GenerationDefaults, for options: GenerationOptions) {
+        let used = defaults.used(for: options, given: given)
+        if used.isEmpty { return }
+        StandardError.writeLine(
+            "From generation_config.json: " + used.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    }
+
+    /// Throws where a prompt does not fit, before anything is computed.
+    func check(_ prompt: GivenPrompt, _ options: GenerationOptions, context: Int) throws {
+        do {
+            _ = try options.forPrompt(of: prompt.generation.ids.count, context: context)
+        } catch let error as HeedError {
+            throw error.placed(in: prompt.place)
+        }
+    }
+
+    /// The keys of `generation_config.json` that the command line decides.
+    private var given: Set<String> {
+        let all: [(String, Any?)] = [
+            ("max_new_tokens", maxNewTokens), ("min_new_tokens", minNewTokens), ("do_sample", draws),
+            ("temperature", temperature), ("top_k", topK), ("top_p", topP), ("min_p", minP), ("typical_p", typicalP),
+            ("epsilon_cutoff", epsilonCutoff), ("eta_cutoff", etaCutoff), ("repetition_penalty", repetitionPenalty),
+            ("encoder_repetition_penalty", encoderRepetitionPenalty), ("no_repeat_ngram_size", noRepeatNgramSize),
+            ("encoder_no_repeat_ngram_size", encoderNoRepeatNgramSize), ("suppress_tokens", suppressTokens),
+            ("begin_suppress_tokens", beginSuppressTokens), ("forced_bos_token_id", forcedBosTokenId),
+            ("forced_eos_token_id", forcedEosTokenId), ("num_beams", numBeams), ("length_penalty", lengthPenalty),
+            ("early_stopping", earlyStopping), ("num_return_sequences", numReturnSequences),
+            ("bad_words_ids", badWordsIds.isEmpty ? nil : badWordsIds),
+            ("sequence_bias", logitBias.isEmpty ? nil : logitBias), ("stop_strings", stop.isEmpty ? nil : stop),
+        ]
+        return Set(all.compactMap { $0.1 == nil ? nil : $0.0 })
+    }
+
+    /// The options for a model: what is given, else what its folder says, else the library's.
     ///
-    /// - Parameter ends: the model's own end ids.
-    func options(ends: [Int32]) -> GenerationOptions {
-        var options = GenerationOptions()
-        options.maxNewTokens = maxNewTokens ?? max(DecodingOptions.usualNewTokens, minNewTokens)
-        options.minNewTokens = minNewTokens
-        options.samples = draws
-        options.temperature = temperature ?? options.temperature
-        options.topK = topK ?? options.topK
-        options.topP = topP ?? options.topP
-        options.minP = minP ?? options.minP
-        options.typicalP = typicalP ?? options.typicalP
-        options.epsilonCutoff = epsilonCutoff ?? options.epsilonCutoff
-        options.etaCutoff = etaCutoff ?? options.etaCutoff
+    /// - Parameters:
+    ///   - ends: the model's own end ids.
+    ///   - context: the positions of the model.
+    func options(_ defaults: GenerationDefaults, ends: [Int32], context: Int) -> GenerationOptions {
+        var options = defaults.options
+        if let maxNewTokens {
+            options.maxNewTokens = maxNewTokens
+            options.maxLength = nil
+        } else {
+            if !defaults.setsLength { options.maxNewTokens = max(DecodingOptions.usualNewTokens, minNewTokens ?? 0) }
+            if contextOverflow == .error, context < .max {
+                // One more than fits: the last id is not read.
+                options.maxLength = min(options.maxLength ?? .max, context + 1)
+            }
+        }
+        func set<Value>(_ path: WritableKeyPath<GenerationOptions, Value>, _ value: Value?) {
+            if let value { options[keyPath: path] = value }
+        }
+        if minNewTokens != nil { options.minLength = 0 }
+        set(\.minNewTokens, minNewTokens)
+        set(\.samples, draws)
+        set(\.temperature, temperature)
+        set(\.topK, topK)
+        set(\.topP, topP)
+        set(\.minP, minP)
+        set(\.topA, topA)
+        set(\.typicalP, typicalP)
+        set(\.epsilonCutoff, epsilonCutoff)
+        set(\.etaCutoff, etaCutoff)
         options.minTokensToKeep = minTokensToKeep
-        options.repetitionPenalty = repetitionPenalty
-        options.noRepeatNgramSize = noRepeatNgramSize
-        options.suppressedTokens = suppressTokens?.ids ?? []
-        options.badWords = badWordsIds.map(\.ids)
-        options.forcedBeginToken = forcedBosTokenId.map { Int32(clamping: $0) }
-        options.forcedEndTokens = forcedEosTokenId?.ids ?? []
+        set(\.repetitionPenalty, repetitionPenalty)
+        options.presencePenalty = presencePenalty
+        options.frequencyPenalty = frequencyPenalty
+        set(\.encoderRepetitionPenalty, encoderRepetitionPenalty)
+        set(\.biases, logitBias.isEmpty ? nil : logitBias.map { TokenBias([$0.id], $0.bias) })
+        set(\.noRepeatNgramSize, noRepeatNgramSize)
+        set(\.encoderNoRepeatNgramSize, encoderNoRepeatNgramSize)
+        set(\.suppressedTokens, suppressTokens?.ids)
+        set(\.beginSuppressedTokens, beginSuppressTokens?.ids)
+        set(\.badWords, badWordsIds.isEmpty ? nil : badWordsIds.map(\.ids))
+        set(\.forcedBeginToken, forcedBosTokenId.map { Int32(clamping: $0) })
+        set(\.forcedEndTokens, forcedEosTokenId?.ids)
         options.endTokens = eosTokenIds?.ids ?? ends
-        options.numBeams = numBeams ?? 1
-        options.lengthPenalty = lengthPenalty ?? options.lengthPenalty
-        options.earlyStopping = earlyStopping ?? options.earlyStopping
-        options.numReturnSequences = numReturnSequences
+        set(\.numBeams, numBeams)
+        set(\.lengthPenalty, lengthPenalty)
+        set(\.earlyStopping, earlyStopping)
+        set(\.numReturnSequences, numReturnSequences)
         options.seed = seed
         options.contextOverflow = contextOverflow
         options.slideStep = slideStep
         return options
+    }
+}
+
+/// Where the defaults of generation come from.
+enum GenerationConfigChoice: String, ExpressibleByArgument, CaseIterable {
+    case model, none
+}
+
+/// An id and what is added to its logit, `id:number`.
+struct IdBias: ExpressibleByArgument {
+    let id: Int32
+    let bias: Float
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let id = Int32(parts[0].trimmingSpaces), let bias = Float(parts[1].trimmingSpaces),
+            bias.isFinite
+        else { return nil }
+        self.id = id
+        self.bias = bias
     }
 }

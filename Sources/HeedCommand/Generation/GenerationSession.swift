@@ -13,17 +13,22 @@ struct GenerationSession {
     let streams: Bool
     let json: Bool
 
-    private struct Outcome {
-        let sequences: [GeneratedSequence]
-        let result: GenerationResult
-    }
-
     /// Refuses what cannot be shown.
     func check() throws {
         if tokenizer == nil, !stops.isEmpty || streams {
             throw HeedError(
                 .missing, "there is no tokenizer in the model's folder, so ids have no text",
                 in: stops.isEmpty ? "--stream" : "--stop")
+        }
+        if !stops.isEmpty, options.numBeams > 1 {
+            throw HeedError(
+                .usage, "a beam search has no text before its end that could hold a stop text", in: "--stop",
+                advice: "Leave out --num-beams, or the texts")
+        }
+        if !stops.isEmpty, options.numBeams > 1 {
+            throw HeedError(
+                .usage, "a beam search has no text before its end that could hold a stop text", in: "--stop",
+                advice: "Leave out --num-beams, or the texts")
         }
         if streams, prompts.count > 1 || options.numReturnSequences > 1 || options.numBeams > 1 {
             throw HeedError(
@@ -32,39 +37,29 @@ struct GenerationSession {
         }
     }
 
-    /// Generates and prints. Prompts that as many tokens may follow are decoded together.
-    func run(_ model: any NextTokenModel, probabilities path: String?) throws {
-        var outcomes: [Int: Outcome] = [:]
+    /// Generates and prints.
+    func run(_ generator: Generator, probabilities path: String?) throws {
         var distributions: [Float] = []
-        let given = prompts.indices.filter { prompts[$0] != nil }
-        for limit in Set(prompts.compactMap { $0?.mostNew }).sorted(by: >) {
-            let group = given.filter { prompts[$0]?.mostNew == limit }
-            var options = options
-            options.maxNewTokens = limit
-            let generator = try Generator(model: model, options: options)
-            let wantsDistribution = path != nil && group.first == given.first
-            let result = try generate(
-                group.compactMap { prompts[$0] }, generator,
-                onDistribution: wantsDistribution ? { distributions.append(contentsOf: $0) } : nil)
-            for (index, sequences) in zip(group, result.sequences) {
-                outcomes[index] = Outcome(sequences: sequences, result: result)
-            }
-        }
+        let result = try generate(
+            prompts.compactMap(\.self), generator,
+            onDistribution: path == nil ? nil : { distributions.append(contentsOf: $0) })
+        let vocabulary = generator.model.vocabulary
         if let path {
             var file = TensorFile(place: path)
             file.append(
-                "probabilities", shape: [distributions.count / model.vocabulary, model.vocabulary], distributions)
+                "probabilities", shape: [distributions.count / vocabulary, vocabulary], distributions)
             try file.write(path: path)
         }
-        for (index, prompt) in prompts.enumerated() {
-            guard let prompt, let outcome = outcomes[index] else {
+        var sequences = result.sequences[...]
+        for prompt in prompts {
+            guard let prompt, let sequences = sequences.popFirst() else {
                 try StandardOutput.writeLine()
                 continue
             }
             if json {
-                try StandardOutput.writeLine(try report(prompt, outcome))
+                try StandardOutput.writeLine(try report(prompt, sequences, result))
             } else if !streams {
-                try show(prompt, outcome.sequences)
+                try show(prompt, sequences)
             }
         }
     }
@@ -105,10 +100,12 @@ struct GenerationSession {
         return result
     }
 
-    private func report(_ prompt: GivenPrompt, _ outcome: Outcome) throws -> JSON {
+    private func report(
+        _ prompt: GivenPrompt, _ sequences: [GeneratedSequence], _ result: GenerationResult
+    ) throws -> JSON {
         [
             "sequences": .array(
-                try outcome.sequences.map { sequence in
+                try sequences.map { sequence in
                     var object: JSONObject = [
                         "ids": .array(sequence.ids.map { .integer(Int($0)) }),
                         "text": try tokenizer.map { .string(try text(prompt, sequence, $0)) } ?? .null,
@@ -119,9 +116,9 @@ struct GenerationSession {
                 }),
             "prompt_tokens": .integer(prompt.ids.count),
             "timing": [
-                "prefill_seconds": .number(outcome.result.prefillSeconds),
-                "decode_seconds": .number(outcome.result.decodeSeconds),
-                "decode_tokens_per_second": .number(outcome.result.decodeTokensPerSecond),
+                "prefill_seconds": .number(result.prefillSeconds),
+                "decode_seconds": .number(result.decodeSeconds),
+                "decode_tokens_per_second": .number(result.decodeTokensPerSecond),
             ],
         ]
     }

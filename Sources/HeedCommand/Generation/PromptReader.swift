@@ -11,8 +11,6 @@ struct GivenPrompt {
     var isText = false
     /// For a model that reads a source: the first ids of the target.
     var target: [Int32]?
-    /// How many tokens may follow.
-    var mostNew = 0
 
     /// The ids as the generator takes them.
     var generation: GenerationPrompt {

@@ -2,6 +2,8 @@ import HeedProcessor
 import HeedTensor
 
 /// The rows that choose an id after a pass, each by itself, so that the result does not depend on who does which.
+///
+/// A row whose next ids were guessed goes on to choose as long as it chooses what was guessed: the pass has the logits.
 final class ChoosingWork: TeamWork {
     var rows: [DecodingRow] = []
     /// Memory to choose with, of every thread.
@@ -18,11 +20,18 @@ final class ChoosingWork: TeamWork {
     }
 
     private func choose(_ row: DecodingRow, _ memory: ChoosingMemory) {
+        row.chosen = 0
         do {
-            row.chosen = try row.history.withUnsafeBufferPointer {
-                try row.chooser.choose(
-                    logits: model.logits(row.output), history: $0, generated: row.generated, random: row.random,
-                    probabilities: row.distribution, memory: memory)
+            for place in 0...row.guesses.count {
+                let id = try row.history.withUnsafeBufferPointer {
+                    try row.chooser.choose(
+                        logits: model.logits(row.output + place), history: $0, generated: row.generated,
+                        random: row.random, probabilities: row.distribution, memory: memory)
+                }
+                row.history.append(id)
+                row.chosen += 1
+                let isLast = row.isWhole || row.generated >= row.options.maxNewTokens
+                if isLast || place == row.guesses.count || row.guesses[place] != id { break }
             }
         } catch {
             row.failure = error

@@ -19,10 +19,16 @@ public final class DecodingBatch {
     public private(set) var passEnd = ContinuousClock.now
 
     private let choosing: ChoosingWork
+    private let drafter: (any Drafter)?
+    private var drafting: [DecodingRow] = []
+    private var spareIds: [Int32] = []
 
     /// A batch without rows.
-    public init(_ model: any NextTokenModel) {
+    ///
+    /// - Parameter drafter: guesses ids of the rows whose options ask for it.
+    public init(_ model: any NextTokenModel, drafter: (any Drafter)? = nil) {
         self.model = model
+        self.drafter = drafter
         choosing = ChoosingWork(model)
     }
 
@@ -37,11 +43,11 @@ public final class DecodingBatch {
     public func join(
         _ prompt: GenerationPrompt, options: GenerationOptions, number: Int = 0, choosesItself: Bool = true
     ) throws -> DecodingRow {
-        let chooser = try TokenChooser(options: options, vocabulary: model.vocabulary)
-        let ids = try checked(prompt.ids, options)
+        let (ids, options) = try checked(prompt.ids, options)
+        let chooser = try TokenChooser(options: options, vocabulary: model.vocabulary, source: prompt.source)
         let row = DecodingRow(
-            history: ids, promptCount: ids.count, number: number, options: options, chooser: chooser,
-            choosesItself: choosesItself)
+            history: ids, promptCount: ids.count, source: prompt.source ?? [], number: number, options: options,
+            chooser: chooser, choosesItself: choosesItself)
         let (wanted, overflow) = ids.count.addingReportingOverflow(options.maxNewTokens - 1)
         row.slot = try model.open(source: prompt.source, capacity: min(overflow ? .max : wanted, model.contextLength))
         add(row)
@@ -51,8 +57,8 @@ public final class DecodingBatch {
     /// Adds a row that continues what `row` has so far, without reading it again.
     public func fork(_ row: DecodingRow, number: Int? = nil) throws -> DecodingRow {
         let new = DecodingRow(
-            history: row.history, promptCount: row.promptCount, number: number ?? row.number, options: row.options,
-            chooser: row.chooser, choosesItself: row.choosesItself)
+            history: row.history, promptCount: row.promptCount, source: row.source, number: number ?? row.number,
+            options: row.options, chooser: row.chooser, choosesItself: row.choosesItself)
         if row.unread > 0 {
             new.leader = row.leader ?? row
         } else {
@@ -69,6 +75,7 @@ public final class DecodingBatch {
         rows.remove(at: place)
         row.isReady = false
         row.leader = nil
+        try drafter?.forget(row)
         guard let slot = row.slot else { return }
         row.slot = nil
         // One of those that waited for it reads on in its place.
@@ -83,9 +90,12 @@ public final class DecodingBatch {
         }
     }
 
-    /// Ends a row whose last id was its last, because its owner says so; also when the id ended it anyway.
-    public func finish(_ row: DecodingRow) throws {
+    /// Ends a row with one of the ids that the last step chose, because its owner says so; later ids are dropped.
+    public func finish(_ token: DecodedToken) throws {
+        let row = token.row
         row.finishReason = .stop
+        let length = row.promptCount + token.step + 1
+        if row.history.count > length { row.history.removeLast(row.history.count - length) }
         try leave(row, because: .stop)
     }
 
@@ -97,6 +107,7 @@ public final class DecodingBatch {
                 got: "id \(id)")
         }
         row.isReady = false
+        row.chooser.accept(id)
         row.history.append(id)
     }
 
@@ -124,11 +135,14 @@ public final class DecodingBatch {
     private func add(_ row: DecodingRow) {
         rows.append(row)
         choosing.rows.reserveCapacity(rows.count)
-        tokens.reserveCapacity(rows.count)
+        drafting.reserveCapacity(rows.count)
+        tokens.reserveCapacity(rows.reduce(0) { $0 + 1 + $1.options.draftTokens })
     }
 
-    /// The prompt as the model can read it: all of it, or its end under `slide`.
-    private func checked(_ ids: [Int32], _ options: GenerationOptions) throws -> [Int32] {
+    /// The prompt as the model can read it, all of it, or its end under `slide`; and the options for it.
+    private func checked(
+        _ ids: [Int32], _ options: GenerationOptions
+    ) throws -> (ids: [Int32], options: GenerationOptions) {
         if ids.isEmpty { throw HeedError(.badInput, "the prompt is empty", expected: "at least one id") }
         if let id = ids.first(where: { $0 < 0 || Int($0) >= model.vocabulary }) {
             throw HeedError(
@@ -136,22 +150,8 @@ public final class DecodingBatch {
                 got: "\(id)")
         }
         let context = model.contextLength
-        if options.contextOverflow == .slide { return ids.count > context ? Array(ids.suffix(context)) : ids }
-        if ids.count > context {
-            throw HeedError(
-                .badInput, "the prompt is longer than the model's context", expected: "at most \(context) ids",
-                got: "\(ids.count)",
-                advice: "Shorten it, or let the oldest ids be forgotten with --context-overflow slide")
-        }
-        if ids.count - 1 > context - options.maxNewTokens {
-            throw HeedError(
-                .usage,
-                "the prompt of \(ids.count) ids and \(options.maxNewTokens) new ones outgrow the model's context",
-                expected: "at most \(context + 1) ids together",
-                got: "\(ids.count) and --max-new-tokens \(options.maxNewTokens)",
-                advice: "Ask for at most \(context + 1 - ids.count) new tokens, or add --context-overflow slide")
-        }
-        return ids
+        let options = try options.forPrompt(of: ids.count, context: context)
+        return (ids.count > context ? Array(ids.suffix(context)) : ids, options)
     }
 
     // MARK: - Steps
@@ -162,22 +162,49 @@ public final class DecodingBatch {
     /// - Throws: What the model throws.
     public func step() throws {
         tokens.removeAll(keepingCapacity: true)
+        try draft()
         var room = model.promptChunk
         for row in rows where row.leader == nil && row.unread > 0 { try read(row, &room) }
         try model.run()
         passEnd = .now
         for row in rows {
-            guard let leader = row.leader, leader.unread == 0 else { continue }
+            guard let leader = row.leader, leader.unread <= 0 else { continue }
             row.leader = nil
             try follow(leader, row)
         }
         try choose()
     }
 
+    /// Has the next ids of rows guessed.
+    private func draft() throws {
+        guard let drafter else { return }
+        drafting.removeAll(keepingCapacity: true)
+        for row in rows {
+            row.guesses.removeAll(keepingCapacity: true)
+            guard row.choosesItself, row.leader == nil, row.unread == 1, row.distribution == nil else { continue }
+            row.guessLimit = min(
+                row.options.draftTokens, row.options.maxNewTokens - row.generated - 1,
+                model.contextLength - row.held - 1)
+            if row.guessLimit > 0 { drafting.append(row) }
+        }
+        if drafting.isEmpty { return }
+        try drafter.draft(for: drafting)
+        drafting.removeAll(keepingCapacity: true)
+    }
+
     /// Gives the next ids of a row to the pass: the last one, and as many of those before it as there is room for.
     private func read(_ row: DecodingRow, _ room: inout Int) throws {
         guard let slot = row.slot else { return }
         if row.held + row.unread > model.contextLength { try slide(row, slot) }
+        if !row.guesses.isEmpty {
+            spareIds.removeAll(keepingCapacity: true)
+            spareIds.append(row.history[row.history.count - 1])
+            spareIds.append(contentsOf: row.guesses)
+            row.output = try spareIds.withUnsafeBufferPointer { try model.add($0, to: slot, outputs: $0.count) }
+            row.held += spareIds.count
+            row.isReady = true
+            return
+        }
         let before = min(row.unread - 1, room)
         let isAll = before == row.unread - 1
         let count = isAll ? before + 1 : before
@@ -204,7 +231,8 @@ public final class DecodingBatch {
     private func follow(_ leader: DecodingRow, _ row: DecodingRow) throws {
         guard let slot = leader.slot else { return }
         row.slot = try model.fork(slot)
-        row.held = leader.held
+        row.held = leader.held - leader.guesses.count
+        if !leader.guesses.isEmpty, let slot = row.slot { try model.truncate(slot, to: row.held) }
         row.forgotten = leader.forgotten
         row.output = leader.output
         row.isReady = leader.isReady
@@ -217,19 +245,22 @@ public final class DecodingBatch {
         if choosing.rows.isEmpty { return }
         if choosing.rows.count == 1 { choosing.run(part: 0, of: 1) } else { model.share(choosing) }
         for row in choosing.rows {
+            row.isReady = false
+            for step in (row.generated - row.chosen)..<row.generated {
+                let id = row.history[row.promptCount + step]
+                let isEnd = row.options.endTokens.contains(id)
+                tokens.append(DecodedToken(row: row, id: id, step: step, isEnd: isEnd))
+            }
             if row.failure != nil {
                 try leave(row, because: .failed)
-                continue
-            }
-            let step = row.generated
-            let isEnd = row.options.endTokens.contains(row.chosen)
-            row.history.append(row.chosen)
-            row.isReady = false
-            tokens.append(DecodedToken(row: row, id: row.chosen, step: step, isEnd: isEnd))
-            if isEnd {
+            } else if row.isWhole {
                 try leave(row, because: .stop)
-            } else if step + 1 >= row.options.maxNewTokens {
+            } else if row.generated >= row.options.maxNewTokens {
                 try leave(row, because: .length)
+            } else if !row.guesses.isEmpty, let slot = row.slot {
+                // The model has read the id that was there, and of the guesses those that were right.
+                row.held -= row.guesses.count + 1 - row.chosen
+                try model.truncate(slot, to: row.held)
             }
         }
         choosing.rows.removeAll(keepingCapacity: true)

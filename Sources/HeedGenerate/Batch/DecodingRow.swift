@@ -6,6 +6,12 @@ public final class DecodingRow {
     public internal(set) var history: [Int32]
     /// How many ids are the prompt's.
     public let promptCount: Int
+    /// What an encoder-decoder reads; empty for a decoder.
+    public let source: [Int32]
+    /// Ids that may follow, as a drafter guesses.
+    public var guesses: [Int32] = []
+    /// How many ids a drafter may guess.
+    public internal(set) var guessLimit = 0
     /// The number that its random numbers depend on, besides the seed.
     public let number: Int
     /// Why it ended; nil while it goes on.
@@ -31,21 +37,24 @@ public final class DecodingRow {
     var held = 0
     /// The number of its logits in the last pass.
     var output = 0
-    var chosen: Int32 = 0
+    /// How many ids it chose after the last pass.
+    var chosen = 0
     /// Where the distribution `[V]` of every choice is written.
     var distribution: UnsafeMutableBufferPointer<Float>?
 
     init(
-        history: [Int32], promptCount: Int, number: Int, options: GenerationOptions, chooser: TokenChooser,
-        choosesItself: Bool
+        history: [Int32], promptCount: Int, source: [Int32], number: Int, options: GenerationOptions,
+        chooser: TokenChooser, choosesItself: Bool
     ) {
         self.history = history
+        self.source = source
         self.promptCount = promptCount
         self.number = number
         self.options = options
         self.chooser = chooser
         self.choosesItself = choosesItself
         random = SequenceRandom(seed: options.seed, row: number)
+        guesses.reserveCapacity(options.draftTokens)
         self.history.reserveCapacity(promptCount + min(options.maxNewTokens, 1 << 20))
     }
 
@@ -56,6 +65,12 @@ public final class DecodingRow {
 
     /// How many new ids there are.
     public var generated: Int { history.count - promptCount }
+
+    /// Whether it has ended by its last id: an end id or, where there are none, the end of what its constraint describes.
+    var isWhole: Bool {
+        guard let last = history.last, generated > 0 else { return false }
+        return options.endTokens.contains(last) || (options.endTokens.isEmpty && chooser.isComplete)
+    }
 
     /// How many ids the model has not read.
     var unread: Int { history.count - forgotten - held }

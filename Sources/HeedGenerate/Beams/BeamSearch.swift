@@ -24,7 +24,9 @@ public final class BeamSearch {
     public private(set) var scores: [Float] = [0]
 
     private let options: GenerationOptions
-    private var chooser: TokenChooser
+    /// Of every open beam.
+    private var choosers: [TokenChooser]
+    private var spareChoosers: [TokenChooser] = []
     private let vocabulary: Int
     private let promptCount: Int
     private let random: SequenceRandom
@@ -53,9 +55,11 @@ public final class BeamSearch {
     ///
     /// - Parameter row: the number of the prompt in the call, for the random numbers.
     /// - Throws: `HeedError` for options that make no sense.
-    public init(options: GenerationOptions, vocabulary: Int, prompt: [Int32], row: Int = 0) throws {
+    public init(
+        options: GenerationOptions, vocabulary: Int, prompt: [Int32], source: [Int32]? = nil, row: Int = 0
+    ) throws {
         self.options = options
-        chooser = try TokenChooser(options: options, vocabulary: vocabulary)
+        choosers = [try TokenChooser(options: options, vocabulary: vocabulary, source: source)]
         self.vocabulary = vocabulary
         promptCount = prompt.count
         random = SequenceRandom(seed: options.seed, row: row)
@@ -88,7 +92,7 @@ public final class BeamSearch {
     public func add(logits: UnsafeBufferPointer<Float>, row: Int, memory: ChoosingMemory) throws {
         let base = scores[row]
         let logProbabilities = try histories[row].withUnsafeBufferPointer {
-            try chooser.logProbabilities(logits: logits, history: $0, generated: generated, memory: memory)
+            try choosers[row].logProbabilities(logits: logits, history: $0, generated: generated, memory: memory)
         }
         if options.isRandom {
             for id in 0..<vocabulary where logProbabilities[id] > -.infinity {
@@ -194,6 +198,7 @@ public final class BeamSearch {
     private func openBeams(isLast: Bool) {
         parents.removeAll(keepingCapacity: true)
         newestIds.removeAll(keepingCapacity: true)
+        spareChoosers.removeAll(keepingCapacity: true)
         var open = 0
         if !isLast {
             // A draw orders candidates by chance; beams go on in the order of their scores.
@@ -207,6 +212,8 @@ public final class BeamSearch {
                 spareHistories[open].reserveCapacity(promptCount + options.maxNewTokens)
                 spareHistories[open].append(contentsOf: histories[Int(candidate.row)])
                 spareHistories[open].append(candidate.id)
+                spareChoosers.append(choosers[Int(candidate.row)])
+                spareChoosers[open].accept(candidate.id)
                 parents.append(candidate.row)
                 newestIds.append(candidate.id)
                 open += 1
@@ -218,6 +225,7 @@ public final class BeamSearch {
         keptScores.removeAll(keepingCapacity: true)
         if spareHistories.count > open { spareHistories.removeLast(spareHistories.count - open) }
         swap(&histories, &spareHistories)
+        swap(&choosers, &spareChoosers)
     }
 
     private func decideEnd() {

@@ -17,7 +17,8 @@ extension Generator {
             return BeamRows(
                 row,
                 search: try BeamSearch(
-                    options: options, vocabulary: model.vocabulary, prompt: row.history, row: index))
+                    options: row.options, vocabulary: model.vocabulary, prompt: row.history,
+                    source: prompts[index].source, row: index))
         }
         var result = GenerationResult(readingEnd: .now)
         var isReading = true

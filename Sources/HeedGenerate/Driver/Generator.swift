@@ -35,14 +35,17 @@ public struct GenerationHooks {
 public struct Generator {
     let model: any NextTokenModel
     let options: GenerationOptions
+    let drafter: (any Drafter)?
 
     /// A generator.
     ///
+    /// - Parameter drafter: guesses ids, where the options ask for it.
     /// - Throws: `HeedError` naming an option that makes no sense.
-    public init(model: any NextTokenModel, options: GenerationOptions) throws {
+    public init(model: any NextTokenModel, options: GenerationOptions, drafter: (any Drafter)? = nil) throws {
         try options.validate(vocabulary: model.vocabulary)
         self.model = model
         self.options = options
+        self.drafter = drafter
     }
 
     /// Decodes the prompts.
@@ -53,7 +56,7 @@ public struct Generator {
         -> GenerationResult
     {
         let start = ContinuousClock.now
-        let batch = DecodingBatch(model)
+        let batch = DecodingBatch(model, drafter: drafter)
         // What is left in the batch after an error must not stay in the model.
         defer { for row in batch.rows { try? batch.leave(row) } }
         var result =
@@ -101,6 +104,8 @@ public struct Generator {
                 isReading = batch.isReading
             }
             for token in batch.tokens {
+                // Ids behind one that its owner ended the row with.
+                if token.step >= token.row.generated { continue }
                 if token.step > 0 { result.decodedTokens += 1 }
                 if token.row === rows.first, let row = batch.distribution(of: token.row) {
                     try hooks.onDistribution?(row)
@@ -109,7 +114,7 @@ public struct Generator {
                 let event = TokenEvent(
                     prompt: token.row.number / copies, sequence: token.row.number % copies, step: token.step,
                     id: token.id, isEnd: token.isEnd)
-                if try !onToken(event) { try batch.finish(token.row) }
+                if try !onToken(event) { try batch.finish(token) }
             }
             for row in rows { if let failure = row.failure { throw failure } }
         }

@@ -66,6 +66,16 @@ struct CandidateSet: ~Copyable {
     /// The logits of the candidates, by position.
     var logits: UnsafeBufferPointer<Float> { UnsafeBufferPointer(start: logitBase, count: count) }
 
+    /// The logit of an id, if it is a candidate.
+    func logit(of id: Int32) -> Float? {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if idBase[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        return low < count && idBase[low] == id ? logitBase[low] : nil
+    }
+
     /// exp(logit − largest logit) of the candidates, by position, and their sum.
     mutating func exponentials() -> (values: UnsafeBufferPointer<Float>, sum: Double) {
         normalise()
@@ -149,6 +159,11 @@ struct CandidateSet: ~Copyable {
             return keeps
         }
         compact()
+    }
+
+    /// Shows the logits of candidates from the most likely on, until `goesOn` is false; all stay.
+    func visitMostLikely(_ goesOn: (_ logit: Float) -> Bool) {
+        visit(by: logitBase) { goesOn(logitBase[$0]) }
     }
 
     /// The same in descending order of `key`, by position.

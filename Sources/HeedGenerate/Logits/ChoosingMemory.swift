@@ -7,6 +7,8 @@ public final class ChoosingMemory {
     /// The ids that filters have left.
     var candidates: CandidateSet
     let exponential = ExponentialKernel()
+    /// Zeros `[V]`; who counts here leaves zeros behind.
+    let counts: UnsafeMutableBufferPointer<Int32>
     /// Ids whose stamp is the current one are marked.
     private let stamps: UnsafeMutableBufferPointer<UInt32>
     private var stamp: UInt32 = 0
@@ -16,12 +18,15 @@ public final class ChoosingMemory {
         row = .allocate(capacity: vocabulary)
         row.initialize(repeating: 0)
         candidates = CandidateSet(vocabulary: vocabulary)
+        counts = .allocate(capacity: vocabulary)
+        counts.initialize(repeating: 0)
         stamps = .allocate(capacity: vocabulary)
         stamps.initialize(repeating: 0)
     }
 
     deinit {
         row.deallocate()
+        counts.deallocate()
         stamps.deallocate()
     }
 

@@ -12,6 +12,15 @@ struct SequenceView {
     let history: UnsafeBufferPointer<Int32>
     /// How many of them are new.
     let generated: Int
+
+    /// The new ids.
+    var new: Slice<UnsafeBufferPointer<Int32>> { history.suffix(generated) }
+
+    /// Whether the ids end with those of `ids` before its last `but`.
+    func ends(with ids: some RandomAccessCollection<Int32>, but: Int) -> Bool {
+        let wanted = ids.dropLast(but)
+        return history.count >= wanted.count && history.suffix(wanted.count).elementsEqual(wanted)
+    }
 }
 
 extension UnsafeMutableBufferPointer<Float> {

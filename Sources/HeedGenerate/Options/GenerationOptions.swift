@@ -18,54 +18,110 @@ public enum ContextOverflow: String, Sendable, CaseIterable {
     case slide
 }
 
+/// What is added to the logit of the last of `ids` where the ids before it have come.
+public struct TokenBias: Sendable, Equatable {
+    /// One id for a plain bias.
+    public var ids: [Int32]
+    /// What is added.
+    public var bias: Float
+
+    /// A bias on an id, or on the last id of a sequence.
+    public init(_ ids: [Int32], _ bias: Float) {
+        self.ids = ids
+        self.bias = bias
+    }
+}
+
+/// How end ids become more likely with the length.
+public struct LengthDecayOptions: Sendable, Equatable {
+    /// From this number of new ids on.
+    public var start: Int
+    /// What the weight grows by with each id more.
+    public var factor: Double
+
+    /// End ids become more likely after `start` new ids.
+    public init(start: Int, factor: Double) {
+        self.start = start
+        self.factor = factor
+    }
+}
+
 /// How the next token is chosen from the logits; the names and meanings are those of Hugging Face's generation.
 ///
 /// A filter that is not asked for is off. Ids only; text is the caller's.
 public struct GenerationOptions: Sendable, Equatable {
     /// How many tokens to generate at most.
     public var maxNewTokens = 64
+    /// How many ids a sequence has at most, those of the prompt included; nil: no more limit than `maxNewTokens`.
+    public var maxLength: Int?
     /// No end id before that many new tokens.
     public var minNewTokens = 0
+    /// No end id before the sequence has so many ids, those of the prompt included.
+    public var minLength = 0
     /// Whether tokens are drawn; else the most likely one is taken (the lowest id of equals).
     public var samples = false
     /// Logits are divided by it; 0 means greedy.
     public var temperature = 1.0
-    /// Only the k most likely ids (ties by lowest id); 0 means all.
+    /// Only the k most likely ids, and those as likely as the last of them; 0 means all.
     public var topK = 0
     /// Only the smallest set of most likely ids whose probabilities sum to at least p; 1 means all.
     public var topP = 1.0
     /// Only ids of at least this share of the most likely id's probability; 0 means all.
     public var minP = 0.0
+    /// Only ids of at least this share of the square of the most likely id's probability; 0 means all.
+    public var topA = 0.0
     /// Only the ids whose surprise is nearest to the entropy, up to this mass; 1 means all (Meister et al. 2022).
     public var typicalP = 1.0
     /// Only ids of at least this probability; 0 means all (Hewitt et al. 2022).
     public var epsilonCutoff = 0.0
     /// Only ids above an entropy-dependent probability; 0 means all (Hewitt et al. 2022).
     public var etaCutoff = 0.0
+    /// Holds the surprise of the text at a target, after the filters above; for draws.
+    public var mirostat: MirostatOptions?
     /// How many ids every one of the filters above leaves at least.
     public var minTokensToKeep = 1
     /// Positive logits of ids seen before are divided by it, negative ones multiplied; 1 means off (Keskar et al. 2019).
     public var repetitionPenalty = 1.0
+    /// Taken from the logit of every id that has been generated; 0 means off.
+    public var presencePenalty = 0.0
+    /// Taken from the logit of an id once for each time it has been generated; 0 means off.
+    public var frequencyPenalty = 0.0
+    /// Logits of ids of the source are multiplied by it where positive, divided where negative; 1 means off.
+    public var encoderRepetitionPenalty = 1.0
+    /// Added to logits.
+    public var biases: [TokenBias] = []
     /// No n-gram of this size occurs twice; 0 means off.
     public var noRepeatNgramSize = 0
+    /// No n-gram of this size of the source occurs in the target; 0 means off.
+    public var encoderNoRepeatNgramSize = 0
     /// Ids that are never generated.
     public var suppressedTokens: [Int32] = []
+    /// Ids that are not the first new one.
+    public var beginSuppressedTokens: [Int32] = []
     /// Sequences of ids that are never completed.
     public var badWords: [[Int32]] = []
     /// The first new id, if set.
     public var forcedBeginToken: Int32?
     /// The ids of which the last possible token is one, if not empty.
     public var forcedEndTokens: [Int32] = []
+    /// What the text must be like.
+    public var constraint: TokenConstraint?
     /// Ids that end a sequence.
     public var endTokens: [Int32] = []
+    /// End ids become more likely after so many new ids, by so much a step.
+    public var lengthDecay: LengthDecayOptions?
     /// How many beams; 1 means no beam search.
     public var numBeams = 1
     /// Scores of beams are sums of log probabilities over lengthᵖᵉⁿᵃˡᵗʸ.
     public var lengthPenalty = 1.0
     /// When a beam search ends.
     public var earlyStopping = BeamStopping.no
+    /// Whether log probabilities of beams are normalised again after the rules and filters.
+    public var renormalizesLogits = false
     /// How many sequences are returned for each prompt.
     public var numReturnSequences = 1
+    /// How many ids are guessed ahead and checked in one pass, where the batch has a drafter; changes no id.
+    public var draftTokens = 0
     /// The seed of all draws.
     public var seed: UInt64 = 0
     /// What happens past the model's positions.
@@ -83,12 +139,49 @@ public struct GenerationOptions: Sendable, Equatable {
     /// How many sequences are decoded side by side for a prompt when there are no beams.
     public var copiesOfPrompt: Int { numBeams > 1 ? 1 : numReturnSequences }
 
+    /// The options for a prompt of `count` ids, with lengths that count new ids only.
+    ///
+    /// - Parameter context: how many ids the model can hold.
+    /// - Throws: `HeedError` when the model cannot hold the prompt, or not with the new ids that are asked for, or when
+    ///   the prompt is as long as a sequence may be.
+    public func forPrompt(of count: Int, context: Int) throws -> GenerationOptions {
+        let fits = contextOverflow == .slide || count <= context
+        guard fits else {
+            throw HeedError(
+                .badInput, "the prompt is longer than the model's context", expected: "at most \(context) ids",
+                got: "\(count)",
+                advice: "Shorten it, or let the oldest ids be forgotten with --context-overflow slide")
+        }
+        var options = self
+        options.maxLength = nil
+        options.minLength = 0
+        options.minNewTokens = max(minNewTokens, minLength - count)
+        if let maxLength {
+            guard count < maxLength else {
+                throw HeedError(
+                    .usage, "the prompt is as long as a sequence may be", expected: "fewer than \(maxLength) ids",
+                    got: "\(count)", advice: "Ask for a number of new tokens with --max-new-tokens")
+            }
+            options.maxNewTokens = min(maxNewTokens, maxLength - count)
+        }
+        if contextOverflow == .error, count - 1 > context - options.maxNewTokens {
+            throw HeedError(
+                .usage, "the prompt of \(count) ids and \(options.maxNewTokens) new ones outgrow the model's context",
+                expected: "at most \(context + 1) ids together",
+                got: "\(count) and --max-new-tokens \(options.maxNewTokens)",
+                advice: "Ask for at most \(context + 1 - count) new tokens, or add --context-overflow slide")
+        }
+        return options
+    }
+
     /// Refuses values that mean nothing.
     ///
     /// - Parameter vocabulary: the number of ids of the model, for the options that hold ids; nil skips that check.
     /// - Throws: `HeedError` of kind `usage` naming the option as on the command line.
     public func validate(vocabulary: Int? = nil) throws {
         try require(maxNewTokens >= 1, "--max-new-tokens", "at least 1", "\(maxNewTokens)")
+        try require(maxLength ?? 1 >= 1, "max_length", "at least 1", "\(maxLength ?? 1)")
+        try require(minLength >= 0, "min_length", "0 or more", "\(minLength)")
         try require(minNewTokens >= 0, "--min-new-tokens", "0 or more", "\(minNewTokens)")
         try require(
             minNewTokens <= maxNewTokens, "--min-new-tokens", "at most --max-new-tokens (\(maxNewTokens))",
@@ -98,15 +191,42 @@ public struct GenerationOptions: Sendable, Equatable {
         try require(topK >= 0, "--top-k", "0 (off) or a positive number", "\(topK)")
         try require(topP >= 0 && topP <= 1, "--top-p", "a number from 0 to 1", "\(topP)")
         try require(minP >= 0 && minP <= 1, "--min-p", "a number from 0 to 1", "\(minP)")
+        try require(topA >= 0 && topA <= 1, "--top-a", "a number from 0 to 1", "\(topA)")
         try require(typicalP > 0 && typicalP <= 1, "--typical-p", "a number above 0 and up to 1", "\(typicalP)")
         try require(
             epsilonCutoff >= 0 && epsilonCutoff < 1, "--epsilon-cutoff", "a number from 0 to below 1",
             "\(epsilonCutoff)")
         try require(etaCutoff >= 0 && etaCutoff < 1, "--eta-cutoff", "a number from 0 to below 1", "\(etaCutoff)")
+        if let mirostat {
+            try require((1...2).contains(mirostat.version), "--mirostat", "1 or 2", "\(mirostat.version)")
+            try require(
+                mirostat.target.isFinite && mirostat.target > 0, "--mirostat-tau", "a number above 0",
+                "\(mirostat.target)")
+            try require(
+                mirostat.rate.isFinite && mirostat.rate >= 0, "--mirostat-eta", "a number of 0 or more",
+                "\(mirostat.rate)")
+            try require(numBeams == 1, "--mirostat", "no beams", "\(numBeams) beams")
+        }
         try require(minTokensToKeep >= 1, "--min-tokens-to-keep", "at least 1", "\(minTokensToKeep)")
         try require(
             repetitionPenalty.isFinite && repetitionPenalty > 0, "--repetition-penalty", "a number above 0",
             "\(repetitionPenalty)")
+        try require(presencePenalty.isFinite, "--presence-penalty", "a finite number", "\(presencePenalty)")
+        try require(frequencyPenalty.isFinite, "--frequency-penalty", "a finite number", "\(frequencyPenalty)")
+        try require(
+            encoderRepetitionPenalty.isFinite && encoderRepetitionPenalty > 0, "encoder_repetition_penalty",
+            "a number above 0", "\(encoderRepetitionPenalty)")
+        try require(
+            encoderNoRepeatNgramSize >= 0, "encoder_no_repeat_ngram_size", "0 (off) or a positive number",
+            "\(encoderNoRepeatNgramSize)")
+        for bias in biases {
+            try require(!bias.ids.isEmpty && !bias.bias.isNaN, "--logit-bias", "ids and a number", "\(bias.bias)")
+        }
+        if let lengthDecay {
+            try require(
+                lengthDecay.start >= 0 && lengthDecay.factor.isFinite, "exponential_decay_length_penalty",
+                "a start of 0 or more and a finite factor", "\(lengthDecay.start), \(lengthDecay.factor)")
+        }
         try require(
             noRepeatNgramSize >= 0, "--no-repeat-ngram-size", "0 (off) or a positive number",
             "\(noRepeatNgramSize)")
@@ -115,6 +235,8 @@ public struct GenerationOptions: Sendable, Equatable {
         try require(
             numReturnSequences >= 1 && numReturnSequences <= 4_096, "--num-return-sequences",
             "a number from 1 to 4,096", "\(numReturnSequences)")
+        try require(
+            draftTokens >= 0 && draftTokens <= 64, "--num-assistant-tokens", "a number from 0 to 64", "\(draftTokens)")
         try require(slideStep >= 1, "--slide-step", "at least 1", "\(slideStep)")
         if numBeams > 1 {
             try require(
@@ -133,6 +255,8 @@ public struct GenerationOptions: Sendable, Equatable {
         try checkIds(suppressedTokens, "--suppress-tokens", vocabulary)
         try checkIds(forcedEndTokens, "forced_eos_token_id", vocabulary)
         try checkIds(forcedBeginToken.map { [$0] } ?? [], "forced_bos_token_id", vocabulary)
+        try checkIds(beginSuppressedTokens, "begin_suppress_tokens", vocabulary)
+        for bias in biases { try checkIds(bias.ids, "--logit-bias", vocabulary) }
         for word in badWords { try checkIds(word, "bad_words_ids", vocabulary) }
     }
 

@@ -2,22 +2,30 @@ import HeedSupport
 
 /// Chooses the next ids of one sequence from its logits: a chain of rules and filters.
 ///
-/// Order: the rules of `GenerationOptions.rules`, then for draws temperature, the filters of `GenerationOptions.filters`,
-/// softmax, draw. Nothing is allocated after `init`.
+/// Order: the rules of `GenerationOptions.rules`, the constraint, then for draws temperature, the filters of
+/// `GenerationOptions.filters`, mirostat, softmax, draw. Nothing is allocated after `init`.
 public struct TokenChooser {
     private let rules: [any LogitsRule]
     private let filters: [any CandidateFilter]
     private let draws: Bool
     private let temperature: Float
 
+    private let renormalizes: Bool
+    private var constraint: ConstraintState?
+    private var mirostat: Mirostat?
+
     /// A chooser for rows of `vocabulary` logits.
     ///
+    /// - Parameter source: what an encoder-decoder reads.
     /// - Throws: `HeedError` of kind `usage` or `badInput` for options that make no sense.
-    public init(options: GenerationOptions, vocabulary: Int) throws {
+    public init(options: GenerationOptions, vocabulary: Int, source: [Int32]? = nil) throws {
         try options.validate(vocabulary: vocabulary)
         draws = options.isRandom
         temperature = Float(options.temperature)
-        rules = options.rules
+        renormalizes = options.renormalizesLogits
+        constraint = options.constraint.map { ConstraintState($0, ends: options.endTokens) }
+        mirostat = options.mirostat.map(Mirostat.init)
+        rules = options.rules(source: source ?? [])
         filters = options.filters
     }
 
@@ -43,13 +51,25 @@ public struct TokenChooser {
                 try memory.candidates.load(row)
                 memory.candidates.writeProbabilities(to: probabilities)
             }
-            return try mostLikely(row)
+            let id = try mostLikely(row)
+            accept(id)
+            return id
         }
         try memory.candidates.load(row, temperature: temperature)
         for filter in filters { filter.apply(to: &memory.candidates) }
+        mirostat?.cut(&memory.candidates)
         if let probabilities { memory.candidates.writeProbabilities(to: probabilities) }
-        return memory.candidates.draw(uniform: random.uniform(step: generated))
+        let id = memory.candidates.draw(uniform: random.uniform(step: generated))
+        mirostat?.learn(id, memory.candidates)
+        accept(id)
+        return id
     }
+
+    /// An id has come that the owner chose: what is remembered of the text moves on.
+    mutating func accept(_ id: Int32) { constraint?.accept(id) }
+
+    /// Whether the constraint lets nothing follow, so that the sequence is whole.
+    var isComplete: Bool { constraint?.isComplete ?? false }
 
     /// Returns the log probabilities `[V]` of a beam's next ids, after the rules and, for draws, the filters.
     ///
@@ -70,11 +90,18 @@ public struct TokenChooser {
             for filter in filters { filter.apply(to: &memory.candidates) }
             memory.candidates.writeLogits(to: memory.row)
         }
+        if renormalizes {
+            // Where nothing is left there is nothing to normalise.
+            _ = memory.candidates.withScratch {
+                logSoftmax(row, into: memory.row, scratch: $0, exponential: memory.exponential)
+            }
+        }
         return row
     }
 
     private func apply(_ rules: [any LogitsRule], _ sequence: SequenceView, _ memory: ChoosingMemory) {
         for rule in rules { rule.apply(to: memory.row, after: sequence, memory: memory) }
+        constraint?.apply(to: memory.row)
     }
 
     private func check(_ logits: UnsafeBufferPointer<Float>, _ memory: ChoosingMemory) throws {
@@ -95,34 +122,5 @@ public struct TokenChooser {
             throw LogitsError.nothingLeft
         }
         return Int32(logits.firstIndex(of: best) ?? 0)
-    }
-}
-
-extension GenerationOptions {
-    /// The rules that are asked for, in the order of Hugging Face's `generate`.
-    var rules: [any LogitsRule] {
-        var rules: [any LogitsRule] = []
-        if repetitionPenalty != 1 { rules.append(RepetitionPenalty(penalty: Float(repetitionPenalty))) }
-        if noRepeatNgramSize > 0 { rules.append(RepeatedNgrams(size: noRepeatNgramSize)) }
-        if !badWords.isEmpty { rules.append(BannedSequences(badWords, ends: endTokens)) }
-        if minNewTokens > 0 { rules.append(MinimumLength(newTokens: minNewTokens, ends: endTokens)) }
-        if let forcedBeginToken { rules.append(ForcedTokens(ids: [forcedBeginToken], place: 0)) }
-        if !forcedEndTokens.isEmpty { rules.append(ForcedTokens(ids: forcedEndTokens, place: maxNewTokens - 1)) }
-        if !suppressedTokens.isEmpty { rules.append(SuppressedTokens(ids: suppressedTokens)) }
-        return rules
-    }
-
-    /// The filters that are asked for, in their order, for draws.
-    var filters: [any CandidateFilter] {
-        // A beam needs continuations that do not end.
-        let least = numBeams > 1 ? max(minTokensToKeep, max(2, endTokens.count + 1)) : minTokensToKeep
-        var filters: [any CandidateFilter] = []
-        if topK > 0 { filters.append(TopK(count: max(topK, least))) }
-        if topP < 1 { filters.append(TopP(mass: topP, atLeast: least)) }
-        if minP > 0 { filters.append(MinP(share: minP, atLeast: least)) }
-        if typicalP < 1 { filters.append(Typical(mass: typicalP, atLeast: least)) }
-        if epsilonCutoff > 0 { filters.append(EpsilonCutoff(probability: epsilonCutoff, atLeast: least)) }
-        if etaCutoff > 0 { filters.append(EtaCutoff(epsilon: etaCutoff, atLeast: least)) }
-        return filters
     }
 }

@@ -8,15 +8,8 @@ struct BannedSequences: LogitsRule {
     }
 
     func apply(to logits: UnsafeMutableBufferPointer<Float>, after sequence: SequenceView, memory: ChoosingMemory) {
-        for banned in sequences { ban(banned, logits, sequence.history) }
-    }
-
-    private func ban(
-        _ banned: [Int32], _ logits: UnsafeMutableBufferPointer<Float>, _ history: UnsafeBufferPointer<Int32>
-    ) {
-        guard let last = banned.last, history.count >= banned.count - 1 else { return }
-        let start = history.count - (banned.count - 1)
-        for offset in 0..<(banned.count - 1) where history[start + offset] != banned[offset] { return }
-        logits.ban(last)
+        for banned in sequences where sequence.ends(with: banned, but: 1) {
+            if let last = banned.last { logits.ban(last) }
+        }
     }
 }
