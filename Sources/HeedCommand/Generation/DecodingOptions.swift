@@ -122,7 +122,9 @@ struct DecodingOptions: ParsableArguments {
 
     @Option(
         name: [.long, .customLong("beams")],
-        help: ArgumentHelp("Search with so many beams. (default: 1; 4 for translate, unless generation_config.json says otherwise)", valueName: "n"))
+        help: ArgumentHelp(
+            "Search with so many beams. (default: as the model's folder says, else 1; 4 for translate)",
+            valueName: "n"))
     var numBeams: Int?
 
     @Option(help: ArgumentHelp("Divide a beam's score by its length to this power. (default: 1)", valueName: "x"))
