@@ -51,7 +51,7 @@ struct ShapeTests {
             },
             { x, batch, _ in _ = x.attending(shape, batch: batch, layer: 0) },
             { x, batch, _ in
-                _ = x.rotated(batch, RotaryPositions(frequencies: [1]), heads: 2, width: 4)
+                _ = x.rotated(batch, RotaryPositions(frequencies: [1, 1, 1]), heads: 2, width: 4)
             },
             { x, _, scope in
                 _ = x.crossEntropy(

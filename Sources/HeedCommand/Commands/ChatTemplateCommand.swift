@@ -20,7 +20,7 @@ struct ChatTemplateCommand: ParsableCommand {
         help: ArgumentHelp("The model: a folder in the Hugging Face layout, or a .gguf file.", valueName: "model"))
     var model: String?
 
-    @Option(help: ArgumentHelp("A template's file, instead of the model's own.", valueName: "file.jinja"))
+    @Option(help: ArgumentHelp("A template's file. (default: the model's own)", valueName: "file.jinja"))
     var template: String?
 
     @Option(
