@@ -23,9 +23,13 @@ public struct Attention: Sendable {
     /// `W_O` [C, H·width].
     public let output: Linear
     /// Turns queries and keys by their positions, where the model has rotary positions.
-    public let rotary: RotaryPositions?
+    public let rotary: RotaryShape?
     /// Offsets on scores by distance, where the model has them.
     public let bias: RelativeBias?
+    /// Norms on queries and keys, where the model has them.
+    public let queryKeyNorm: (query: Norm, key: Norm)?
+    /// Factor on the answer.
+    public let residualScale: Float
     /// Rate at which attention weights are dropped in training.
     public let weightDropout: Float
     /// Rate of dropout on the answer.
@@ -40,8 +44,10 @@ public struct Attention: Sendable {
         self.layer = layer
         weightDropout = stack.weightDropout
         dropout = stack.residualDropout
-        let causal = !readsMemory && stack.mask[layer] == .causal
-        shape = stack.attentionShape(layer: layer, causal: causal)
+        residualScale = stack.residualScale
+        let mask = readsMemory ? .full : stack.mask[layer] ?? .full
+        let positions = readsMemory ? .absent : stack.positions[layer] ?? .absent
+        shape = stack.attentionShape(layer: layer, mask, positions)
         let width = stack.width
         let queries = shape.heads * shape.width
         let keys = 2 * shape.keyHeads * shape.width
@@ -49,25 +55,31 @@ public struct Attention: Sendable {
         func projection(_ name: String, _ out: Int) -> Linear {
             Linear(scope / name, in: width, out: out, bias: stack.projectionBias, initial: initial)
         }
-        let positions: AttentionPositions
         if readsMemory {
-            positions = .absent
             reading = .memory(
                 queries: projection("query", queries), keysAndValues: projection("memory", keys))
         } else {
-            positions = stack.positions[layer] ?? .absent
             reading = .itself(projection("projection", queries + keys))
         }
         output = Linear(
             scope / "output", in: queries, out: width, bias: stack.outputBias,
             initial: stack.initialMatrix(in: queries, out: width, writes: true))
-        var (rotary, bias): (RotaryPositions?, RelativeBias?) = (nil, nil)
+        let (heads, keyHeads, headWidth) = (shape.heads, shape.keyHeads, shape.width)
+        func norm(_ name: String, _ width: Int) -> Norm {
+            Norm(scope / name, .rootMeanSquare, width: width, epsilon: stack.epsilon)
+        }
+        switch readsMemory ? .absent : stack.queryKeyNorm {
+        case .absent: queryKeyNorm = nil
+        case .perHead: queryKeyNorm = (norm("queryNorm", headWidth), norm("keyNorm", headWidth))
+        case .whole: queryKeyNorm = (norm("queryNorm", heads * headWidth), norm("keyNorm", keyHeads * headWidth))
+        }
+        var (rotary, bias): (RotaryShape?, RelativeBias?) = (nil, nil)
         switch positions {
-        case .absent: break
-        case .rotary(let turning): rotary = turning.positions(width: shape.width)
+        case .absent, .slopes: break
+        case .rotary(let turning): rotary = turning
         case .relative(let buckets):
             bias = relativeTable.map {
-                RelativeBias(table: $0, maximumDistance: buckets.maximumDistance, bidirectional: !causal)
+                RelativeBias(table: $0, maximumDistance: buckets.maximumDistance, bidirectional: !mask.isCausal)
             }
         }
         (self.rotary, self.bias) = (rotary, bias)
@@ -76,7 +88,9 @@ public struct Attention: Sendable {
     /// Returns `residual` + the answer to `x [rows, C]`; nil where the layer reads a memory and there is none.
     public func callAsFunction(_ x: Tensor, _ context: PassContext, adding residual: Tensor?) -> Tensor? {
         x.trace.at(path) {
-            answer(x, context).map { output.answering($0, adding: residual, dropout: dropout) }
+            answer(x, context).map {
+                output.answering($0, adding: residual, dropout: dropout, scale: residualScale)
+            }
         }
     }
 
@@ -85,9 +99,18 @@ public struct Attention: Sendable {
         switch (reading, context.memory) {
         case (.itself(let projection), _):
             var qkv = projection(x)  // [rows, (H + 2·Hₖ)·width]
+            if let queryKeyNorm {
+                qkv = qkv.headsNormalised(
+                    [
+                        heads(queryKeyNorm.query, 0, shape.queryColumns),
+                        heads(queryKeyNorm.key, shape.queryColumns, shape.keyColumns),
+                    ],
+                    epsilon: queryKeyNorm.query.epsilon)
+            }
             if let rotary {
                 qkv = qkv.rotated(
-                    context.batch, rotary, heads: shape.heads + shape.keyHeads, width: shape.width)
+                    context.batch, rotary.positions(width: shape.width, length: x.trace.maximumLength),
+                    heads: shape.heads + shape.keyHeads, width: shape.width)
             }
             return qkv.attending(
                 shape, batch: context.batch, layer: layer, bias: bias, dropout: weightDropout,
@@ -101,6 +124,10 @@ public struct Attention: Sendable {
                 toStored: store, layer: layer, shape, batch: context.batch, memoryBatch: readers)
         case (.memory, nil): return nil
         }
+    }
+
+    private func heads(_ norm: Norm, _ first: Int, _ columns: Int) -> NormedHeads {
+        NormedHeads(first: first, count: columns / max(norm.gain.count, 1), width: norm.gain.count, gain: norm.gain)
     }
 
     /// Puts the memory's keys and values into `store`, once per source; nothing where no memory is read.

@@ -8,6 +8,8 @@ public enum EmbeddedPositions: Sendable, Equatable {
     case learned(first: Int = 0)
     /// Sines and cosines.
     case sinusoidal(SinusoidalPositions)
+    /// Numbers that a file gives and no training moves.
+    case stored
 }
 
 /// Ids → rows of the stream: `y = dropped(norm(s · E[id] + P[position] + S[type]))`, each part but E optional.
@@ -24,6 +26,8 @@ public struct Embedding: Sendable {
     public let typeTable: Parameter?
     /// The norm on the sum, where the model has one.
     public let norm: Norm?
+    /// The map from the embeddings' columns to those of the stream, where they differ.
+    public let projection: Linear?
     /// s.
     public let scale: Float
     /// The id whose lookups give no gradient.
@@ -36,7 +40,8 @@ public struct Embedding: Sendable {
     /// positions holds `context` of them.
     public init(
         _ scope: ParameterScope, table: Parameter, positions: EmbeddedPositions, context: Int, types: Int? = nil,
-        norm: (kind: NormKind, epsilon: Float)? = nil, scale: Float = 1, padding: Int? = nil, dropout: Float = 0,
+        norm: (kind: NormKind, epsilon: Float, offset: Bool)? = nil, projectedTo stream: Int? = nil, scale: Float = 1,
+        padding: Int? = nil, dropout: Float = 0,
         initial: Initialiser = .normal(0.02)
     ) {
         path = scope.path
@@ -46,13 +51,17 @@ public struct Embedding: Sendable {
         self.scale = scale
         self.padding = padding
         self.dropout = dropout
-        if case .learned(let first) = positions {
-            positionTable = scope.parameter("positions", [first + context, width], initial)
-        } else {
-            positionTable = nil
+        switch positions {
+        case .learned(let first): positionTable = scope.parameter("positions", [first + context, width], initial)
+        case .stored: positionTable = scope.constant("positions", [context, width])
+        case .none, .sinusoidal: positionTable = nil
         }
         typeTable = types.map { scope.parameter("types", [$0, width], initial) }
-        self.norm = norm.map { Norm(scope / "norm", $0.kind, width: width, epsilon: $0.epsilon) }
+        self.norm = norm.map { Norm(scope / "norm", $0.kind, width: width, epsilon: $0.epsilon, offset: $0.offset) }
+        projection =
+            stream.flatMap { $0 == width ? nil : $0 }.map {
+                Linear(scope / "projection", in: width, out: $0, initial: initial)
+            }
     }
 
     /// Records the rows of the tokens of `batch`.
@@ -61,7 +70,8 @@ public struct Embedding: Sendable {
             let rows = trace.embed(
                 batch, table: table, positions: positionRows(in: trace), types: typeTable, scale: scale,
                 padding: padding)
-            return (norm.map { $0(rows) } ?? rows).dropped(dropout)
+            let ready = (norm.map { $0(rows) } ?? rows).dropped(dropout)
+            return projection.map { $0(ready) } ?? ready
         }
     }
 
@@ -69,6 +79,7 @@ public struct Embedding: Sendable {
         switch positions {
         case .none: nil
         case .learned(let first): positionTable.map { .learned($0, first: first) }
+        case .stored: positionTable.map { .learned($0) }
         case .sinusoidal(let sinusoids): trace.rows(of: sinusoids, width: table.shape.last ?? 0)
         }
     }

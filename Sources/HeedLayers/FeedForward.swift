@@ -17,6 +17,8 @@ public struct FeedForward: Sendable {
     public let activation: Activation
     /// Whether f(gate) multiplies a second product.
     public let gated: Bool
+    /// Factor on the answer.
+    public let residualScale: Float
     /// Rate of dropout on the answer.
     public let dropout: Float
     /// Rate of dropout between the two maps.
@@ -27,6 +29,7 @@ public struct FeedForward: Sendable {
         path = scope.path
         activation = stack.activation
         gated = stack.gated
+        residualScale = stack.residualScale
         dropout = stack.residualDropout
         innerDropout = stack.innerDropout
         inner = stack.inner
@@ -43,7 +46,8 @@ public struct FeedForward: Sendable {
     public func callAsFunction(_ x: Tensor, adding residual: Tensor?) -> Tensor {
         x.trace.at(path) {
             let hidden = gated ? up(x).gated(activation) : up(x, activation: activation)  // [rows, F]
-            return down.answering(hidden.dropped(innerDropout), adding: residual, dropout: dropout)
+            return down.answering(
+                hidden.dropped(innerDropout), adding: residual, dropout: dropout, scale: residualScale)
         }
     }
 }

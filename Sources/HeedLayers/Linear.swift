@@ -30,8 +30,12 @@ public struct Linear: Sendable {
 }
 
 extension Linear {
-    /// Returns `residual + dropped(x · Wᵀ + b)`: in one operation when nothing is dropped.
-    func answering(_ x: Tensor, adding residual: Tensor?, dropout: Float) -> Tensor {
+    /// Returns `residual + s · dropped(x · Wᵀ + b)`: in one operation when nothing is dropped and s is 1.
+    func answering(_ x: Tensor, adding residual: Tensor?, dropout: Float, scale: Float = 1) -> Tensor {
+        if scale != 1 {
+            let answer = self(x).dropped(dropout)
+            return residual.map { answer.scaled(by: scale, adding: $0) } ?? answer.scaled(by: scale)
+        }
         guard dropout > 0 else { return self(x, adding: residual) }
         return self(x).dropped(dropout, adding: residual)
     }

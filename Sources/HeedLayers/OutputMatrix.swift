@@ -12,15 +12,18 @@ public struct OutputMatrix: Sendable {
     public let bias: Parameter?
     /// s.
     public let scale: Float
+    /// c of logits that are bent to c · tanh(z / c); nil: they are not.
+    public let cap: Float?
 
     /// A matrix that is declared elsewhere, because it may be an embedding's table.
     public init(
-        _ scope: ParameterScope, _ weight: Parameter, bias: Parameter? = nil, scale: Float = 1
+        _ scope: ParameterScope, _ weight: Parameter, bias: Parameter? = nil, scale: Float = 1, cap: Float? = nil
     ) {
         path = scope.path
         self.weight = weight
         self.bias = bias
         self.scale = scale
+        self.cap = cap
     }
 
     /// The map to a few classes, as one that has a loss.
@@ -29,11 +32,15 @@ public struct OutputMatrix: Sendable {
         weight = linear.weight
         bias = linear.bias
         scale = 1
+        cap = nil
     }
 
     /// Returns the logits of `states`.
     public func callAsFunction(_ states: Tensor) -> Tensor {
-        states.trace.at(path) { scaled(states).linear(weight, bias) }
+        states.trace.at(path) {
+            let logits = scaled(states).linear(weight, bias)
+            return cap.map { logits.capped(at: $0) } ?? logits
+        }
     }
 
     /// Records the cross-entropy of the logits of `states` against `targets`.
@@ -43,7 +50,7 @@ public struct OutputMatrix: Sendable {
         _ states: Tensor, targets: Targets, smoothing: Float = 0, scale: RuntimeScalar? = nil
     ) -> LossReadout {
         states.trace.at(path) {
-            scaled(states).crossEntropy(weight, bias, targets: targets, smoothing: smoothing, scale: scale)
+            scaled(states).crossEntropy(weight, bias, targets: targets, cap: cap, smoothing: smoothing, scale: scale)
         }
     }
 

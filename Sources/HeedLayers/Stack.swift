@@ -46,7 +46,7 @@ public struct Stack: Sendable {
     public func ending(in scope: ParameterScope) -> Stack {
         guard shape.finalNorm else { return self }
         var stack = self
-        stack.finalNorm = Norm(scope, shape.norm, width: shape.width, epsilon: shape.epsilon)
+        stack.finalNorm = shape.norm(scope)
         return stack
     }
 

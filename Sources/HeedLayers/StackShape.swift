@@ -1,83 +1,5 @@
+import HeedSupport
 import HeedTensor
-
-/// Where a half of a block normalises; f is attention or the feed-forward layer.
-public enum NormPlacement: Sendable, Equatable {
-    /// `x + f(norm(x))`: GPT-2, LLaMA, T5.
-    case before
-    /// `norm(x + f(x))`: the original transformer, BERT.
-    case after
-    /// `x + norm(f(x))`: OLMo 2.
-    case answer
-    /// `x + norm₂(f(norm₁(x)))`: Gemma 2 and 3.
-    case around
-}
-
-/// What the halves of a block read.
-public enum HalfOrder: Sendable, Equatable {
-    /// Each the stream with the answer of the half before: nearly every model.
-    case inTurn
-    /// All the stream that came in, so that their answers are added to it at once: GPT-NeoX.
-    case sideBySide
-}
-
-/// Offsets on scores that depend on distance, one table per stack (Raffel et al. 2020, section 2.1).
-public struct RelativeBuckets: Sendable, Equatable {
-    /// Rows of the table.
-    public var buckets: Int
-    /// The distance from which on all share the last bucket.
-    public var maximumDistance: Int
-
-    /// Offsets for so many buckets of distances.
-    public init(buckets: Int, maximumDistance: Int) {
-        self.buckets = buckets
-        self.maximumDistance = maximumDistance
-    }
-}
-
-/// How positions enter the scores of a layer's attention to its own sequence.
-public enum AttentionPositions: Sendable, Equatable {
-    /// Not at all: they enter with the embeddings, or only through the mask.
-    case absent
-    /// Queries and keys are turned by their positions (Su et al. 2021).
-    case rotary(RotaryShape)
-    /// Learned offsets by distance.
-    case relative(RelativeBuckets)
-}
-
-/// Which keys of its own sequence a token sees.
-public enum AttentionMask: Sendable, Equatable {
-    /// All.
-    case full
-    /// Those up to its own.
-    case causal
-}
-
-/// The factor on the scores q · k.
-public enum ScoreScale: Sendable, Equatable {
-    /// 1/√(columns per head).
-    case inverseRoot
-    /// A number.
-    case value(Float)
-}
-
-/// How the matrices of a new stack begin.
-public enum Initialisation: Sendable, Equatable {
-    /// Normal with one deviation everywhere, embeddings included.
-    case normal(Float)
-    /// The same, but matrices that write to the stream have 1/√(2 · layers) of it, so that the stream's variance does
-    /// not grow with depth (Radford et al. 2019, section 2.3).
-    case normalByDepth(Float)
-    /// Uniform in ±√(6/(in + out)) (Glorot and Bengio 2010); embeddings normal with 1/√C.
-    case glorot
-
-    /// The standard deviation, where one number says it.
-    public var deviation: Float? {
-        switch self {
-        case .normal(let deviation), .normalByDepth(let deviation): deviation
-        case .glorot: nil
-        }
-    }
-}
 
 /// Everything that the blocks of one stack are made from: all published blocks are values of this.
 public struct StackShape: Sendable, Equatable {
@@ -105,6 +27,10 @@ public struct StackShape: Sendable, Equatable {
     public var placement: NormPlacement = .before
     /// Whether attention and the feed-forward layer follow each other or read the same.
     public var order: HalfOrder = .inTurn
+    /// Whether layer norms have offsets.
+    public var normOffset = true
+    /// Whether the first block's attention reads normalised rows too; not where the embedding ends with a norm.
+    public var firstNorm = true
     /// Whether the stack ends with one more norm.
     public var finalNorm = true
     /// Whether the last norm's rows are dropped from too, as in T5.
@@ -113,6 +39,10 @@ public struct StackShape: Sendable, Equatable {
     public var mask: PerLayer<AttentionMask> = .all(.full)
     /// How positions enter the scores.
     public var positions: PerLayer<AttentionPositions> = .all(.absent)
+    /// Whether queries and keys are normalised.
+    public var queryKeyNorm: QueryKeyNorm = .absent
+    /// What the feed-forward halves are.
+    public var feedForward: PerLayer<FeedForwardKind> = .all(.dense)
     /// Whether the maps to queries, keys and values have offsets.
     public var projectionBias = true
     /// Whether attention's output map has an offset.
@@ -123,6 +53,10 @@ public struct StackShape: Sendable, Equatable {
     public var scale: ScoreScale = .inverseRoot
     /// Whether scores of layer i are also divided by i + 1.
     public var scalesByLayer = false
+    /// c of scores that are bent to c · tanh(score / c); nil: they are not.
+    public var scoreCap: Float?
+    /// Factor on each half's answer.
+    public var residualScale: Float = 1
     /// Rate on each half's answer.
     public var residualDropout: Float = 0
     /// Rate on attention weights.
@@ -164,8 +98,14 @@ public struct StackShape: Sendable, Equatable {
         let queries = Double(heads * headWidth)
         let both = Double(2 * keyHeads * headWidth)
         let attention = 2 * Double(width) * (queries + both) + 2 * queries * Double(width) + 4 * keys * queries
-        let feedForward = 2 * Double(width * inner) * (gated ? 3 : 2)
-        return Double(layers) * (attention * (memory ? 2 : 1) + feedForward)
+        let feedForward = (0..<layers).reduce(0.0) { sum, layer in
+            switch self.feedForward[layer] ?? .dense {
+            case .dense: sum + 2 * Double(width * inner) * (gated ? 3 : 2)
+            case .experts(let experts):
+                sum + 2 * Double(width) * Double(experts.count + 3 * experts.chosen * experts.inner)
+            }
+        }
+        return Double(layers) * attention * (memory ? 2 : 1) + feedForward
     }
 }
 
@@ -189,14 +129,40 @@ extension StackShape {
     }
 
     /// What the attention of `layer` sees and how it scores.
-    func attentionShape(layer: Int, causal: Bool) -> AttentionShape {
+    func attentionShape(layer: Int, _ mask: AttentionMask, _ positions: AttentionPositions) -> AttentionShape {
         var factor: Float
         switch scale {
         case .inverseRoot: factor = 1 / Float(headWidth).squareRoot()
         case .value(let value): factor = value
         }
         if scalesByLayer { factor /= Float(layer + 1) }
-        return AttentionShape(heads: heads, keyHeads: keyHeads, width: headWidth, scale: factor, causal: causal)
+        var shape = AttentionShape(
+            heads: heads, keyHeads: keyHeads, width: headWidth, scale: factor, causal: mask.isCausal)
+        switch mask {
+        case .full, .causal: break
+        case .causalWindow(let keys): shape.window = AttentionWindow(before: max(keys, 1) - 1)
+        case .window(let reach): shape.window = AttentionWindow(before: reach, after: reach)
+        }
+        shape.cap = scoreCap
+        if positions == .slopes { shape.slopes = StackShape.slopes(heads: heads) }
+        return shape
+    }
+
+    /// The slopes of ALiBi: 2^(−8/n), 2^(−16/n), … for the largest power of two n in `heads`, and for the heads beyond
+    /// every other one of twice as many.
+    static func slopes(heads: Int) -> [Float] {
+        var power = 1
+        while 2 * power <= heads { power *= 2 }
+        func slope(_ index: Int, of count: Int) -> Float {
+            Float(ExactMathematics.exp(-8 * Double(index) / Double(count) * ExactMathematics.log(2)))
+        }
+        let first = (1...power).map { slope($0, of: power) }
+        return first + (0..<max(heads - power, 0)).map { slope(2 * $0 + 1, of: 2 * power) }
+    }
+
+    /// A norm of the stack's kind in `scope`.
+    public func norm(_ scope: ParameterScope) -> Norm {
+        Norm(scope, norm, width: width, epsilon: epsilon, offset: norm == .layer && normOffset)
     }
 
     /// The offsets by distance that some layer wants, where one does.

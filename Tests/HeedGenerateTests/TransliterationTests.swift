@@ -77,8 +77,8 @@ struct Transliteration {
                 }
                 try load(name + "attention.linear_2", block.crossAttention?.output)
                 try load(name + "ffn.layer_norm", block.feedForwardNorm.norm)
-                try load(name + "ffn.linear_0", block.feedForward.up)
-                try load(name + "ffn.linear_1", block.feedForward.down)
+                try load(name + "ffn.linear_0", block.feedForward.dense?.up)
+                try load(name + "ffn.linear_1", block.feedForward.dense?.down)
             }
             try load("\(side).layer_norm", stack.finalNorm)
         }

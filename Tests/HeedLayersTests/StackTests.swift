@@ -56,13 +56,14 @@ struct StackTests {
         for (layer, block) in stack.blocks.enumerated() {
             #expect(block.path == "decoder.blocks.\(layer)")
             for linear in [
-                block.attention.output, block.feedForward.up, block.feedForward.down, block.crossAttention?.output,
+                block.attention.output, block.feedForward.dense?.up, block.feedForward.dense?.down,
+                block.crossAttention?.output,
             ] {
                 #expect(linear?.weight.name == linear.map { $0.path + ".weight" })
             }
             #expect(block.attention.path == block.path + ".attention")
-            #expect(block.feedForward.path == block.path + ".feedForward")
-            #expect(block.attentionNorm.norm.gain.name == block.attentionNorm.norm.path + ".gain")
+            #expect(block.feedForward.dense?.path == block.path + ".feedForward")
+            #expect(block.attentionNorm.norm?.gain.name == block.attentionNorm.norm.map { $0.path + ".gain" })
         }
     }
 
@@ -124,13 +125,13 @@ struct StackTests {
 struct RotaryShapeTests {
     @Test("pair i turns by θ^(−2i/width), slowed down as the scaling says")
     func frequencies() {
-        let plain = RotaryShape(theta: 10_000).positions(width: 8).frequencies
+        let plain = RotaryShape(theta: 10_000).positions(width: 8, length: 64).frequencies
         #expect(plain.count == 4 && plain[0] == 1)
         #expect(abs(plain[2] - 0.01) < 1e-15)
-        let linear = RotaryShape(theta: 10_000, scaling: .linear(factor: 4)).positions(width: 8).frequencies
+        let linear = RotaryShape(theta: 10_000, scaling: .linear(factor: 4)).positions(width: 8, length: 64).frequencies
         #expect(linear == plain.map { $0 / 4 })
         let llama = RotaryShape(theta: 10_000, scaling: .llama3(factor: 8, low: 1, high: 4, original: 64))
-            .positions(width: 8).frequencies
+            .positions(width: 8, length: 64).frequencies
         #expect(llama[0] == plain[0])  // 6.3 positions a turn: kept
         #expect(llama[1] > plain[1] / 8 && llama[1] < plain[1])  // 62.8 positions: between 16 and 64, blended
         #expect(llama[2] == plain[2] / 8 && llama[3] == plain[3] / 8)

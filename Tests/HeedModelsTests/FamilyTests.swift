@@ -116,7 +116,7 @@ struct FamilyTests {
     @Test("every family has a name of its own, and reads what it writes", arguments: 0..<7)
     func roundTrip(index: Int) throws {
         #expect(Set(Family.all.map(\.name)).count == Family.all.count)
-        #expect(Sample.all.map(\.family) == Family.all)
+        #expect(Sample.all.allSatisfy { sample in Family.all.contains(sample.family) })
         let sample = Sample.all[index]
         try folder(sample) { folder in
             let again = try Model.load(folder: folder)
@@ -178,8 +178,9 @@ struct FamilyTests {
         let scaled = RotaryShape(theta: 10_000, scaling: .linear(factor: 4))
         let spellings: [(inout JSONObject) -> Void] = [
             {
-                $0["rope_parameters"] = ["rope_type": "default", "rope_theta": 10_000]
+                $0["rope_parameters"] = ["rope_type": "default", "rope_theta": 20_000]
                 $0["rope_scaling"] = ["type": "linear", "factor": 4]
+                $0["rope_theta"] = nil
             },
             {
                 $0["rope_parameters"] = .null

@@ -100,6 +100,44 @@ struct ReferenceTests {
                 let qkv = start(trace, batch, scope).linear(matrix(scope, "qkv", 36, width))
                 loss(qkv.attending(shape, batch: batch, layer: 0, bias: bias), batch, scope)
             },
+            TinyCase(description: "attention in a window, capped scores, some columns turned, heads normalised") {
+                trace, batch, scope in
+                var shape = AttentionShape(heads: 4, keyHeads: 2, width: 4, causal: true)
+                shape.window = AttentionWindow(before: 2)
+                shape.cap = 0.8
+                let rotary = RotaryPositions(frequencies: [0.7])
+                let qkv = start(trace, batch, scope).linear(matrix(scope, "qkv", 32, width)).headsNormalised(
+                    [
+                        NormedHeads(first: 0, count: 4, width: 4, gain: scope.parameter("q", [4], .normal(1))),
+                        NormedHeads(first: 16, count: 1, width: 8, gain: scope.parameter("k", [8], .normal(1))),
+                    ], epsilon: 1e-6)
+                let turned = qkv.rotated(batch, rotary, heads: 6, width: 4)
+                let y = turned.attending(shape, batch: batch, layer: 0)
+                _ = y.crossEntropy(
+                    scope.parameter("loss", [vocabulary, 16], .normal(0.5)), targets: .rows(batch), cap: 1.5,
+                    smoothing: 0.1)
+            },
+            TinyCase(description: "attention to both sides of a window, slopes") { trace, batch, scope in
+                var shape = AttentionShape(heads: 3, width: 4, causal: false)
+                shape.window = AttentionWindow(before: 1, after: 2)
+                shape.slopes = [0.5, 0.25, 0.125]
+                let qkv = start(trace, batch, scope).linear(matrix(scope, "qkv", 36, width))
+                loss(qkv.attending(shape, batch: batch, layer: 0).capped(at: 0.7), batch, scope)
+            },
+            TinyCase(description: "experts of rows, with and without weights that sum to 1") { trace, batch, scope in
+                var x = start(trace, batch, scope)
+                for normalises in [true, false] {
+                    let routing = Routing(batch.rows, experts: 4, chosen: 2, normalises: normalises)
+                    func matrices(_ name: String, _ out: Int, _ columns: Int) -> [Parameter] {
+                        (0..<4).map { matrix(scope, "\(name)\($0)\(normalises)", out, columns) }
+                    }
+                    let weights = x.linear(matrix(scope, "router\(normalises)", 4, width)).routed(routing)
+                    let hidden = x.dispatched(routing).linear(matrices("up", 20, width), routing).gated(.silu)
+                    let answers = hidden.linear(matrices("down", width, 10), routing)
+                    x = answers.mixed(weights, routing, adding: normalises ? x : nil)
+                }
+                loss(x.scaled(by: 0.5, adding: x), batch, scope)
+            },
             TinyCase(description: "attention to a memory") { trace, batch, scope in
                 let shape = AttentionShape(heads: 3, keyHeads: 1, width: 4, causal: false)
                 let x = start(trace, batch, scope)

@@ -35,7 +35,7 @@ struct OriginalTransformer {
         let numbers = try model.weights.all()
         for tensor in try tensors() {
             let values = try golden.floats("param." + tensor.name)
-            _ = tensor.values(in: numbers).update(from: values)
+            tensor.set(values, in: numbers)
         }
     }
 
@@ -44,7 +44,7 @@ struct OriginalTransformer {
         let layers = try model.encoderDecoder
         var list: [CheckpointTensor] = []
         func add(_ name: String, _ parameter: Parameter?, _ rows: Range<Int>? = nil) {
-            if let parameter { list.append(CheckpointTensor(name, parameter, rows: rows)) }
+            if let parameter { list.append(CheckpointTensor(name, parameter, rows: rows.map { [$0] })) }
         }
         func add(_ name: String, _ linear: Linear) {
             add(name + ".weight", linear.weight)
@@ -69,8 +69,10 @@ struct OriginalTransformer {
                 add(name + "norm1", block.attentionNorm.norm)
                 if let cross = block.crossAttention { add(name + "multihead_attn.out_proj", cross.output) }
                 if let norm = block.crossNorm?.norm { add(name + "norm2", norm) }
-                add(name + "linear1", block.feedForward.up)
-                add(name + "linear2", block.feedForward.down)
+                if let layer = block.feedForward.dense {
+                    add(name + "linear1", layer.up)
+                    add(name + "linear2", layer.down)
+                }
                 add(name + (block.crossNorm == nil ? "norm2" : "norm3"), block.feedForwardNorm.norm)
             }
             add("transformer.\(side).norm", stack.finalNorm)

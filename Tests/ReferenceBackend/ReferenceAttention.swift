@@ -69,27 +69,36 @@ extension AttendOperation: ReferenceLowering {
 
     private func queryStride(_ frame: Frame) -> Int { frame.inputShapes[0].columns }
 
-    /// The weights of one row and head before dropout, over the keys it sees.
+    /// The weights of one row and head before dropout over the keys up to the last that it sees, and how steeply the
+    /// scores rise with q · k.
     private func weights(
         _ row: Int, _ head: Int, _ sequence: Sequence, _ frame: Frame, _ memory: ReferenceMemory
-    ) -> [Double] {
+    ) -> (weights: [Double], slopes: [Double]) {
         let past = sequence.keys.count - sequence.queries.count
         let place = row - sequence.queries.lowerBound + (shape.causal ? past : 0)
-        let visible = shape.causal ? place + 1 : sequence.keys.count
+        var visible = shape.causal ? place + 1 : sequence.keys.count
+        if let window = shape.window { visible = min(visible, place + window.after + 1) }
         let group = head / (shape.heads / shape.keyHeads)
         let q = memory[frame.inputs[0]]
+        var bends = [Double](repeating: Double(shape.scale), count: visible)
         let scores = (0..<visible).map { key in
+            if let window = shape.window, key < place - window.before { return -Double.infinity }
             var sum = 0.0
             for c in 0..<shape.width {
                 sum +=
                     q[row * queryStride(frame) + head * shape.width + c] * sequence.keys[key][group * shape.width + c]
             }
+            if let cap = shape.cap.map({ Double($0) }) {
+                let t = hyperbolicTangent(Double(shape.scale) * sum / cap)
+                bends[key] *= 1 - t * t
+                return cap * t
+            }
             return Double(shape.scale) * sum + offset(key - place, head, memory)
         }
         let largest = scores.max() ?? 0
-        let powers = scores.map { ExactMathematics.exp($0 - largest) }
+        let powers = scores.map { $0 == -.infinity ? 0 : ExactMathematics.exp($0 - largest) }
         let total = powers.reduce(0, +)
-        return powers.map { $0 / total }
+        return (powers.map { $0 / total }, bends)
     }
 
     private func bucket(_ relative: Int, _ bias: RelativeBias) -> Int {
@@ -107,7 +116,8 @@ extension AttendOperation: ReferenceLowering {
     }
 
     private func offset(_ relative: Int, _ head: Int, _ memory: ReferenceMemory) -> Double {
-        bias.map { memory.value($0.table)[bucket(relative, $0) * shape.heads + head] } ?? 0
+        let slope = shape.slopes.isEmpty ? 0 : Double(shape.slopes[head]) * Double(relative)
+        return slope + (bias.map { memory.value($0.table)[bucket(relative, $0) * shape.heads + head] } ?? 0)
     }
 
     private func kept(_ row: Int, _ head: Int, _ key: Int) -> Double {
@@ -120,7 +130,7 @@ extension AttendOperation: ReferenceLowering {
         for sequence in sequences(frame, memory) {
             for row in sequence.queries {
                 for head in 0..<shape.heads {
-                    let p = weights(row, head, sequence, frame, memory)
+                    let p = weights(row, head, sequence, frame, memory).weights
                     if keepsWeights, let buffer = frame.auxiliary(1) {
                         for key in 0..<maximumKeys {
                             memory[buffer][(row * shape.heads + head) * maximumKeys + key] = key < p.count ? p[key] : 0
@@ -156,7 +166,7 @@ extension AttendOperation: ReferenceLowering {
         for sequence in sequences(frame, memory) {
             for row in sequence.queries {
                 for head in 0..<shape.heads {
-                    let p = weights(row, head, sequence, frame, memory)
+                    let (p, bends) = weights(row, head, sequence, frame, memory)
                     let key = head / (shape.heads / shape.keyHeads) * shape.width
                     let out = row * shape.queryColumns + head * shape.width
                     let dp = p.indices.map { j in
@@ -176,8 +186,8 @@ extension AttendOperation: ReferenceLowering {
                         }
                         for c in 0..<shape.width {
                             let query = row * queryStride(frame) + head * shape.width + c
-                            first[query] += Double(shape.scale) * ds * sequence.keys[j][key + c]
-                            addKey(sequence.keyRows.lowerBound + j, key + c, Double(shape.scale) * ds * q[query])
+                            first[query] += bends[j] * ds * sequence.keys[j][key + c]
+                            addKey(sequence.keyRows.lowerBound + j, key + c, bends[j] * ds * q[query])
                             addKey(
                                 sequence.keyRows.lowerBound + j, shape.keyColumns + key + c,
                                 kept(row, head, j) * p[j] * memory[dout][out + c])

@@ -42,7 +42,7 @@ extension EmbedOperation: ReferenceLowering {
                 let position = Int(batch.positions[row])
                 switch positions {
                 case .learned(let rows, let first): sum += memory.value(rows)[(first + position) * width + c]
-                case .fixed(let rows): sum += Double(rows[position * width + c])
+                case .fixed(let rows): sum += Double(rows[(position + 1) * width + c])
                 case nil: break
                 }
                 if let typeTable { sum += memory.value(typeTable)[Int(batch.types[row]) * width + c] }
@@ -70,14 +70,23 @@ extension EmbedOperation: ReferenceLowering {
 extension CrossEntropyOperation: ReferenceLowering {
     /// −log p of every class, or nil where the row has no target.
     private func surprises(_ row: Int, _ frame: Frame, _ memory: ReferenceMemory) -> [Double]? {
+        logits(row, frame, memory).map { logits in
+            let largest = logits.max() ?? 0
+            let sum = logits.reduce(0) { $0 + ExactMathematics.exp($1 - largest) }
+            return logits.map { largest + ExactMathematics.log(sum) - $0 }
+        }
+    }
+
+    /// The logits, capped; nil where the row has no target.
+    private func logits(_ row: Int, _ frame: Frame, _ memory: ReferenceMemory) -> [Double]? {
         guard targets.ids[row] != TokenBatch.ignored else { return nil }
         let (h, w) = (memory[frame.inputs[0]], memory.value(weight))
-        let logits = (0..<classes).map { k in
-            (0..<width).reduce(bias.map { memory.value($0)[k] } ?? 0) { $0 + h[row * width + $1] * w[k * width + $1] }
+        return (0..<classes).map { (k: Int) -> Double in
+            var z: Double = bias.map { memory.value($0)[k] } ?? 0
+            for c in 0..<width { z += h[row * width + c] * w[k * width + c] }
+            guard let cap else { return z }
+            return Double(cap) * hyperbolicTangent(z / Double(cap))
         }
-        let largest = logits.max() ?? 0
-        let sum = logits.reduce(0) { $0 + ExactMathematics.exp($1 - largest) }
-        return logits.map { largest + ExactMathematics.log(sum) - $0 }
     }
 
     func forward(_ frame: Frame, _ memory: ReferenceMemory) {
@@ -96,11 +105,14 @@ extension CrossEntropyOperation: ReferenceLowering {
         let (h, w) = (memory[frame.inputs[0]], memory.value(weight))
         var dh = [Double](repeating: 0, count: frame.rows.current * width)
         for row in 0..<frame.rows.current {
-            guard let surprises = surprises(row, frame, memory) else { continue }
+            guard let surprises = surprises(row, frame, memory), let logits = logits(row, frame, memory) else {
+                continue
+            }
             for k in 0..<classes {
                 let wanted =
                     Double(smoothing) / Double(classes) + (k == Int(targets.ids[row]) ? 1 - Double(smoothing) : 0)
-                let slope = Double(scale.value) * (ExactMathematics.exp(-surprises[k]) - wanted)
+                let bent = cap.map { 1 - logits[k] / Double($0) * logits[k] / Double($0) } ?? 1
+                let slope = Double(scale.value) * (ExactMathematics.exp(-surprises[k]) - wanted) * bent
                 memory.add(slope, to: bias, at: k)
                 for c in 0..<width {
                     memory.add(slope * h[row * width + c], to: weight, at: k * width + c)

@@ -54,7 +54,7 @@ extension Activation {
 
 private func logistic(_ x: Double) -> Double { 1 / (1 + ExactMathematics.exp(-x)) }
 
-private func hyperbolicTangent(_ x: Double) -> Double {
+func hyperbolicTangent(_ x: Double) -> Double {
     if abs(x) > 20 { return x > 0 ? 1 : -1 }
     let e = ExactMathematics.exp(2 * x)
     return (e - 1) / (e + 1)
@@ -135,6 +135,23 @@ extension ActivateOperation: ReferenceLowering {
         memory.give(
             (0..<frame.rows.current * width).map { memory[dy][$0] * activation.slope(memory[frame.inputs[0]][$0]) },
             to: frame.inputGradient(0))
+    }
+}
+
+extension CapOperation: ReferenceLowering {
+    func forward(_ frame: Frame, _ memory: ReferenceMemory) {
+        for i in 0..<frame.rows.current * width {
+            memory[frame.output][i] = Double(cap) * hyperbolicTangent(memory[frame.inputs[0]][i] / Double(cap))
+        }
+    }
+
+    func backward(_ frame: Frame, _ memory: ReferenceMemory) {
+        guard let dy = frame.outputGradient else { return }
+        memory.give(
+            (0..<frame.rows.current * width).map {
+                let t = hyperbolicTangent(memory[frame.inputs[0]][$0] / Double(cap))
+                return memory[dy][$0] * (1 - t * t)
+            }, to: frame.inputGradient(0))
     }
 }
 
@@ -256,7 +273,7 @@ extension RotateOperation: ReferenceLowering {
                 for (pair, frequency) in rotary.frequencies.enumerated() {
                     let start = row * columns + head * width
                     let first = start + (rotary.interleaved ? 2 * pair : pair)
-                    let second = rotary.interleaved ? first + 1 : first + width / 2
+                    let second = rotary.interleaved ? first + 1 : first + rotary.frequencies.count
                     let (sine, cosine) = ExactMathematics.sineAndCosine(Double(batch.positions[row]) * frequency)
                     let (a, b) = (memory[buffer][first], memory[buffer][second])
                     let factor = Double(rotary.factor)

@@ -128,6 +128,34 @@ typedef struct heed_norm_weight_gradient {
     int32_t columns, kind;
 } heed_norm_weight_gradient;
 
+// Root-mean-square norms of groups of columns (heads) within wider rows: columns first + g·width … of x [rows, stride],
+// g < groups, become gain ⊙ x/√(mean(x²) + ε) in y, and 1/√(…) is kept in scale[row · scale_stride + g] when set.
+typedef struct heed_group_norm {
+    heed_window window;
+    const float *x; float *y; int64_t stride;
+    const float *gain;                          // [width]
+    float *scale; int64_t scale_stride;
+    int32_t first, groups, width; float epsilon;
+} heed_group_norm;
+// dx = (accumulate ? dx : 0) + gradient of those columns.
+typedef struct heed_group_norm_gradient {
+    heed_window window;
+    const float *dy, *x; float *dx; int64_t stride;
+    const float *gain, *scale; int64_t scale_stride;
+    int32_t first, groups, width, accumulate;
+} heed_group_norm_gradient;
+// dgain += Σ dy · normalised, rows ascending, groups ascending within a row; parts divide the width.
+typedef struct heed_group_norm_gain_gradient {
+    heed_window window;
+    const float *dy, *x; int64_t stride;
+    const float *scale; int64_t scale_stride;
+    float *dgain; int32_t first, groups, width;
+} heed_group_norm_gain_gradient;
+// y = (accumulate ? y : 0) + x for columns first ..< first + count of rows of `stride` floats.
+typedef struct heed_copy_columns {
+    heed_window window; const float *x; float *y; int64_t stride; int32_t first, count, accumulate;
+} heed_copy_columns;
+
 // ---------------------------------------------------------------- element-wise (elementwise.inc)
 
 // y = activation(x); y may be x.
@@ -152,6 +180,14 @@ typedef struct heed_gate_gradient {
 typedef struct heed_combine {
     heed_window window; const float *x, *z; float *y; float a, b; int32_t columns;
 } heed_combine;
+
+// y = cap · tanh(x / cap), y may be x; dx may be x or dy, and dx = (accumulate ? dx : 0) + dy · (1 − tanh²(x / cap)).
+typedef struct heed_cap {
+    heed_window window; const float *x; float *y; int32_t columns; float cap;
+} heed_cap;
+typedef struct heed_cap_gradient {
+    heed_window window; const float *dy, *x; float *dx; int32_t columns; float cap; int32_t accumulate;
+} heed_cap_gradient;
 
 // y = function(x), for tests and tables. count elements.
 typedef struct heed_map { const float *x; float *y; int64_t count; int32_t function; } heed_map;
@@ -215,20 +251,74 @@ typedef struct heed_scatter_add {
     heed_window window; const int32_t *index; const float *dy; float *gradient; int32_t columns;
 } heed_scatter_add;
 
+// ---------------------------------------------------------------- mixture of experts (experts.inc)
+
+// The `chosen` experts of each row: those of the largest softmax(logits), of equals the first. experts[r] lists them
+// ascending, weights[r] are their probabilities, divided by their sum when `normalise` is set. All is decided within a
+// row, so a row's experts do not depend on its company.
+typedef struct heed_route {
+    heed_window window;
+    const float *logits; float *probabilities;  // [rows, experts]
+    float *weights; int32_t *chosen_experts;    // [rows, chosen]
+    int32_t experts, chosen, normalise;
+} heed_route;
+// dlogits from dweights; both dense.
+typedef struct heed_route_gradient {
+    heed_window window;
+    const float *probabilities, *weights, *dweights; const int32_t *chosen_experts;
+    float *dlogits; int32_t experts, chosen, normalise, accumulate;
+} heed_route_gradient;
+// Sorts the pairs (row, place) by expert, rows ascending: pair number row · chosen + place lies at slots[pair], slot s
+// came from row sources[s], expert e has the slots offsets[e] ..< offsets[e + 1]; *count = rows · chosen. Serial.
+typedef struct heed_sort_routes {
+    const int32_t *rows, *chosen_experts;
+    int32_t *offsets, *slots, *sources, *count;
+    int32_t experts, chosen;
+} heed_sort_routes;
+// The linear kernels with a matrix of its own for each range of rows: rows offsets[e] ..< offsets[e + 1] meet
+// weights[e] (or panels[e]). The window and the weights of `call` are not read.
+typedef struct heed_expert_linear {
+    heed_linear call;
+    const int32_t *offsets; const float *const *weights; const void *const *panels; int32_t experts;
+} heed_expert_linear;
+typedef struct heed_expert_input_gradient {
+    heed_linear_input_gradient call;
+    const int32_t *offsets; const float *const *weights; int32_t experts;
+} heed_expert_input_gradient;
+typedef struct heed_expert_weight_gradient {
+    heed_linear_weight_gradient call;
+    const int32_t *offsets; float *const *dweights; int32_t experts;
+} heed_expert_weight_gradient;
+// y[r] = residual[r] + Σ over places ascending of weights[r][place] · x[slots[r · chosen + place]].
+typedef struct heed_mix {
+    heed_window window;
+    const float *x, *weights, *residual;        // residual or NULL
+    const int32_t *slots; float *y; int32_t columns, chosen;
+} heed_mix;
+// dx[slot] = weight · dy[r]; dweights[r][place] = dy[r] · x[slot].
+typedef struct heed_mix_gradient {
+    heed_window window;
+    const float *dy, *x, *weights;
+    const int32_t *slots; float *dx, *dweights; int32_t columns, chosen;  // dx, dweights may be NULL
+} heed_mix_gradient;
+
 // ---------------------------------------------------------------- rotary positions (rotary.inc)
 
-// Rotates heads of x in place: x [rows, heads·width] with row stride; pairs are (i, i + width/2) or (2i, 2i + 1).
+// Rotates the first `width` columns of heads of x in place: x [rows, heads·head_width] with row stride; pairs are
+// (i, i + width/2) or (2i, 2i + 1).
 // cosine, sine [positions, width/2]. direction −1 undoes it (the gradient).
 typedef struct heed_rotary {
     heed_window window; const int32_t *positions; float *x; int64_t stride;
-    const float *cosine, *sine; int32_t heads, width, interleaved, direction;
+    const float *cosine, *sine; int32_t heads, head_width, width, interleaved, direction;
 } heed_rotary;
 
 // ---------------------------------------------------------------- attention (attention.inc)
 
 // Online softmax over key tiles of 64 anchored at key 0. For query row i of sequence s (rows query_offsets[s] …),
 // visible keys are 0 ..< (causal ? past + i + 1 : keys of s), past = keys of s − queries of s for causal.
-// score = scale · (q · k) + bias; q · k is one chain over width ascending; p·v one chain over keys ascending.
+// Of those a row at position p (past + i, or i) sees keys p − before … p + after, where these bounds are not negative.
+// score = scale · (q · k), then cap · tanh(score / cap) where there is a cap, then + bias + slopes[head] · (key − p);
+// q · k is one chain over width ascending; p·v one chain over keys ascending.
 typedef struct heed_attention {
     const int32_t *sequences;                   // S
     const int32_t *query_offsets, *key_offsets; // S + 1 each (the same for self-attention)
@@ -240,8 +330,10 @@ typedef struct heed_attention {
     float *weights; int64_t weights_stride;     // or NULL: weights[(row · heads + head) · weights_stride + key], zeros beyond
     const float *bias; int32_t bias_buckets, bias_max_distance, bias_bidirectional; // T5 relative bias [buckets, heads], or NULL
     const int32_t *query_positions, *key_positions; // for the bias; NULL: index within the sequence (+ past)
+    const float *slopes;                        // or NULL: [heads] (ALiBi)
     int32_t heads, kv_heads, width, causal, max_keys;
-    float scale;
+    int32_t before, after;                      // −1: no bound
+    float scale, cap;                           // cap 0: none; with a cap there is no bias
     float dropout; uint32_t purpose; const heed_random *random; // dropout on the weights; index = ((row_base+row)·heads + head)·2^20 + key
     heed_scratch scratch;                       // heed_attention_scratch(width, max_keys)
 } heed_attention;
@@ -279,7 +371,8 @@ typedef struct heed_cached_attention {
     float *out; int64_t out_stride;
     heed_cache_layout cache;
     const float *bias; int32_t bias_buckets, bias_max_distance, bias_bidirectional;
-    int32_t heads, causal; float scale;
+    const float *slopes;
+    int32_t heads, causal, before, after; float scale, cap;
     heed_scratch scratch;
 } heed_cached_attention;
 
@@ -324,7 +417,11 @@ typedef struct heed_kernels {
     heed_isa isa;
     heed_kernel pack, linear, linear_input_gradient, linear_weight_gradient;
     heed_kernel norm, norm_input_gradient, norm_weight_gradient;
-    heed_kernel activate, activate_gradient, gate, gate_gradient, combine, map, gather, gather_gradient;
+    heed_kernel group_norm, group_norm_gradient, group_norm_gain_gradient, copy_columns;
+    heed_kernel activate, activate_gradient, gate, gate_gradient, combine, cap, cap_gradient, map;
+    heed_kernel gather, gather_gradient;
+    heed_kernel route, route_gradient, sort_routes, mix, mix_gradient;
+    heed_kernel expert_linear, expert_input_gradient, expert_weight_gradient;
     heed_kernel softmax, softmax_gradient, dropout;
     heed_kernel embedding, embedding_slots, embedding_sums, embedding_flush, embedding_clear, scatter_add;
     heed_kernel rotary;

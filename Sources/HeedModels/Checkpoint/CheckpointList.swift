@@ -47,8 +47,8 @@ struct CheckpointList {
 
     /// A tensor of the body.
     mutating func addBody(
-        _ name: String, _ parameter: Parameter?, rows: Range<Int>? = nil, transposed: Bool = false,
-        aliases: [String] = [], oldName: String? = nil
+        _ name: String, _ parameter: Parameter?, rows: [Range<Int>]? = nil, transposed: Bool = false,
+        shift: Float = 0, aliases: [String] = [], oldName: String? = nil
     ) {
         guard let parameter else { return }
         let names = [name, oldName].compactMap { $0 }
@@ -58,18 +58,19 @@ struct CheckpointList {
         }
         tensors.append(
             CheckpointTensor(
-                spellings[0], parameter, rows: rows, transposed: transposed, aliases: spellings.dropFirst() + aliases))
+                spellings[0], parameter, rows: rows, transposed: transposed, shift: shift,
+                aliases: spellings.dropFirst() + aliases))
     }
 
     /// `name.weight` and `name.bias`.
     mutating func addBody(_ name: String, _ linear: Linear?, rows: Range<Int>? = nil, transposed: Bool = false) {
-        addBody(name + ".weight", linear?.weight, rows: rows, transposed: transposed)
-        addBody(name + ".bias", linear?.bias, rows: rows)
+        addBody(name + ".weight", linear?.weight, rows: rows.map { [$0] }, transposed: transposed)
+        addBody(name + ".bias", linear?.bias, rows: rows.map { [$0] })
     }
 
-    /// `name.weight` and `name.bias`; very old files say gamma and beta.
-    mutating func addBody(_ name: String, _ norm: Norm?) {
-        addBody(name + ".weight", norm?.gain, oldName: name + ".gamma")
+    /// `name.weight` and `name.bias`; very old files say gamma and beta. Some files keep gains less 1.
+    mutating func addBody(_ name: String, _ norm: Norm?, shift: Float = 0) {
+        addBody(name + ".weight", norm?.gain, shift: shift, oldName: name + ".gamma")
         addBody(name + ".bias", norm?.offset, oldName: name + ".beta")
     }
 
@@ -91,8 +92,37 @@ struct CheckpointList {
         addBody(output, attention.output)
     }
 
+    /// Queries, keys and values of each head side by side, `[heads, 3, width]`, as GPT-NeoX and BLOOM have them.
+    mutating func addBody(_ attention: Attention, headsOfAll name: String, output: String) {
+        let (heads, width) = (attention.shape.heads, attention.shape.width)
+        let rows = (0..<heads).flatMap { head in
+            (0..<3).map { part -> Range<Int> in
+                let first = (part * heads + head) * width
+                return first..<first + width
+            }
+        }
+        addBody(name + ".weight", attention.ownProjection?.weight, rows: rows)
+        addBody(name + ".bias", attention.ownProjection?.bias, rows: rows)
+        addBody(output, attention.output)
+    }
+
+    /// The parts of a mixture of experts under the names that `names` gives to gate, up and down of an expert.
+    mutating func addBody(
+        _ experts: Experts, router: String, _ names: (Int) -> (gate: String, up: String, down: String)
+    ) {
+        let inner = experts.shape.inner
+        addBody(router, experts.router)
+        for expert in 0..<experts.shape.count {
+            let (gate, up, down) = names(expert)
+            addBody(gate + ".weight", experts.up[expert], rows: [0..<inner])
+            addBody(up + ".weight", experts.up[expert], rows: [inner..<2 * inner])
+            addBody(down + ".weight", experts.down[expert])
+        }
+    }
+
     /// The parts of a gated feed-forward layer, each under its own published name.
-    mutating func addBody(_ feedForward: FeedForward, gate: String, up: String, down: String) {
+    mutating func addBody(_ feedForward: FeedForward?, gate: String, up: String, down: String) {
+        guard let feedForward else { return }
         let inner = feedForward.inner
         addBody(gate, feedForward.up, rows: 0..<inner)
         addBody(up, feedForward.up, rows: inner..<2 * inner)

@@ -11,8 +11,11 @@ public struct CheckpointTensor: Sendable {
     public let name: String
     /// The parameter that holds it.
     public let parameter: Parameter
-    /// The rows of the parameter that it is; nil: all. Several projections lie in one parameter.
-    public let rows: Range<Int>?
+    /// The rows of the parameter that it is, in the order of the file; nil: all. Several projections lie in one
+    /// parameter, and some files mix the rows of several.
+    public let rows: [Range<Int>]?
+    /// What is added to the file's numbers: 1 for gains that a file keeps less 1.
+    public let shift: Float
     /// Whether the file has it as [in, out].
     public let transposed: Bool
     /// Other names under which files have it.
@@ -24,36 +27,51 @@ public struct CheckpointTensor: Sendable {
 
     /// A published name for (rows of) a parameter.
     public init(
-        _ name: String, _ parameter: Parameter, rows: Range<Int>? = nil, transposed: Bool = false,
+        _ name: String, _ parameter: Parameter, rows: [Range<Int>]? = nil, transposed: Bool = false, shift: Float = 0,
         aliases: [String] = [], overriding: [String] = [], optional: Bool = false
     ) {
         self.name = name
         self.parameter = parameter
         self.rows = rows
         self.transposed = transposed
+        self.shift = shift
         self.aliases = aliases
         self.overriding = overriding
         self.optional = optional
     }
 
     /// The extents in memory.
-    var extents: [Int] { rows.map { [$0.count] + parameter.shape.dropFirst() } ?? parameter.shape }
+    var extents: [Int] {
+        rows.map { [$0.reduce(0) { $0 + $1.count }] + parameter.shape.dropFirst() } ?? parameter.shape
+    }
 
     /// The extents in the file.
     public var storedShape: [Int] { transposed ? extents.reversed() : extents }
 
-    /// The elements of it in `buffer`.
-    public func values(in buffer: ParameterBuffer) -> UnsafeMutableBufferPointer<Float> {
-        let whole = buffer[parameter]
-        guard let rows else { return whole }
+    /// The elements of it among those of its parameter, in the order of the file (of the file's transpose).
+    private var places: [Range<Int>] {
+        guard let rows else { return [0..<parameter.count] }
         let width = parameter.shape.dropFirst().reduce(1, *)
-        return UnsafeMutableBufferPointer(rebasing: whole[rows.lowerBound * width..<rows.upperBound * width])
+        return rows.map { $0.lowerBound * width..<$0.upperBound * width }
     }
 
-    /// The elements in the order of the file.
+    /// Writes `values`, in the order of the file's transpose, into `buffer`: numbers, gradients or moments.
+    public func set(_ values: [Float], in buffer: ParameterBuffer) {
+        let whole = buffer[parameter]
+        var next = 0
+        for place in places {
+            for index in place where next < values.count {
+                whole[index] = values[next]
+                next += 1
+            }
+        }
+    }
+
+    /// The elements in the order of the file: numbers as the model has them, gradients or moments.
     public func stored(in buffer: ParameterBuffer) -> [Float] {
-        let values = values(in: buffer)
-        guard transposed, extents.count == 2 else { return Array(values) }
+        let whole = buffer[parameter]
+        let values = places.flatMap { whole[$0] }
+        guard transposed, extents.count == 2 else { return values }
         let (rows, columns) = (extents[0], extents[1])
         var result = [Float](repeating: 0, count: values.count)
         for row in 0..<rows {
@@ -70,13 +88,43 @@ public struct CheckpointTensor: Sendable {
 
     func write(from buffer: ParameterBuffer, as type: ElementType = .f32) -> TensorToWrite {
         TensorToWrite(name, type, shape: storedShape) { writer in
-            let values = UnsafeBufferPointer(self.values(in: buffer))
+            let whole = UnsafeBufferPointer(buffer[parameter])
+            guard shift == 0, rows.map({ $0.count == 1 }) ?? true, let place = places.first else {
+                let values = stored(in: buffer).map { $0 - shift }
+                return try values.withUnsafeBufferPointer { try writer.append($0) }
+            }
+            let values = UnsafeBufferPointer(rebasing: whole[place])
             if transposed, extents.count == 2 {
                 try writer.append(transposeOf: values, rows: extents[0], columns: extents[1])
             } else {
                 try writer.append(values)
             }
         }
+    }
+
+    /// Reads it from `source` into its parameter's numbers.
+    fileprivate func read(
+        _ source: any TensorSource, _ name: String, into values: UnsafeMutableBufferPointer<Float>
+    ) throws {
+        let places = places
+        if places.count == 1, let place = places.first {
+            let part = UnsafeMutableBufferPointer(rebasing: values[place])
+            try source.read(name, shape: storedShape, transposed: transposed, into: part)
+        } else {
+            var whole = [Float](repeating: 0, count: extents.reduce(1, *))
+            try whole.withUnsafeMutableBufferPointer {
+                try source.read(name, shape: storedShape, transposed: transposed, into: $0)
+            }
+            var next = 0
+            for place in places {
+                for index in place {
+                    values[index] = whole[next]
+                    next += 1
+                }
+            }
+        }
+        guard shift != 0 else { return }
+        for place in places { for index in place { values[index] += shift } }
     }
 }
 
@@ -119,13 +167,9 @@ struct CheckpointSource: WeightSource {
     }
 
     func read(_ parameter: Parameter, into values: UnsafeMutableBufferPointer<Float>) throws {
-        let width = parameter.shape.dropFirst().reduce(1, *)
         for tensor in tensors[parameter.index] ?? [] {
             guard let name = tensor.name(in: source) else { continue }
-            let part = tensor.rows.map { $0.lowerBound * width..<$0.upperBound * width } ?? 0..<values.count
-            try source.read(
-                name, shape: tensor.storedShape, transposed: tensor.transposed,
-                into: UnsafeMutableBufferPointer(rebasing: values[part]))
+            try tensor.read(source, name, into: values)
         }
     }
 }

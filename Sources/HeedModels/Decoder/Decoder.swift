@@ -3,7 +3,7 @@ import HeedTensor
 
 /// A decoder-only transformer: ids → embeddings → blocks → norm → logits.
 ///
-/// GPT-2 and LLaMA are configurations of it. Recording a pass computes nothing.
+/// GPT-2, LLaMA and all that followed are configurations of it. Recording a pass computes nothing.
 public struct Decoder: Sendable {
     /// The shape.
     public let configuration: DecoderConfiguration
@@ -22,10 +22,12 @@ public struct Decoder: Sendable {
         let table = scope.parameter("embedding.tokens", [c.vocabulary, c.width], initial)
         embedding = Embedding(
             scope / "embedding", table: table, positions: c.embeddedPositions, context: c.context,
+            norm: c.embeddingNorm ? (c.norm, c.epsilon, c.norm == .layer) : nil, scale: c.embeddingScale,
             dropout: c.embeddingDropout, initial: initial)
         stack = Stack(scope, c.stack).ending(in: scope / "finalNorm")
         output = OutputMatrix(
-            scope / "head", c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial))
+            scope / "head", c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial),
+            scale: c.logitsScale, cap: c.logitsCap)
     }
 
     /// Records the way from the ids of `batch` to the states before the output matrix: `[rows, C]`.

@@ -15,6 +15,14 @@ public struct DecoderConfiguration: Sendable, Equatable {
     public var stack: StackShape
     /// How positions enter the embeddings.
     public var embeddedPositions: EmbeddedPositions = .none
+    /// Factor on the embeddings.
+    public var embeddingScale: Float = 1
+    /// Whether embeddings are normalised before the first block.
+    public var embeddingNorm = false
+    /// Factor on the states before the output matrix.
+    public var logitsScale: Float = 1
+    /// c of logits that are bent to c · tanh(z / c); nil: they are not.
+    public var logitsCap: Float?
     /// Whether the output matrix is the embedding table.
     public var tied: Bool
     /// Rate of dropout on the embeddings.

@@ -31,23 +31,31 @@ public struct Encoder: Sendable {
         let c = configuration
         self.configuration = c
         let initial = c.stack.initialTable
-        let table = scope.parameter("embedding.tokens", [c.vocabulary, c.width], initial)
+        let columns = c.embeddingWidth ?? c.width
+        let table = scope.parameter("embedding.tokens", [c.vocabulary, columns], initial)
         embedding = Embedding(
             scope / "embedding", table: table, positions: c.embeddedPositions, context: c.context,
-            types: c.types > 0 ? c.types : nil, norm: (c.norm, c.epsilon), padding: c.padding,
-            dropout: c.embeddingDropout, initial: initial)
-        stack = Stack(scope, c.stack).ending(in: scope / "finalNorm")
+            types: c.types > 0 ? c.types : nil, norm: (c.norm, c.epsilon, c.norm == .layer && c.normOffset),
+            projectedTo: c.width, padding: c.padding, dropout: c.embeddingDropout, initial: initial)
+        stack = Stack(scope, c.stack, relativeTable: c.stack.relativeTable(in: scope / "encoder"))
+            .ending(in: scope / "finalNorm")
         func square(_ name: String) -> Linear { Linear(scope / name, in: c.width, out: c.width, initial: initial) }
         pooler = c.hasPooler ? square("pooler") : nil
-        if c.predictsIds {
-            transform = square("transform")
-            transformNorm = Norm(scope / "transformNorm", c.norm, width: c.width, epsilon: c.epsilon)
-            let matrix = c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial)
-            prediction = OutputMatrix(
-                scope / "head", matrix, bias: scope.parameter("headBias", [c.vocabulary], .zeros))
+        if c.predictsIds || c.classifierTransforms {
+            transform = Linear(
+                scope / "transform", in: c.width, out: columns, bias: c.headBias, initial: initial)
+            transformNorm = Norm(
+                scope / "transformNorm", c.norm, width: columns, epsilon: c.epsilon,
+                offset: c.norm == .layer && c.normOffset)
         } else {
             transform = nil
             transformNorm = nil
+        }
+        if c.predictsIds {
+            let matrix = c.tied ? table : scope.parameter("head", [c.vocabulary, columns], initial)
+            prediction = OutputMatrix(
+                scope / "head", matrix, bias: scope.parameter("headBias", [c.vocabulary], .zeros))
+        } else {
             prediction = nil
         }
         nextSentence =
@@ -73,7 +81,7 @@ public struct Encoder: Sendable {
 
     /// Records logits over ids `[rows, V]`, or nil without a masked-language head.
     public func predictionLogits(_ states: Tensor) -> Tensor? {
-        guard let hidden = transformed(states), let prediction else { return nil }
+        guard let prediction, let hidden = transformed(states) else { return nil }
         return prediction(hidden)
     }
 
@@ -101,7 +109,7 @@ public struct Encoder: Sendable {
             let readout = matrix.loss(hidden, targets: targets, smoothing: smoothing, scale: scale)
             losses.append(RecordedLoss(readout, scale: scale, targets: targets))
         }
-        if let hidden = transformed(states), let prediction { add(hidden, prediction, .rows(batch)) }
+        if let prediction, let hidden = transformed(states) { add(hidden, prediction, .rows(batch)) }
         if let nextSentence, let pooled = pooled(states, batch) {
             add(pooled, OutputMatrix(nextSentence), .sequences(batch))
         }
@@ -118,11 +126,17 @@ public struct Encoder: Sendable {
     }
 
     private func beforeClasses(_ states: Tensor, _ batch: TokenBatch) -> Tensor? {
-        let rate = configuration.classifierDropout
-        return states.trace.at("classifier") {
-            if case .tokenClassifier = configuration.head { return states.dropped(rate) }
+        let c = configuration
+        let rate = c.classifierDropout
+        let isPerToken = if case .tokenClassifier = c.head { true } else { false }
+        return states.trace.at(classifier?.path ?? "classifier") {
+            if c.classifierTransforms {
+                return transformed(isPerToken ? states : states.firsts(of: batch))?.dropped(rate)
+            }
+            if isPerToken { return states.dropped(rate) }
             if let classifierDense {
-                return classifierDense(states.firsts(of: batch).dropped(rate), activation: .tanh).dropped(rate)
+                let first = states.firsts(of: batch).dropped(rate)
+                return classifierDense(first, activation: c.classifierActivation).dropped(rate)
             }
             return pooled(states, batch)?.dropped(rate)
         }

@@ -48,6 +48,14 @@ public struct EncoderConfiguration: Sendable, Equatable {
     public var hasPooler: Bool
     /// Whether a sequence classifier has a map `tanh(W · h + b)` of its own before the classes (RoBERTa).
     public var classifierHasDense: Bool = false
+    /// f of that map.
+    public var classifierActivation: Activation = .tanh
+    /// Whether classes are read from what the masked-language head makes of the states (ModernBERT).
+    public var classifierTransforms = false
+    /// Whether the first map of a head has an offset.
+    public var headBias = true
+    /// Columns of the embeddings, where they are mapped to those of the stream (ELECTRA).
+    public var embeddingWidth: Int?
     /// Whether the masked-language head's matrix is the embedding table.
     public var tied: Bool = true
     /// Rate of dropout on the embeddings.

@@ -30,7 +30,7 @@ public struct EncoderDecoder: Sendable {
         func embedding(_ name: String, _ table: Parameter, _ stack: StackShape) -> Embedding {
             Embedding(
                 scope / name, table: table, positions: c.embeddedPositions, context: c.context,
-                norm: c.embeddingNorm ? (stack.norm, stack.epsilon) : nil,
+                norm: c.embeddingNorm ? (stack.norm, stack.epsilon, stack.norm == .layer) : nil,
                 scale: c.scalesEmbedding ? Float(c.width).squareRoot() : 1,
                 padding: c.trainsPadding ? nil : c.padding, dropout: c.embeddingDropout, initial: initial)
         }

@@ -24,6 +24,8 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var decoder: StackShape
     /// How positions enter the embeddings.
     public var embeddedPositions: EmbeddedPositions = .none
+    /// Whether positions count only ids that are no padding, which has none (M2M-100).
+    public var skipsPadding = false
     /// Whether embeddings are normalised before the first block.
     public var embeddingNorm = false
     /// Whether embeddings are multiplied by √C.
@@ -38,6 +40,8 @@ public struct EncoderDecoderConfiguration: Sendable, Equatable {
     public var headScale: Float = 1
     /// The id that starts every decoder sequence.
     public var start: Int
+    /// Whether a target that is learned begins with its own last id instead, which names its language (mBART).
+    public var startsWithLast = false
     /// The id that stands for nothing; its lookups give no gradient unless `trainsPadding`.
     public var padding: Int
     /// Whether lookups of the padding id give gradients all the same.

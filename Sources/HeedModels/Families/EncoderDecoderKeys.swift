@@ -122,8 +122,8 @@ extension EncoderDecoderFamily {
                 }
                 list.addBody(name + "self_attn_layer_norm", block.attentionNorm.norm)
                 list.addBody(name + "encoder_attn_layer_norm", block.crossNorm?.norm)
-                list.addBody(name + "fc1", block.feedForward.up)
-                list.addBody(name + "fc2", block.feedForward.down)
+                list.addBody(name + "fc1", block.feedForward.dense?.up)
+                list.addBody(name + "fc2", block.feedForward.dense?.down)
                 list.addBody(name + "final_layer_norm", block.feedForwardNorm.norm)
             }
             list.addBody("\(side).layer_norm", stack.finalNorm)

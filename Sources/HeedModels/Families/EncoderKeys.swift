@@ -38,7 +38,7 @@ extension EncoderFamily {
             vocabulary: vocabulary, context: rows - first, stack: stack,
             types: try reader.integer("type_vocab_size", in: 1...1 << 16, default: types), padding: padding,
             head: head, hasPooler: false)
-        c.firstPosition = first
+        c.embeddedPositions = .learned(first: first)
         c.labelNames = names
         c.tied = try reader.bool("tie_word_embeddings", default: true)
         c.embeddingDropout = stack.residualDropout
@@ -94,6 +94,7 @@ extension EncoderConfiguration {
 extension CheckpointList {
     /// The embeddings and blocks under the names that BERT gave them.
     mutating func addBertBody(_ encoder: Encoder, tiedHead: [String]) {
+        addBody("embeddings_project", encoder.embedding.projection)
         addBody(
             "embeddings.word_embeddings.weight", encoder.embedding.table,
             aliases: encoder.configuration.tied ? tiedHead : [])
@@ -106,8 +107,8 @@ extension CheckpointList {
                 block.attention, query: name + "attention.self.query", key: name + "attention.self.key",
                 value: name + "attention.self.value", output: name + "attention.output.dense")
             addBody(name + "attention.output.LayerNorm", block.attentionNorm.norm)
-            addBody(name + "intermediate.dense", block.feedForward.up)
-            addBody(name + "output.dense", block.feedForward.down)
+            addBody(name + "intermediate.dense", block.feedForward.dense?.up)
+            addBody(name + "output.dense", block.feedForward.dense?.down)
             addBody(name + "output.LayerNorm", block.feedForwardNorm.norm)
         }
         addBody("pooler.dense", encoder.pooler)
@@ -115,7 +116,7 @@ extension CheckpointList {
 
     /// An output matrix over ids of an encoder: its offset, and its matrix where it is not the table.
     mutating func addPrediction(_ encoder: Encoder, bias: String, decoder: String) {
-        add(bias, encoder.prediction?.bias, overriding: [decoder + ".bias"])
+        add(bias, encoder.prediction?.bias, overriding: bias == decoder + ".bias" ? [] : [decoder + ".bias"])
         if let matrix = encoder.prediction?.weight, matrix != encoder.embedding.table {
             add(decoder + ".weight", matrix)
         }

@@ -20,22 +20,76 @@ public struct Family: Sendable, Equatable, CustomStringConvertible {
 
 extension Family {
     /// Every published family: the one list.
-    public static let all: [Family] = [.gpt2, .llama, .bert, .roberta, .marian, .bart, .t5]
+    public static let all: [Family] = [
+        .gpt2, .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3, .phi3, .smolLM3, .gptNeoX, .olmo2, .granite,
+        .starCoder2, .opt, .bloom, .mixtral, .qwen3Moe, .bert, .roberta, .distilBert, .xlmRoberta, .camembert,
+        .mpnet, .modernBert, .marian, .bart, .t5, .mbart, .m2m100, .pegasus, .mt5,
+    ]
 
     /// GPT-2 (Radford et al. 2019).
     public static let gpt2 = Family(GPT2())
     /// LLaMA (Touvron et al. 2023).
     public static let llama = Family(Llama())
+    /// Mistral (Jiang et al. 2023).
+    public static let mistral = Family(Mistral())
+    /// Qwen 2 and 2.5 (Yang et al. 2024).
+    public static let qwen2 = Family(Qwen2())
+    /// Qwen 3 (Yang et al. 2025).
+    public static let qwen3 = Family(Qwen3())
+    /// Gemma (2024).
+    public static let gemma = Family(Gemma())
+    /// Gemma 2 (2024).
+    public static let gemma2 = Family(Gemma2())
+    /// Gemma 3 for text (2025).
+    public static let gemma3 = Family(Gemma3())
+    /// Phi-3 (Abdin et al. 2024).
+    public static let phi3 = Family(Phi3())
+    /// SmolLM 3 (2025).
+    public static let smolLM3 = Family(SmolLM3())
+    /// GPT-NeoX (Black et al. 2022) and Pythia.
+    public static let gptNeoX = Family(GPTNeoX())
+    /// OLMo 2 (2025).
+    public static let olmo2 = Family(Olmo2())
+    /// Granite (2024).
+    public static let granite = Family(Granite())
+    /// StarCoder 2 (Lozhkov et al. 2024).
+    public static let starCoder2 = Family(StarCoder2())
+    /// OPT (Zhang et al. 2022).
+    public static let opt = Family(OPT())
+    /// BLOOM (2022).
+    public static let bloom = Family(Bloom())
+    /// Mixtral (Jiang et al. 2024).
+    public static let mixtral = Family(Mixtral())
+    /// Qwen 3 with a mixture of experts (2025).
+    public static let qwen3Moe = Family(Qwen3Moe())
     /// BERT (Devlin et al. 2019).
     public static let bert = Family(Bert())
     /// RoBERTa (Liu et al. 2019).
-    public static let roberta = Family(Roberta())
+    public static let roberta = Family(Roberta.original)
+    /// XLM-RoBERTa (Conneau et al. 2020).
+    public static let xlmRoberta = Family(Roberta.ofManyLanguages)
+    /// CamemBERT (Martin et al. 2020).
+    public static let camembert = Family(Roberta.french)
+    /// DistilBERT (Sanh et al. 2019).
+    public static let distilBert = Family(DistilBert())
+    /// MPNet (Song et al. 2020).
+    public static let mpnet = Family(MPNet())
+    /// ModernBERT (Warner et al. 2024).
+    public static let modernBert = Family(ModernBert())
     /// The 2017 transformer as published translation models have it (Junczys-Dowmunt et al. 2018).
     public static let marian = Family(Marian())
     /// BART (Lewis et al. 2020).
     public static let bart = Family(Bart())
     /// T5 (Raffel et al. 2020).
-    public static let t5 = Family(T5())
+    public static let t5 = Family(T5.original)
+    /// mBART (Liu et al. 2020).
+    public static let mbart = Family(MBart())
+    /// M2M-100 (Fan et al. 2020) and NLLB.
+    public static let m2m100 = Family(M2M100())
+    /// Pegasus (Zhang et al. 2020).
+    public static let pegasus = Family(Pegasus())
+    /// mT5 (Xue et al. 2021).
+    public static let mt5 = Family(T5.ofManyLanguages)
     /// Shapes that no published family has words for: they compute and train, but no folder is written or read.
     public static let unpublished = Family(Unpublished())
 

@@ -58,8 +58,8 @@ struct GPT2: DecoderFamily {
             list.addBody(name + "attn.c_attn", block.attention.ownProjection, transposed: true)
             list.addBody(name + "attn.c_proj", block.attention.output, transposed: true)
             list.addBody(name + "ln_2", block.feedForwardNorm.norm)
-            list.addBody(name + "mlp.c_fc", block.feedForward.up, transposed: true)
-            list.addBody(name + "mlp.c_proj", block.feedForward.down, transposed: true)
+            list.addBody(name + "mlp.c_fc", block.feedForward.dense?.up, transposed: true)
+            list.addBody(name + "mlp.c_proj", block.feedForward.dense?.down, transposed: true)
         }
         list.addBody("ln_f", decoder.stack.finalNorm)
         list.addHead("lm_head.weight", decoder)

@@ -152,8 +152,12 @@ extension EncoderDecoderFamily {
         .encoderDecoder(try encoderDecoder(reader))
     }
 
-    /// Tables of the file count where the configuration says that they are one, but they are several.
     func reconciled(_ configuration: Configuration, with source: any TensorSource) throws -> Configuration {
+        try tablesReconciled(configuration, with: source)
+    }
+
+    /// Tables of the file count where the configuration says that they are one, but they are several.
+    func tablesReconciled(_ configuration: Configuration, with source: any TensorSource) throws -> Configuration {
         guard case .encoderDecoder(var c) = configuration else { return configuration }
         let names = tableNames
         let (read, written) = (names.source + names.shared, names.target + names.shared)

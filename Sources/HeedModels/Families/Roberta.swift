@@ -3,16 +3,31 @@ import HeedSupport
 import HeedTensor
 import HeedWeights
 
-/// RoBERTa (Liu et al. 2019) as `transformers` stores it: BERT whose positions count from the padding id + 1.
+/// RoBERTa (Liu et al. 2019) as `transformers` stores it: BERT whose positions count from the padding id + 1. XLM-RoBERTa
+/// (Conneau et al. 2020) is the same under names of its own.
 struct Roberta: EncoderFamily {
-    let name = "roberta"
+    let name: String
+    private let prefix: String
+    private let types: Int
+    private let epsilon: Double
     let keys = ConfigurationKeys()
+
+    static let original = Roberta(name: "roberta", prefix: "Roberta", types: 1)
+    static let ofManyLanguages = Roberta(name: "xlm-roberta", prefix: "XLMRoberta", types: 2)
+    static let french = Roberta(name: "camembert", prefix: "Camembert", types: 2)
+
+    private init(name: String, prefix: String, types: Int) {
+        self.name = name
+        self.prefix = prefix
+        self.types = types
+        epsilon = 1e-12
+    }
 
     func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
         [
-            "RobertaModel": .none, "RobertaForMaskedLM": .maskedLanguage,
-            "RobertaForSequenceClassification": .sequenceClassifier(labels: labels),
-            "RobertaForTokenClassification": .tokenClassifier(labels: labels),
+            prefix + "Model": .none, prefix + "ForMaskedLM": .maskedLanguage,
+            prefix + "ForSequenceClassification": .sequenceClassifier(labels: labels),
+            prefix + "ForTokenClassification": .tokenClassifier(labels: labels),
         ]
     }
 
@@ -22,7 +37,7 @@ struct Roberta: EncoderFamily {
     }
 
     func encoder(_ reader: ConfigurationReader) throws -> EncoderConfiguration {
-        try bertShape(reader, types: 1, padding: 1) { $0 + 1 }
+        try bertShape(reader, types: types, epsilon: epsilon, padding: 1) { $0 + 1 }
     }
 
     func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {

@@ -4,10 +4,23 @@ import HeedTensor
 import HeedWeights
 
 /// T5 (Raffel et al. 2020): relative offsets in place of positions, root-mean-square norms, unscaled scores, no offsets;
-/// version 1.1 gates the feed-forward layer and unties the output matrix.
+/// version 1.1 (and Flan) gates the feed-forward layer and unties the output matrix. mT5 (Xue et al. 2021) is that under a
+/// name of its own.
 struct T5: EncoderDecoderFamily {
-    let name = "t5"
-    let className = "T5ForConditionalGeneration"
+    let name: String
+    let className: String
+    /// Whether states are scaled before an output matrix that is the table.
+    private let scalesTied: Bool
+
+    static let original = T5(name: "t5", className: "T5ForConditionalGeneration", scalesTied: true)
+    static let ofManyLanguages = T5(name: "mt5", className: "MT5ForConditionalGeneration", scalesTied: false)
+
+    private init(name: String, className: String, scalesTied: Bool) {
+        self.name = name
+        self.className = className
+        self.scalesTied = scalesTied
+    }
+
     let keys = ConfigurationKeys(
         harmless: [
             "dense_act_fn": "feed_forward_proj once more", "is_gated_act": "feed_forward_proj once more",
@@ -22,7 +35,7 @@ struct T5: EncoderDecoderFamily {
 
     func encoderDecoder(_ reader: ConfigurationReader) throws -> EncoderDecoderConfiguration {
         let vocabulary = try reader.vocabulary()
-        let (activation, gated) = try T5.feedForward(reader)
+        let (activation, gated) = try T5.feedForward(reader, default: scalesTied ? "relu" : "gated-gelu")
         let dropout = try reader.rate("dropout_rate", default: 0.1)
         let layers = try reader.layers("num_layers")
         var stack = StackShape(
@@ -54,7 +67,7 @@ struct T5: EncoderDecoderFamily {
             start: try reader.optionalInteger("decoder_start_token_id", in: 0...vocabulary - 1) ?? padding,
             padding: padding)
         c.tied = try reader.bool("tie_word_embeddings", default: true)
-        let scales = try reader.bool("scale_decoder_outputs", default: c.tied)
+        let scales = try scalesTied && reader.bool("scale_decoder_outputs", default: c.tied)
         c.headScale = scales ? 1 / Float(stack.width).squareRoot() : 1
         c.trainsPadding = true
         c.embeddingDropout = dropout
@@ -62,8 +75,10 @@ struct T5: EncoderDecoderFamily {
     }
 
     /// `feed_forward_proj`: a function, or `gated-` and a function.
-    private static func feedForward(_ reader: ConfigurationReader) throws -> (Activation, gated: Bool) {
-        let kind = try reader.optionalString("feed_forward_proj") ?? "relu"
+    private static func feedForward(_ reader: ConfigurationReader, default fallback: String) throws -> (
+        Activation, gated: Bool
+    ) {
+        let kind = try reader.optionalString("feed_forward_proj") ?? fallback
         let gated = kind.hasPrefix("gated-")
         let name = gated ? String(kind.dropFirst(6)) : kind
         // "gated-gelu" has meant the tanh form since version 1.1.
@@ -86,9 +101,10 @@ struct T5: EncoderDecoderFamily {
             "is_encoder_decoder": true, "is_gated_act": .bool(stack.gated),
             "layer_norm_epsilon": .number(decimal(stack.epsilon)), "num_decoder_layers": .integer(stack.layers),
             "num_heads": .integer(stack.heads), "num_layers": .integer(c.encoder.layers),
-            "pad_token_id": .integer(c.padding), "scale_decoder_outputs": .bool(c.headScale != 1),
-            "tie_word_embeddings": .bool(c.tied), "use_cache": true, "vocab_size": .integer(c.vocabulary),
+            "pad_token_id": .integer(c.padding), "tie_word_embeddings": .bool(c.tied), "use_cache": true,
+            "vocab_size": .integer(c.vocabulary),
         ]
+        if scalesTied { document["scale_decoder_outputs"] = .bool(c.headScale != 1) }
         if c.context != T5.context { document["n_positions"] = .integer(c.context) }
         if case .all(.relative(let buckets)) = stack.positions {
             document["relative_attention_max_distance"] = .integer(buckets.maximumDistance)
@@ -115,11 +131,11 @@ struct T5: EncoderDecoderFamily {
                 list.addBody(name + "1.layer_norm", block.crossNorm?.norm)
                 let last = block.crossAttention == nil ? 1 : 2
                 let start = "\(name)\(last).DenseReluDense."
-                if block.feedForward.gated {
-                    list.addBody(block.feedForward, gate: start + "wi_0", up: start + "wi_1", down: start + "wo")
+                if block.feedForward.dense?.gated == true {
+                    list.addBody(block.feedForward.dense, gate: start + "wi_0", up: start + "wi_1", down: start + "wo")
                 } else {
-                    list.addBody(start + "wi", block.feedForward.up)
-                    list.addBody(start + "wo", block.feedForward.down)
+                    list.addBody(start + "wi", block.feedForward.dense?.up)
+                    list.addBody(start + "wo", block.feedForward.dense?.down)
                 }
                 list.addBody("\(name)\(last).layer_norm", block.feedForwardNorm.norm)
             }

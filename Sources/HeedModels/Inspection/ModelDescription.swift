@@ -215,12 +215,14 @@ extension StackShape {
             case .none: []
             case .learned: ["learned"]
             case .sinusoidal: ["sinusoidal"]
+            case .stored: ["stored"]
             }
         for choice in positions.distinct {
             switch choice {
             case .absent: if positions.distinct.count > 1 { words.append("none in some layers") }
             case .rotary: words.append("rotary")
             case .relative: words.append("relative")
+            case .slopes: words.append("slopes by distance")
             }
         }
         return words.isEmpty ? "none" : words.joined(separator: ", ")

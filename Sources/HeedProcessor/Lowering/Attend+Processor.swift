@@ -38,11 +38,14 @@ extension AttendOperation: ProcessorLowering {
                 lengths: readers.lengths, q: at[frame.inputs[0]], q_stride: Int64(stride), out: at[frame.output],
                 out_stride: Int64(shape.queryColumns), cache: cache, bias: try at.value(bias?.table),
                 bias_buckets: buckets, bias_max_distance: Int32(bias?.maximumDistance ?? 0),
-                bias_bidirectional: bias?.bidirectional == true ? 1 : 0, heads: Int32(shape.heads),
-                causal: shape.causal ? 1 : 0, scale: shape.scale, scratch: at[scratch])
+                bias_bidirectional: bias?.bidirectional == true ? 1 : 0, slopes: slopes?.base,
+                heads: Int32(shape.heads), causal: shape.causal ? 1 : 0, before: before, after: after,
+                scale: shape.scale, cap: shape.cap ?? 0, scratch: at[scratch])
         }
     }
 
+    private var before: Int32 { shape.window.map { Int32(clamping: $0.before) } ?? -1 }
+    private var after: Int32 { shape.window.map { Int32(clamping: $0.after) } ?? -1 }
     private var buckets: Int32 { Int32(bias?.table.shape.first ?? 0) }
 
     private func scratch(_ program: ProgramBuilder) -> ScratchMemory {
@@ -70,8 +73,9 @@ extension AttendOperation: ProcessorLowering {
             bias: try at.value(bias?.table), bias_buckets: buckets,
             bias_max_distance: Int32(bias?.maximumDistance ?? 0),
             bias_bidirectional: bias?.bidirectional == true ? 1 : 0, query_positions: nil, key_positions: nil,
-            heads: Int32(shape.heads), kv_heads: Int32(shape.keyHeads), width: Int32(shape.width),
-            causal: shape.causal ? 1 : 0, max_keys: Int32(maximumKeys), scale: shape.scale, dropout: dropout,
+            slopes: slopes?.base, heads: Int32(shape.heads), kv_heads: Int32(shape.keyHeads),
+            width: Int32(shape.width), causal: shape.causal ? 1 : 0, max_keys: Int32(maximumKeys), before: before,
+            after: after, scale: shape.scale, cap: shape.cap ?? 0, dropout: dropout,
             purpose: site, random: random.pointer, scratch: at[scratch])
     }
 

@@ -17,12 +17,14 @@ extension CrossEntropyOperation: ProcessorLowering {
         let block = max(min(capacity, CrossEntropyOperation.blockRows), 1)
         let stride = (classes + 15) / 16 * 16
         let logits = program.lasting(Float.self, count: block * stride)
+        // The gradient of a cap wants the logits from before it.
+        let uncapped = cap != nil && gradient ? program.lasting(Float.self, count: block * stride) : logits
         let scratch = program.scratch(
             heed_linear_scratch(Int64(width), Int64(classes), Int64(block), program.trace.precision.code))
         for first in Swift.stride(from: 0, to: capacity, by: block) {
             let rows = Block(
                 window: Frame.window(frame.rows, first: first, limit: block), first: first, logits: logits,
-                stride: stride, scratch: scratch)
+                uncapped: uncapped, stride: stride, scratch: scratch)
             emitLosses(frame, program, rows, gradient: gradient)
             if gradient { emitGradients(frame, program, rows) }
         }
@@ -33,11 +35,13 @@ extension CrossEntropyOperation: ProcessorLowering {
         let window: heed_window
         let first: Int
         let logits: LastingMemory<Float>
+        let uncapped: LastingMemory<Float>
         let stride: Int
         let scratch: ScratchMemory
 
         /// Where row 0 would be, so that row `first` is the first row of the memory.
         func origin(_ at: Addresses) -> UnsafeMutablePointer<Float> { at[logits] - first * stride }
+        func uncappedOrigin(_ at: Addresses) -> UnsafeMutablePointer<Float> { at[uncapped] - first * stride }
     }
 
     private func emitLosses(_ frame: Frame, _ program: ProgramBuilder, _ block: Block, gradient: Bool) {
@@ -47,9 +51,16 @@ extension CrossEntropyOperation: ProcessorLowering {
             heed_linear(
                 window: block.window, x: at[frame.inputs[0]], x_stride: Int64(width),
                 weight: readsPanels ? nil : try at.value(weight), panels: readsPanels ? try at.panels(weight) : nil,
-                bias: try at.value(bias), residual: nil, residual_stride: 0, pre: nil, y: block.origin(at),
+                bias: try at.value(bias), residual: nil, residual_stride: 0, pre: nil, y: block.uncappedOrigin(at),
                 y_stride: Int64(block.stride), in: Int32(width), out: Int32(classes),
                 activation: Activation.identity.code, precision: precision, scratch: at[block.scratch])
+        }
+        if let cap {
+            program.emit(program.kernels.cap, rows: frame.rows, cost: Cost(operations: 20 * Double(classes))) { at in
+                heed_cap(
+                    window: block.window, x: block.uncappedOrigin(at), y: block.origin(at),
+                    columns: Int32(block.stride), cap: cap)
+            }
         }
         program.emit(
             program.kernels.cross_entropy, rows: frame.rows, cost: Cost(operations: 30 * Double(classes))
@@ -63,6 +74,15 @@ extension CrossEntropyOperation: ProcessorLowering {
 
     private func emitGradients(_ frame: Frame, _ program: ProgramBuilder, _ block: Block) {
         let precision = program.trace.precision.code
+        if let cap {
+            program.emit(
+                program.kernels.cap_gradient, rows: frame.rows, cost: Cost(operations: 20 * Double(classes))
+            ) { at in
+                heed_cap_gradient(
+                    window: block.window, dy: block.origin(at), x: block.uncappedOrigin(at), dx: block.origin(at),
+                    columns: Int32(block.stride), cap: cap, accumulate: 0)
+            }
+        }
         if program.trains(weight) || program.trains(bias) {
             // The gradient of a frozen matrix goes where nobody reads it.
             let spare = program.trains(weight) ? nil : program.lasting(Float.self, count: classes * width)

@@ -40,6 +40,24 @@ extension GateOperation: ProcessorLowering {
     }
 }
 
+extension CapOperation: ProcessorLowering {
+    func forward(_ frame: Frame, _ program: ProgramBuilder) {
+        program.emit(program.kernels.cap, rows: frame.rows, cost: cost(rows: 1)) { at in
+            heed_cap(
+                window: frame.window, x: at[frame.inputs[0]], y: at[frame.output], columns: Int32(width), cap: cap)
+        }
+    }
+
+    func backward(_ frame: Frame, _ program: ProgramBuilder) {
+        guard let dy = frame.outputGradient, let dx = frame.inputGradient(0) else { return }
+        program.emit(program.kernels.cap_gradient, rows: frame.rows, cost: cost(rows: 1)) { at in
+            heed_cap_gradient(
+                window: frame.window, dy: at[dy], x: at[frame.inputs[0]], dx: at[dx.buffer], columns: Int32(width),
+                cap: cap, accumulate: dx.accumulates ? 1 : 0)
+        }
+    }
+}
+
 extension CombineOperation: ProcessorLowering {
     func forward(_ frame: Frame, _ program: ProgramBuilder) {
         program.emit(program.kernels.combine, rows: frame.rows, cost: cost(rows: 1)) { at in

@@ -15,7 +15,7 @@ extension EmbedOperation: ProcessorLowering {
     private func positionRows(_ at: Addresses) throws -> UnsafePointer<Float>? {
         switch positions {
         case .learned(let table, let first): try at.value(table).map { $0 + first * width }
-        case .fixed(let table): table.base
+        case .fixed(let table): table.base + width
         case nil: nil
         }
     }

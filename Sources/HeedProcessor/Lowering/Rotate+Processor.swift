@@ -13,7 +13,8 @@ extension RotateOperation: ProcessorLowering {
         program.emit(program.kernels.rotary, rows: frame.rows, cost: cost(rows: 1)) { at in
             heed_rotary(
                 window: frame.window, positions: batch.positions, x: at[x], stride: Int64(frame.shape.columns),
-                cosine: table.base, sine: table.base + table.count / 2, heads: Int32(heads), width: Int32(width),
+                cosine: table.base, sine: table.base + table.count / 2, heads: Int32(heads), head_width: Int32(width),
+                width: Int32(2 * rotary.frequencies.count),
                 interleaved: rotary.interleaved ? 1 : 0, direction: direction)
         }
     }

@@ -39,10 +39,14 @@ extension ForwardPass {
     }
 
     static func encoderDecoderRows(_ file: TensorFile, _ c: EncoderDecoderConfiguration) throws -> BothSides {
-        let source = try PassInput(
+        var source = try PassInput(
             file, vocabulary: c.sourceVocabulary, context: c.context, takesPositions: false)
         let labels = try PassInput.labels(file, shape: nil, vocabulary: c.vocabulary)
-        let target = try targets(file, source, labels, c)
+        var target = try targets(file, source, labels, c)
+        if c.skipsPadding {
+            source.countPositions(skipping: c.padding)
+            target.countPositions(skipping: c.padding)
+        }
         for row in 0..<source.rows where source.side.visible[row].isEmpty {
             throw HeedError(
                 .badInput, "attention_mask excludes every id of row \(row)", in: file.place,
@@ -89,11 +93,17 @@ extension ForwardPass {
 }
 
 extension EncoderDecoderConfiguration {
-    /// Labels shifted right by one column behind the start id, −100 replaced by the padding id: what the decoder reads
-    /// when it learns to write them.
+    /// Labels shifted right by one column behind the start id (or the last of them that counts, where targets begin so),
+    /// −100 replaced by the padding id: what the decoder reads when it learns to write them.
     public func shifted(_ labels: [Int64], columns: Int) -> [Int64] {
         labels.indices.map { index in
-            guard index % columns > 0 else { return Int64(start) }
+            guard index % columns > 0 else {
+                guard startsWithLast else { return Int64(start) }
+                // As many ids as are no padding, wherever they stand, is what transformers counts.
+                let row = labels[index..<index + columns].map { $0 == -100 ? Int64(padding) : $0 }
+                let count = row.count { $0 != Int64(padding) }
+                return row[max(count, 1) - 1]
+            }
             let label = labels[index - 1]
             return label == -100 ? Int64(padding) : label
         }

@@ -65,15 +65,7 @@ extension ForwardPass {
         }
         if c.firstPosition > 0 {
             // RoBERTa counts ids that are not padding; padding has the row before the first position's.
-            for row in 0..<input.rows {
-                var count: Int64 = 0
-                for column in 0..<input.columns {
-                    let index = row * input.columns + column
-                    let isPadding = input.ids[index] == Int64(c.padding)
-                    input.positions[index] = isPadding ? -1 : count
-                    if !isPadding { count += 1 }
-                }
-            }
+            input.countPositions(skipping: c.padding)
         }
         return input
     }

@@ -132,3 +132,17 @@ struct PassInput {
         }
     }
 }
+
+extension PassInput {
+    /// Positions count the ids of a row that are not `padding`, which has position −1.
+    mutating func countPositions(skipping padding: Int) {
+        for row in 0..<rows {
+            var count: Int64 = 0
+            for index in row * columns..<(row + 1) * columns {
+                let isPadding = ids[index] == Int64(padding)
+                positions[index] = isPadding ? -1 : count
+                if !isPadding { count += 1 }
+            }
+        }
+    }
+}

@@ -1,3 +1,17 @@
+/// The keys around a row that it sees: its own, so many before and, where attention looks ahead, so many after.
+public struct AttentionWindow: Sendable, Equatable {
+    /// Keys before the row's own.
+    public var before: Int
+    /// Keys after it.
+    public var after: Int
+
+    /// A window of `before` keys, the row's own, and `after` keys.
+    public init(before: Int, after: Int = 0) {
+        self.before = before
+        self.after = after
+    }
+}
+
 /// What attention may see and how it scores: the variants as values of one operation.
 public struct AttentionShape: Sendable, Equatable {
     /// Query heads H.
@@ -10,6 +24,12 @@ public struct AttentionShape: Sendable, Equatable {
     public var scale: Float
     /// Whether row i sees only keys up to i.
     public var causal: Bool
+    /// How far a row sees; nil: everything else allows.
+    public var window: AttentionWindow?
+    /// c of scores that are bent to c · tanh(score / c), as in Gemma 2; nil: they are not.
+    public var cap: Float?
+    /// By how much a score falls per token of distance, for each head (ALiBi, Press et al. 2022); empty: it does not.
+    public var slopes: [Float] = []
 
     /// Heads of `width` columns; keys and values have as many as queries, and scores are divided by √width, unless
     /// given.
@@ -67,6 +87,8 @@ public struct AttendOperation: Operation {
     public let batch: TokenBatch
     /// Offsets on the scores.
     public let bias: RelativeBias?
+    /// The slopes of the shape, where it has some.
+    public let slopes: ConstantTable?
     /// Rate at which weights are dropped.
     public let dropout: Float
     /// The number of this place in the counters of random numbers.
@@ -80,7 +102,13 @@ public struct AttendOperation: Operation {
 
     public var name: String { "attention" }
     public var formula: String {
-        "out = softmax(s · q kᵀ\(bias == nil ? "" : " + b")\(shape.causal ? " | key ≤ query" : "")) · v"
+        let product = shape.cap == nil ? "s · q kᵀ" : "c · tanh(s · q kᵀ / c)"
+        let offsets = (bias == nil ? "" : " + b") + (slopes == nil ? "" : " + m · (key − query)")
+        let mask = [
+            shape.causal ? "key ≤ query" : nil, shape.window.map { "key ≥ query − \($0.before)" },
+            shape.window.flatMap { $0.after > 0 ? "key ≤ query + \($0.after)" : nil },
+        ].compactMap { $0 }
+        return "out = softmax(\(product)\(offsets)\(mask.isEmpty ? "" : " | " + mask.joined(separator: ", "))) · v"
     }
     public var gradientFormula: String {
         "∂v = pᵀ ∂out; ∂p = ∂out vᵀ; ∂s = p ⊙ (∂p − Σ ∂p ⊙ p); ∂q = s · ∂s k; ∂k = s · ∂sᵀ q"
@@ -101,6 +129,12 @@ public struct AttendOperation: Operation {
         guard shape.keyHeads > 0, shape.heads % shape.keyHeads == 0 else {
             throw ShapeMismatch(
                 "the heads", expected: "a multiple of \(shape.keyHeads) key heads", got: "\(shape.heads)")
+        }
+        guard shape.slopes.isEmpty || shape.slopes.count == shape.heads else {
+            throw ShapeMismatch("the slopes", expected: "\(shape.heads), one per head", got: "\(shape.slopes.count)")
+        }
+        guard shape.cap == nil || bias == nil && shape.slopes.isEmpty else {
+            throw ShapeMismatch("the scores", expected: "a cap or offsets", got: "both")
         }
         let both = 2 * shape.keyColumns
         switch keys {
@@ -127,7 +161,8 @@ public struct AttendOperation: Operation {
     }
 
     public func cost(rows: Int) -> Cost {
-        let visible = Double(shape.causal ? (maximumKeys + 1) / 2 : maximumKeys)
+        var visible = Double(shape.causal ? (maximumKeys + 1) / 2 : maximumKeys)
+        if let window = shape.window { visible = min(visible, Double(window.before + 1 + window.after)) }
         return Double(rows)
             * Cost(
                 operations: 4 * visible * Double(shape.queryColumns),
@@ -200,7 +235,9 @@ extension Tensor {
         let keeps = name != nil && trace.keepsAttentionWeights
         let result = trace.record(
             AttendOperation(
-                shape: shape, keys: keys, batch: batch, bias: bias, dropout: drops ? dropout : 0,
+                shape: shape, keys: keys, batch: batch, bias: bias,
+                slopes: shape.slopes.isEmpty ? nil : trace.table("slopes \(shape.slopes)") { shape.slopes },
+                dropout: drops ? dropout : 0,
                 site: drops ? trace.nextDropoutSite() : 0, random: trace.randomState, keepsWeights: keeps,
                 maximumKeys: maximumKeys),
             inputs)

@@ -58,6 +58,8 @@ public struct CrossEntropyOperation: Operation {
     public let bias: Parameter?
     /// What the rows are held against.
     public let targets: Targets
+    /// c of logits that are bent to c · tanh(z / c); nil: they are not.
+    public let cap: Float?
     /// ε.
     public let smoothing: Float
     /// The factor on the gradient.
@@ -72,9 +74,12 @@ public struct CrossEntropyOperation: Operation {
 
     public var name: String { "output matrix and cross-entropy" }
     public var formula: String {
-        "z = h · Wᵀ\(bias == nil ? "" : " + b"); L = −log softmax(z)[target]" + (smoothing > 0 ? ", smoothed by ε" : "")
+        "z = h · Wᵀ\(bias == nil ? "" : " + b")\(cap == nil ? "" : "; z ← c · tanh(z / c)"); "
+            + "L = −log softmax(z)[target]" + (smoothing > 0 ? ", smoothed by ε" : "")
     }
-    public var gradientFormula: String { "∂z = (p − y)/n; ∂h = ∂z · W; ∂W += ∂zᵀ · h" }
+    public var gradientFormula: String {
+        "∂z = (p − y)/n\(cap == nil ? "" : " · (1 − (z/c)²)"); ∂h = ∂z · W; ∂W += ∂zᵀ · h"
+    }
     public var parameters: [Parameter] { bias.map { [weight, $0] } ?? [weight] }
     public var gradientInputs: [Int] { [0] }
     public var isLoss: Bool { true }
@@ -104,13 +109,14 @@ extension Tensor {
     /// memory: 256 rows of logits.
     /// Cost: 2 · rows · V · C operations, three times that with gradients.
     public func crossEntropy(
-        _ weight: Parameter, _ bias: Parameter? = nil, targets: Targets, smoothing: Float = 0,
+        _ weight: Parameter, _ bias: Parameter? = nil, targets: Targets, cap: Float? = nil, smoothing: Float = 0,
         scale: RuntimeScalar? = nil
     ) -> LossReadout {
         let readout = LossReadout(rows: rows)
         _ = trace.record(
             CrossEntropyOperation(
-                weight: weight, bias: bias, targets: targets, smoothing: smoothing, scale: scale ?? trace.lossScale,
+                weight: weight, bias: bias, targets: targets, cap: cap, smoothing: smoothing,
+                scale: scale ?? trace.lossScale,
                 readout: readout), [self])
         return readout
     }

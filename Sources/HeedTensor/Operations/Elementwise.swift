@@ -70,6 +70,29 @@ public struct CombineOperation: Operation {
     }
 }
 
+/// `y = c · tanh(x / c)`: x bent to within ±c.
+public struct CapOperation: Operation {
+    /// c.
+    public let cap: Float
+    /// Columns.
+    public let width: Int
+
+    public var name: String { "cap" }
+    public var formula: String { "y = c · tanh(x / c)" }
+    public var gradientFormula: String { "∂x = ∂y · (1 − tanh²(x / c))" }
+    public var gradientInputs: [Int] { [0] }
+
+    public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
+        try inputs.require(count: 1)
+        guard cap > 0 else { throw ShapeMismatch("the cap", expected: "a positive number", got: "\(cap)") }
+        return inputs[0]
+    }
+
+    public func cost(rows: Int) -> Cost {
+        Double(rows) * Cost(operations: 20 * Double(width), bytes: 8 * Double(width))
+    }
+}
+
 extension Tensor {
     /// Returns `f(x)`.
     public func activated(_ activation: Activation) -> Tensor {
@@ -84,6 +107,14 @@ extension Tensor {
     /// Returns `x + z`.
     public static func + (x: Tensor, z: Tensor) -> Tensor {
         x.trace.record(CombineOperation(a: 1, b: 1, hasSecond: true, width: x.columns), [x, z])
+    }
+
+    /// Returns `c · tanh(x / c)`.
+    public func capped(at c: Float) -> Tensor { trace.record(CapOperation(cap: c, width: columns), [self]) }
+
+    /// Returns `a · x + z`.
+    public func scaled(by a: Float, adding z: Tensor) -> Tensor {
+        trace.record(CombineOperation(a: a, b: 1, hasSecond: true, width: columns), [self, z])
     }
 
     /// Returns `a · x`.

@@ -2,7 +2,7 @@
 public enum PositionRows: Sendable {
     /// Learned rows; position 0 reads row `first`, because some published tables begin with rows of another use.
     case learned(Parameter, first: Int = 0)
-    /// The same numbers in every pass: [positions, C].
+    /// The same numbers in every pass, [1 + positions, C]: row 0 is zero and for position −1, that of ids without one.
     case fixed(ConstantTable)
 }
 

@@ -2,7 +2,7 @@ import HeedSupport
 
 /// How fast each pair of a head turns with the position.
 public struct RotaryPositions: Sendable, Equatable {
-    /// Angle per position of each pair, width/2 of them.
+    /// Angle per position of each pair: width/2 of them, or fewer where only a head's first columns are turned.
     public let frequencies: [Double]
     /// Factor on cosines and sines.
     public let factor: Float
@@ -40,7 +40,7 @@ public struct RotateOperation: Operation {
     public let batch: TokenBatch
     /// How fast pairs turn.
     public let rotary: RotaryPositions
-    /// Cosines, then sines: [2, positions, width/2].
+    /// Cosines, then sines: [2, positions, pairs].
     public let table: ConstantTable
     /// How many heads from column 0 on are turned.
     public let heads: Int
@@ -58,9 +58,9 @@ public struct RotateOperation: Operation {
             throw ShapeMismatch(
                 "input 0", expected: "at least \(heads) heads of \(width) columns", got: "\(inputs[0].columns) columns")
         }
-        guard 2 * rotary.frequencies.count == width else {
+        guard 2 * rotary.frequencies.count <= width else {
             throw ShapeMismatch(
-                "the frequencies", expected: "\(width / 2), one per pair", got: "\(rotary.frequencies.count)")
+                "the frequencies", expected: "at most \(width / 2), one per pair", got: "\(rotary.frequencies.count)")
         }
         try inputs.require(0, columns: inputs[0].columns, rows: batch.rows)
         return inputs[0]

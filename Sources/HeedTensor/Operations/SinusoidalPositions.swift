@@ -58,6 +58,8 @@ public struct SinusoidalPositions: Sendable, Equatable {
 }
 
 extension SinusoidalPositions {
-    /// The rows of the first `count` positions: [count, width].
-    func table(count: Int, width: Int) -> [Float] { (0..<count).flatMap { row($0, width: width) } }
+    /// A row of zeros, then those of the first `count` positions: [1 + count, width].
+    func table(count: Int, width: Int) -> [Float] {
+        [Float](repeating: 0, count: width) + (0..<count).flatMap { row($0, width: width) }
+    }
 }
