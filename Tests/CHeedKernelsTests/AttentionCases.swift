@@ -20,6 +20,11 @@ struct AttentionShape: Sendable, CustomStringConvertible {
     var bidirectional = false
     var dropout: Float = 0
     var scale: Float = 0.5
+    /// How many keys are seen before and after a row's own; nil: no bound.
+    var before: Int?
+    var after: Int?
+    var cap: Float = 0
+    var slopes: [Float] = []
     /// Floats between the end of a row and the start of the next.
     var padding = 3
 
@@ -46,7 +51,8 @@ struct AttentionShape: Sendable, CustomStringConvertible {
     var description: String {
         "queries \(queries) keys \(keys) heads \(heads)/\(kvHeads) width \(width)\(causal ? " causal" : "")"
             + (buckets > 0 ? " bias \(buckets)\(bidirectional ? " both ways" : "")" : "")
-            + (dropout > 0 ? " dropout" : "")
+            + (dropout > 0 ? " dropout" : "") + (before.map { " \($0) before" } ?? "")
+            + (after.map { " \($0) after" } ?? "") + (cap > 0 ? " capped" : "") + (slopes.isEmpty ? "" : " slopes")
     }
 
     static func offsets(_ lengths: [Int]) -> [Int] { lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) } }
@@ -93,6 +99,10 @@ struct AttentionShape: Sendable, CustomStringConvertible {
             call.bias_max_distance = Int32(Self.maxDistance)
             call.bias_bidirectional = bidirectional ? 1 : 0
         }
+        call.before = Int32(before ?? -1)
+        call.after = Int32(after ?? -1)
+        call.cap = cap
+        if !slopes.isEmpty { call.slopes = UnsafePointer(memory.floats(slopes)) }
         call.heads = Int32(heads)
         call.kv_heads = Int32(kvHeads)
         call.width = Int32(width)
@@ -131,7 +141,8 @@ struct AttentionShape: Sendable, CustomStringConvertible {
             let past = causal ? keys[s] - queries[s] : 0
             for i in 0..<queries[s] {
                 let row = queryOffsets[s] + i
-                let visible = max(0, causal ? past + i + 1 : keys[s])
+                var visible = max(0, causal ? past + i + 1 : keys[s])
+                if let after { visible = min(visible, past + i + after + 1) }
                 guard visible > 0 else { continue }
                 for h in 0..<heads {
                     let kvHead = h / (heads / kvHeads)
@@ -140,6 +151,9 @@ struct AttentionShape: Sendable, CustomStringConvertible {
                         let (a, b) = (row * queryStride + h * width, (keyOffsets[s] + j) * keyStride + kvHead * width)
                         for d in 0..<width { scores[j] += q[a + d] * k[b + d] }
                         scores[j] *= Double(scale)
+                        if cap > 0 { scores[j] = Double(cap) * tanh(scores[j] / Double(cap)) }
+                        if !slopes.isEmpty { scores[j] += Double(slopes[h]) * Double(j - past - i) }
+                        if let before, j < past + i - before { scores[j] = -.infinity }
                         if buckets > 0 { scores[j] += inputs[3][bucket(j - past - i) * heads + h] }
                     }
                     let largest = scores.reduce(-Double.infinity, max)
@@ -198,6 +212,30 @@ let attentionCases: [OperationCase] = [
     attentionCase(AttentionShape([7], heads: 2, width: 4).with { $0.scale = -0.5 }),
     attentionCase(AttentionShape([7], heads: 2, width: 4).with { $0.dropout = 0.3 }),
     attentionCase(AttentionShape([8], heads: 4, kvHeads: 2, width: 3, causal: false).with { $0.dropout = 0.5 }),
+    attentionCase(AttentionShape([7, 3], heads: 2, width: 4).with { $0.before = 2 }),
+    attentionCase(
+        AttentionShape([9], heads: 4, kvHeads: 2, width: 5, causal: false).with {
+            $0.before = 2
+            $0.after = 3
+        }),
+    attentionCase(AttentionShape([6, 4], heads: 2, width: 4).with { $0.cap = 0.7 }),
+    attentionCase(
+        AttentionShape([8], heads: 3, width: 4).with {
+            $0.slopes = [0.5, 0.25, 0.125]
+            $0.before = 4
+        }),
+    // Windows that begin and end within and beyond tiles.
+    attentionCase(
+        AttentionShape([200], heads: 2, kvHeads: 1, width: 8).with {
+            $0.before = 70
+            $0.cap = 2
+        }, gradient: false),
+    attentionCase(AttentionShape([3], keys: [190], heads: 2, width: 8).with { $0.before = 40 }, gradient: false),
+    attentionCase(
+        AttentionShape([150], heads: 1, width: 16, causal: false).with {
+            $0.before = 10
+            $0.after = 65
+        }, gradient: false),
     // Beyond one tile of keys: values only, central differences of the oracle would be slow.
     attentionCase(AttentionShape([130, 65], heads: 2, width: 20), gradient: false),
     attentionCase(AttentionShape([64, 1, 63], heads: 2, kvHeads: 1, width: 64), gradient: false),

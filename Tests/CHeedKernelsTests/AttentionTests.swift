@@ -47,6 +47,8 @@ import Testing
                         append.k_stride = Int64(shape.keyStride)
                         append.v_stride = Int64(shape.keyStride)
                         var call = heed_cached_attention()
+                        call.before = -1
+                        call.after = -1
                         call.sequences = append.sequences
                         call.slots = append.slots
                         call.cache = layout

@@ -157,6 +157,7 @@ struct GoldenOperationTests {
                 call.cosine = UnsafePointer(memory.floats(angles.map { Float(cosine($0)) }))
                 call.sine = UnsafePointer(memory.floats(angles.map { Float(sine($0)) }))
                 call.heads = 1
+                call.head_width = Int32(width)
                 call.width = Int32(width)
                 call.interleaved = name == "rope_interleaved" ? 1 : 0
                 call.direction = 1

@@ -160,6 +160,7 @@ private func rotaryCase(heads: Int, width: Int, interleaved: Bool) -> OperationC
         call.cosine = UnsafePointer(memory.floats(cosine))
         call.sine = UnsafePointer(memory.floats(sine))
         call.heads = Int32(heads)
+        call.head_width = Int32(width)
         call.width = Int32(width)
         call.interleaved = interleaved ? 1 : 0
         call.direction = direction
