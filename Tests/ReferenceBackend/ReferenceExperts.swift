@@ -31,7 +31,6 @@ extension RouteOperation: ReferenceLowering {
             }
         }
         routing.offsets[experts] = Int32(next)
-        routing.pairs.current = next
     }
 
     func backward(_ frame: Frame, _ memory: ReferenceMemory) {

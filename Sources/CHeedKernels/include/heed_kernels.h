@@ -269,10 +269,10 @@ typedef struct heed_route_gradient {
     float *dlogits; int32_t experts, chosen, normalise, accumulate;
 } heed_route_gradient;
 // Sorts the pairs (row, place) by expert, rows ascending: pair number row · chosen + place lies at slots[pair], slot s
-// came from row sources[s], expert e has the slots offsets[e] ..< offsets[e + 1]; *count = rows · chosen. Serial.
+// came from row sources[s], expert e has the slots offsets[e] ..< offsets[e + 1]. Serial.
 typedef struct heed_sort_routes {
     const int32_t *rows, *chosen_experts;
-    int32_t *offsets, *slots, *sources, *count;
+    int32_t *offsets, *slots, *sources;
     int32_t experts, chosen;
 } heed_sort_routes;
 // The linear kernels with a matrix of its own for each range of rows: rows offsets[e] ..< offsets[e + 1] meet

@@ -12,7 +12,7 @@ extension RouteOperation: ProcessorLowering {
         program.emit(program.kernels.sort_routes, rows: nil, cost: Cost()) { _ in
             heed_sort_routes(
                 rows: routing.rows.pointer, chosen_experts: routing.picked, offsets: routing.offsets,
-                slots: routing.slots, sources: routing.sources, count: routing.pairs.pointer,
+                slots: routing.slots, sources: routing.sources,
                 experts: Int32(routing.experts), chosen: Int32(routing.chosen))
         }
     }

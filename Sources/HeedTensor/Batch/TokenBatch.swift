@@ -7,6 +7,7 @@ public final class RowCount: @unchecked Sendable {
     /// The largest number of rows.
     public let capacity: Int
     package let pointer: UnsafeMutablePointer<Int32>
+    private var multiples: [(count: RowCount, factor: Int)] = []
 
     package init(capacity: Int) {
         self.capacity = capacity
@@ -19,7 +20,21 @@ public final class RowCount: @unchecked Sendable {
     /// The number of rows of the next pass.
     public var current: Int {
         get { Int(pointer.pointee) }
-        set { pointer.pointee = Int32(newValue) }
+        set {
+            pointer.pointee = Int32(newValue)
+            for (count, factor) in multiples { count.current = factor * newValue }
+        }
+    }
+
+    /// `factor` times as many rows, always.
+    ///
+    /// It changes with this count, before a pass: threads decide by the number of rows whether they share a step, so no
+    /// number of rows may change while they run.
+    package func times(_ factor: Int) -> RowCount {
+        let count = RowCount(capacity: factor * capacity)
+        count.current = factor * current
+        multiples.append((count, factor))
+        return count
     }
 }
 

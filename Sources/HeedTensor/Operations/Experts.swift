@@ -32,7 +32,7 @@ public final class Routing: @unchecked Sendable {
         self.chosen = chosen
         self.normalises = normalises
         self.rows = rows
-        pairs = RowCount(capacity: rows.capacity * chosen)
+        pairs = rows.times(chosen)
         func zeros(_ count: Int) -> UnsafeMutablePointer<Int32> {
             let memory = UnsafeMutablePointer<Int32>.allocate(capacity: max(count, 1))
             memory.initialize(repeating: 0, count: max(count, 1))
