@@ -33,7 +33,8 @@ public struct GenerationHooks {
 /// Every sequence is decoded as if alone: its random numbers depend on the seed and its number, its logits on its own
 /// ids. Without beams a step allocates nothing.
 public struct Generator {
-    let model: any NextTokenModel
+    /// The model that continues the prompts.
+    public let model: any NextTokenModel
     let options: GenerationOptions
     let drafter: (any Drafter)?
 
