@@ -46,7 +46,9 @@ struct HelpTests {
             "--suppress-tokens", "--stop", "--bad-words-ids", "--forced-bos-token-id", "--forced-eos-token-id",
             "--prefix-ids", "--prefix", "--probabilities", "--vectors", "--epochs", "--validation-source",
             "--validation-target", "--jsonl", "--pattern", "--special", "--pair", "--max-length", "--pooling",
-            "--temperature", "--top-k", "--top-p", "--min-p", "--typical-p", "--epsilon-cutoff", "--eta-cutoff",
+            "--min-new-tokens", "--top-a", "--repetition-penalty", "--encoder-repetition-penalty", "--logit-bias",
+            "--no-repeat-ngram-size", "--encoder-no-repeat-ngram-size", "--begin-suppress-tokens",
+            "--assistant-model", "--prompt-lookup-num-tokens", "--temperature", "--top-k", "--top-p", "--min-p", "--typical-p", "--epsilon-cutoff", "--eta-cutoff",
         ]
         var unsaid: [String] = []
         for (path, command) in try commands() {

@@ -22,6 +22,7 @@ enum IntegerRange {
             if max(low, first) <= min(high, last) {
                 parts.append(same(digits(max(low, first)), digits(min(high, last))))
             }
+            if last >= high { break }
             first = last + 1
             last = last * 10 + 9
         }
