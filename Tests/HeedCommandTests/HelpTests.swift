@@ -48,7 +48,8 @@ struct HelpTests {
             "--validation-target", "--jsonl", "--pattern", "--special", "--pair", "--max-length", "--pooling",
             "--min-new-tokens", "--top-a", "--repetition-penalty", "--encoder-repetition-penalty", "--logit-bias",
             "--no-repeat-ngram-size", "--encoder-no-repeat-ngram-size", "--begin-suppress-tokens",
-            "--assistant-model", "--prompt-lookup-num-tokens", "--temperature", "--top-k", "--top-p", "--min-p", "--typical-p", "--epsilon-cutoff", "--eta-cutoff",
+            "--assistant-model", "--prompt-lookup-num-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
+            "--typical-p", "--epsilon-cutoff", "--eta-cutoff",
         ]
         var unsaid: [String] = []
         for (path, command) in try commands() {
