@@ -21,7 +21,7 @@ struct HeedCommand: ParsableCommand {
             CommandGroup(
                 name: "Run",
                 subcommands: [
-                    Train.self, Generate.self, Translate.self, Classify.self, FillMask.self, Embed.self,
+                    Train.self, Generate.self, Chat.self, Translate.self, Classify.self, FillMask.self, Embed.self,
                     Search.self, Pass.self,
                 ]),
             CommandGroup(name: "Understand", subcommands: [Inspect.self, Verify.self, PlanCommand.self, Example.self]),

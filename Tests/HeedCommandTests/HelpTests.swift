@@ -49,7 +49,7 @@ struct HelpTests {
             "--min-new-tokens", "--top-a", "--repetition-penalty", "--encoder-repetition-penalty", "--logit-bias",
             "--no-repeat-ngram-size", "--encoder-no-repeat-ngram-size", "--begin-suppress-tokens",
             "--assistant-model", "--prompt-lookup-num-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
-            "--typical-p", "--epsilon-cutoff", "--eta-cutoff",
+            "--typical-p", "--epsilon-cutoff", "--eta-cutoff", "--chat", "--chat-set", "--system", "--load", "--tools",
         ]
         var unsaid: [String] = []
         for (path, command) in try commands() {

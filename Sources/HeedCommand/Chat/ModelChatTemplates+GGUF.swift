@@ -4,6 +4,7 @@ import HeedSupport
 extension ModelChatTemplates {
     /// The templates of a model: a folder, or a GGUF file.
     static func load(path: String) throws -> ModelChatTemplates {
+        let path = try locateModel(path)
         if isDirectory(path) || !path.hasSuffix(".gguf") { return try ModelChatTemplates(folder: path) }
         return try ModelChatTemplates(metadata: try GGUFFile(path: path).metadata)
     }

@@ -56,6 +56,7 @@ struct ChatTemplateCommand: ParsableCommand {
         }
         var source = try TemplateSource(model: model, file: template, name: name)
         var unusable = 0
+        StandardInput.prepare(jsonl)
         for (number, line) in try TextLines.read(jsonl).enumerated() {
             let place = "\(jsonl), line \(number + 1)"
             if line.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }

@@ -16,7 +16,9 @@ struct Generate: ParsableCommand {
             heed generate model --input prompts.txt --json > results.jsonl
             cat prompts.jsonl.gz | heed generate model --input - --max-new-tokens 50
 
-            One of --prompt, --ids and --input says where to start; the prompts of a file are decoded together, each as \
+            heed generate model --chat conversation.json
+
+            One of --prompt, --ids, --input and --chat says where to start; the prompts of a file are decoded together, each as \
             if alone. Decoding is greedy unless --sample or a filter is given. On a terminal the prompt is shown before \
             what continues it; a pipe gets what is new.
             """)
@@ -35,7 +37,15 @@ struct Generate: ParsableCommand {
             "A file with a prompt on every line: text, {\"prompt\": \"...\"} or {\"ids\": [...]}.", valueName: "file"))
     var input: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Conversations to answer, through the model's chat template: messages, or {\"messages\": [...], \"tools\": "
+                + "[...]}, in JSON or one a line.", valueName: "file"))
+    var chat: String?
+
     @OptionGroup(title: "Lines of a file") var lines: LineOptions
+
+    @OptionGroup(title: "Conversations") var chatTemplate: ChatTemplateOptions
 
     @Option(
         help: ArgumentHelp("For an encoder-decoder: ids that every target begins with.", valueName: "1,2,3"))
@@ -80,12 +90,12 @@ struct Generate: ParsableCommand {
     @OptionGroup var output: JSONOption
 
     func validate() throws {
-        let given = [prompt, ids, input].count { $0 != nil }
+        let given = [prompt, ids, input, chat].count { $0 != nil }
         if given != 1 {
             throw ValidationError(
                 given == 0
-                    ? "Nothing to continue: give one of --prompt, --ids and --input."
-                    : "Give only one of --prompt, --ids and --input.")
+                    ? "Nothing to continue: give one of --prompt, --ids, --input and --chat."
+                    : "Give only one of --prompt, --ids, --input and --chat.")
         }
         try check("--prefill-chunk", prefillChunk, atLeast: 1)
         try check("--num-assistant-tokens", numAssistantTokens, in: 1...64)
@@ -102,9 +112,10 @@ struct Generate: ParsableCommand {
     func run() throws {
         try checkTarget()
         let loaded = try Model.loadTelling(folder: model)
+        let tokenizer = tokenizer()
         let reader = PromptReader(
             vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.begin.map { Int32($0) },
-            tokenizer: tokenizer())
+            tokenizer: tokenizer, chat: chatTemplate.prompter(model: model, tokenizer: tokenizer))
         let errors = LineErrors(lines.onError)
         let running = try decodingModel(loaded)
         let defaults = try decoding.defaults(folder: model)
@@ -153,6 +164,7 @@ struct Generate: ParsableCommand {
     ) throws -> [GivenPrompt?] {
         if let prompt { return [try prepare(reader.text(prompt))] }
         if let ids { return [try prepare(reader.ids(ids))] }
+        if let chat { return try Conversation.read(chat).map { try prepare(reader.conversation($0)) } }
         let source = try TextSource([], file: input, lines)
         let prompts = try source.map(errors) { content, place in try prepare(reader.line(content, in: place)) }
         guard prompts.contains(where: { $0 != nil }) else {

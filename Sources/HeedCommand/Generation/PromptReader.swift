@@ -37,6 +37,19 @@ struct PromptReader {
     let begin: Int32?
     /// The tokenizer of the folder, or why there is none.
     let tokenizer: Result<Tokenizer, HeedError>
+    /// What makes ids of conversations, where the command takes them.
+    var chat: ChatPrompter?
+
+    /// A conversation, through the model's chat template.
+    func conversation(_ conversation: Conversation) throws -> GivenPrompt {
+        guard let chat else {
+            throw HeedError(
+                .unsupported, "the line holds messages of a conversation", in: conversation.place,
+                expected: "\"ids\", \"prompt\" or \"text\"")
+        }
+        let ids = try known(try chat.ids(conversation), conversation.place)
+        return GivenPrompt(ids: ids, place: conversation.place, isText: true)
+    }
 
     /// `--prompt TEXT`
     func text(_ text: String, in place: String = "--prompt") throws -> GivenPrompt {
@@ -60,14 +73,18 @@ struct PromptReader {
             }
             return GivenPrompt(ids: [begin], place: place)
         }
-        // A tokenizer may have more ids than the model, as long as the text uses none of them.
+        return GivenPrompt(ids: try known(ids, place), place: place, isText: true)
+    }
+
+    /// The ids of a text: a tokenizer may have more than the model, as long as the text uses none of them.
+    private func known(_ ids: [Int32], _ place: String) throws -> [Int32] {
         if let id = ids.first(where: { Int($0) >= vocabulary }) {
             throw HeedError(
                 .badInput, "the text has a token of the tokenizer that the model does not have", in: place,
                 expected: "ids of the model's vocabulary, 0 to \(vocabulary - 1)", got: "\(id)",
                 advice: "The tokenizer and the model do not belong together")
         }
-        return GivenPrompt(ids: try checked(ids, place), place: place, isText: true)
+        return try checked(ids, place)
     }
 
     /// `--ids 1,2,3`
@@ -99,11 +116,7 @@ struct PromptReader {
             }
             return GivenPrompt(ids: try checked(numbers, place), place: place)
         }
-        if value["messages"] != nil {
-            throw HeedError(
-                .unsupported, "the line holds messages of a conversation", in: place,
-                expected: "\"ids\", \"prompt\" or \"text\"")
-        }
+        if value["messages"] != nil { return try conversation(try Conversation(value, in: place)) }
         guard value["prompt"] != nil || value["text"] != nil else {
             throw HeedError(
                 .badInput, "the line has neither ids nor a prompt", in: place,

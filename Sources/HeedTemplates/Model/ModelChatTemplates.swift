@@ -63,7 +63,7 @@ public struct ModelChatTemplates: Sendable {
                 throw HeedError(
                     .missing, "the model has no chat template", in: place,
                     expected: "chat_template.jinja, or chat_template in tokenizer_config.json",
-                    advice: "Give one with --template, or continue plain text")
+                    advice: "Give a template of your own, or continue plain text")
             }
             throw HeedError(
                 .missing, "the model has no chat template \(quoted(chosen))", in: place,
