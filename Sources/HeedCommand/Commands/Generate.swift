@@ -53,6 +53,8 @@ struct Generate: ParsableCommand {
 
     @OptionGroup(title: "Choosing tokens") var decoding: DecodingOptions
 
+    @OptionGroup(title: "What the text must be like") var constraints: ConstraintOptions
+
     @Flag(help: "Print the text as it comes.")
     var stream = false
 
@@ -120,6 +122,7 @@ struct Generate: ParsableCommand {
         let running = try decodingModel(loaded)
         let defaults = try decoding.defaults(folder: model)
         var options = decoding.options(defaults, ends: loaded.usableEnds, context: running.contextLength)
+        options.constraint = try constraints.constraint(reader.tokenizer, vocabulary: running.vocabulary)
         let drafter = try drafter(for: running)
         if drafter != nil { options.draftTokens = promptLookupNumTokens ?? numAssistantTokens }
         try options.validate(vocabulary: running.vocabulary)

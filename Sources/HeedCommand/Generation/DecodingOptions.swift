@@ -78,6 +78,16 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only tokens above a probability that falls with the entropy.", valueName: "p"))
     var etaCutoff: Double?
 
+    @Option(
+        help: ArgumentHelp("Hold the surprise of the text; 1 as published, 2 by each token's own.", valueName: "1|2"))
+    var mirostat: Int?
+
+    @Option(help: ArgumentHelp("The surprise that mirostat holds, in bits a token.", valueName: "x"))
+    var mirostatTau = 5.0
+
+    @Option(help: ArgumentHelp("How fast mirostat's bound follows.", valueName: "x"))
+    var mirostatEta = 0.1
+
     @Option(help: ArgumentHelp("Each of these filters leaves at least so many tokens.", valueName: "n"))
     var minTokensToKeep = 1
 
@@ -166,7 +176,7 @@ struct DecodingOptions: ParsableArguments {
     /// Whether tokens are drawn: asked for, or implied by a filter; nil where nothing is said.
     var draws: Bool? {
         if let sample { return sample }
-        let filters: [Any?] = [temperature, topK, topP, minP, topA, typicalP, epsilonCutoff, etaCutoff]
+        let filters: [Any?] = [temperature, topK, topP, minP, topA, typicalP, epsilonCutoff, etaCutoff, mirostat]
         return filters.contains { $0 != nil } ? true : nil
     }
 
@@ -260,6 +270,7 @@ struct DecodingOptions: ParsableArguments {
         set(\.epsilonCutoff, epsilonCutoff)
         set(\.etaCutoff, etaCutoff)
         options.minTokensToKeep = minTokensToKeep
+        options.mirostat = mirostat.map { MirostatOptions(version: $0, target: mirostatTau, rate: mirostatEta) }
         set(\.repetitionPenalty, repetitionPenalty)
         options.presencePenalty = presencePenalty
         options.frequencyPenalty = frequencyPenalty
