@@ -77,6 +77,30 @@ struct TokenizerCommandTests {
         }
     }
 
+    @Test("lines by the one rule; a space in an id makes no other id")
+    func lines() throws {
+        try inFolder { folder in
+            let tokenizer = folder + "/tokenizer"
+            try Tokenizer.characters(from: "abc ").save(to: tokenizer)
+            func run(_ words: String...) -> Int32 {
+                CommandRunner(root: HeedCommand.self).run(["tokenizer"] + words + ["--tokenizer", tokenizer])
+            }
+            let input = folder + "/lines.txt"
+            try writeAtomically(path: input, text: "abc\n\n\"a b\"\n{\"text\": \"c\"}\n")
+            #expect(run("encode", "--input", input) == 0)
+            #expect(run("encode", "--input", input, "--pair") == 1)
+            try writeAtomically(path: input, text: "abc\n{\"x\": 1}\nb\n")
+            #expect(run("encode", "--jsonl", input) == 1)
+            #expect(run("encode", "--jsonl", input, "--on-error", "skip") == 0)
+            try writeAtomically(path: input, text: "[1, 2]\n\n{\"ids\": [0]}\n")
+            #expect(run("decode", "--input", input) == 0)
+            try writeAtomically(path: input, text: "[1, 2]\n[99]\n")
+            #expect(run("decode", "--input", input) == 1)
+            #expect(run("decode", "--ids", "1, 2") == 0)
+            #expect(run("decode", "--ids", "1 2") == 2)
+        }
+    }
+
     @Test("the same seed draws the same segmentations")
     func seeds() throws {
         try inFolder { folder in

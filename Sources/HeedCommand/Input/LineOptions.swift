@@ -56,19 +56,37 @@ enum TextSource {
         -> [Value?]
     {
         var values: [Value?] = []
+        try visit(errors, nothing: { values.append(nil) }, { values.append(try convert($0, $1)) })
+        return values
+    }
+
+    /// Calls `body` with what every line holds, in order, or `nothing` for a line that is blank or cannot be used.
+    ///
+    /// What `body` throws is reported, and costs no other line.
+    ///
+    /// - Returns: how many lines were read.
+    @discardableResult
+    func visit(
+        _ errors: LineErrors, nothing: () throws -> Void, _ body: (InputLine.Content, _ place: String) throws -> Void
+    ) throws -> Int {
+        var count = 0
         try forEach { line in
+            count += 1
             do {
                 let content = try line.content.get()
-                values.append(content == .blank ? nil : try convert(content, line.place))
+                if content != .blank {
+                    try body(content, line.place)
+                    return true
+                }
             } catch let error as HeedError {
                 if isSingle { throw error.placed(in: line.place) }
                 errors.report(error.placed(in: line.place))
                 if errors.isOver { return false }
-                values.append(nil)
             }
+            try nothing()
             return true
         }
-        return values
+        return count
     }
 
     private func forEach(_ body: (InputLine) throws -> Bool) rethrows {

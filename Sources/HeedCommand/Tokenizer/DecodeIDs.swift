@@ -10,12 +10,17 @@ struct DecodeIDs: ParsableCommand {
         discussion: """
             heed tokenizer decode --tokenizer gpt2 --ids 464,3797,3332,319
             heed tokenizer decode --tokenizer gpt2 --ids 8582,234,98 --stream
+            heed tokenizer decode --tokenizer gpt2 --input ids.jsonl
             """)
 
     @OptionGroup var source: TokenizerOptions
 
-    @Option(help: ArgumentHelp("A file with a JSON array of ids on each line.", valueName: "file"))
-    var jsonl: String?
+    @Option(
+        name: [.customLong("input"), .customLong("jsonl")],
+        help: ArgumentHelp("A file with a JSON array of ids on each line.", valueName: "file"))
+    var input: String?
+
+    @OptionGroup(title: "Lines of a file") var lines: LineOptions
 
     @Option(help: ArgumentHelp("Ids with commas between them.", valueName: "1,2,3"))
     var ids: String?
@@ -36,7 +41,7 @@ struct DecodeIDs: ParsableCommand {
 
     func validate() throws {
         if stream, hex { throw ValidationError("--stream gives characters, --hex bytes: give one of them.") }
-        guard (jsonl == nil) != (ids == nil) else { throw ValidationError("Give either --jsonl FILE or --ids 1,2,3.") }
+        guard (input == nil) != (ids == nil) else { throw ValidationError("Give either --input FILE or --ids 1,2,3.") }
     }
 
     func run() throws {
@@ -45,7 +50,7 @@ struct DecodeIDs: ParsableCommand {
             let parts = ids.split(separator: ",", omittingEmptySubsequences: false)
             try decode(
                 try parts.map { part in
-                    guard let id = Int(part.filter { $0 != " " }) else {
+                    guard let id = Int(part.trimmingSpaces) else {
                         throw HeedError(
                             .usage, "\(quoted(String(part))) is no id", in: "--ids", expected: "integers and commas")
                     }
@@ -53,12 +58,15 @@ struct DecodeIDs: ParsableCommand {
                 }, tokenizer, "--ids")
             return
         }
-        try LinesFile(path: jsonl ?? "").forEachValue { value, place in
-            guard let list = value.arrayValue else {
-                throw HeedError(.badInput, "a line is \(value.kindName)", in: place, expected: "an array of ids")
+        let errors = LineErrors(lines.onError)
+        let source = try TextSource([], file: input, lines)
+        let count = try source.visit(errors, nothing: { try StandardOutput.writeLine() }) { content, place in
+            guard case .value(let value) = content, let list = (value["ids"] ?? value).arrayValue else {
+                throw HeedError(.badInput, "the line holds no ids", in: place, expected: "an array of ids")
             }
             try decode(list, tokenizer, place)
         }
+        try errors.finish(of: count)
     }
 
     private func decode(_ list: [JSON], _ tokenizer: Tokenizer, _ place: String) throws {

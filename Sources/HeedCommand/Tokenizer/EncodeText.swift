@@ -9,7 +9,7 @@ struct EncodeText: ParsableCommand {
         abstract: "Turn text into ids: one JSON array per text.",
         discussion: """
             heed tokenizer encode --tokenizer gpt2 --text "The cat sat on"
-            heed tokenizer encode --tokenizer tokenizer.json --jsonl strings.jsonl --json --max-length 128
+            heed tokenizer encode --tokenizer tokenizer.json --input strings.jsonl --json --max-length 128
             heed tokenizer encode --tokenizer spiece.model --text "Hello" --best 3
 
             Special tokens that the tokenizer's template names are put around each text. A text that --max-length cuts \
@@ -42,8 +42,12 @@ struct EncodeText: ParsableCommand {
 
     @OptionGroup var source: TokenizerOptions
 
-    @Option(help: ArgumentHelp("A file with a JSON string on each line.", valueName: "file"))
-    var jsonl: String?
+    @Option(
+        name: [.customLong("input"), .customLong("jsonl")],
+        help: ArgumentHelp("A file with a text on each line.", valueName: "file"))
+    var input: String?
+
+    @OptionGroup(title: "Lines of a file") var lines: LineOptions
 
     @Option(help: ArgumentHelp("A text; may be given several times.", valueName: "text"))
     var text: [String] = []
@@ -65,29 +69,31 @@ struct EncodeText: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What is cut from texts that are longer than --max-length.",
+            "What is cut from texts that are longer than --max-length. (default: longest-first)",
             valueName: TruncationChoice.allCases.map(\.rawValue).joined(separator: "|")))
     var truncation: TruncationChoice?
 
-    @Option(help: ArgumentHelp("The end that is cut.", valueName: "left|right"))
+    @Option(help: ArgumentHelp("The end that is cut. (default: right)", valueName: "left|right"))
     var truncationSide: Side?
 
-    @Option(help: ArgumentHelp("How many tokens the windows of a cut text share.", valueName: "n"))
+    @Option(help: ArgumentHelp("How many tokens the windows of a cut text share. (default: 0)", valueName: "n"))
     var stride: Int?
 
     @Option(
         help: ArgumentHelp(
-            "What short texts are filled up to.",
+            "What short texts are filled up to. (default: none)",
             valueName: PaddingChoice.allCases.map(\.rawValue).joined(separator: "|")))
     var padding: PaddingChoice?
 
-    @Option(help: ArgumentHelp("The end that is filled.", valueName: "left|right"))
+    @Option(
+        help: ArgumentHelp(
+            "The end that is filled. (default: the tokenizer's own, else right)", valueName: "left|right"))
     var paddingSide: Side?
 
-    @Option(help: ArgumentHelp("The token that fills.", valueName: "token"))
+    @Option(help: ArgumentHelp("The token that fills. (default: the tokenizer's own)", valueName: "token"))
     var padToken: String?
 
-    @Option(help: ArgumentHelp("Round padded lengths up to a multiple.", valueName: "n"))
+    @Option(help: ArgumentHelp("Round padded lengths up to a multiple. (default: 1)", valueName: "n"))
     var padToMultipleOf: Int?
 
     @OptionGroup(title: "Other segmentations") var segmentation: SegmentationOptions
@@ -99,11 +105,11 @@ struct EncodeText: ParsableCommand {
     var json = false
 
     func validate() throws {
-        let sources = [jsonl != nil, !text.isEmpty, !files.isEmpty].filter { $0 }.count
+        let sources = [input != nil, !text.isEmpty, !files.isEmpty].filter { $0 }.count
         guard sources == 1 else {
-            throw ValidationError("Give the text in one way: --jsonl FILE, --text TEXT or plain files.")
+            throw ValidationError("Give the text in one way: --input FILE, --text TEXT or plain files.")
         }
-        if pair, !files.isEmpty { throw ValidationError("--pair needs --jsonl or two --text.") }
+        if pair, !files.isEmpty { throw ValidationError("--pair needs --input or two --text.") }
         if segmentation.isAsked, json || pair || maxLength != nil || padding != nil {
             throw ValidationError(
                 "--best, --sample and --dropout go with none of --json, --pair, --max-length and --padding.")
@@ -121,56 +127,56 @@ struct EncodeText: ParsableCommand {
 
     func run() throws {
         var tokenizer = try source.load()
+        let errors = LineErrors(lines.onError)
         if segmentation.isAsked {
             var generator = SeededGenerator(seed: segmentation.seed)
-            try forEachText { text, _, place in
-                do {
-                    try StandardOutput.writeLine(
-                        segmentation.result(
-                            of: text, tokenizer, addingSpecialTokens: !noSpecialTokens, using: &generator))
-                } catch let error as HeedError {
-                    throw error.placed(in: place)
-                }
+            let count = try forEachText(errors, nothing: { try StandardOutput.writeLine() }) { text, _ in
+                try StandardOutput.writeLine(
+                    segmentation.result(
+                        of: text, tokenizer, addingSpecialTokens: !noSpecialTokens, using: &generator))
             }
-            return
+            return try errors.finish(of: count)
         }
         try configure(&tokenizer)
-        // A batch that is filled to its longest text has to be known as a whole.
+        // A batch that is filled to its longest text has to be known as a whole; nil: a line without a text.
         var waiting: [Encoding] = []
-        var sources: [[UInt8]] = []
+        var sources: [[UInt8]?] = []
         var unknown = 0
         defer { EncodeText.tell(unknown: unknown) }
-        let paddingTogether = tokenizer.padding?.target == .longest
+        let padding = tokenizer.padding
+        let paddingTogether = padding?.target == .longest
+        if paddingTogether { tokenizer.padding = nil }
         let plain =
-            !json && !pair && noSpecialTokens && tokenizer.truncation == nil && tokenizer.padding == nil
+            !json && !pair && noSpecialTokens && tokenizer.truncation == nil && padding == nil
             && tokenizer.coversAllText
-        try forEachText { first, second, place in
+        func nothing() throws { if paddingTogether { sources.append(nil) } else { try StandardOutput.writeLine() } }
+        let count = try forEachText(errors, nothing: nothing) { first, second in
             if plain {
                 try EncodeText.print(tokenizer.ids(of: first))
                 return
             }
-            do {
-                if paddingTogether {
-                    let padding = tokenizer.padding
-                    tokenizer.padding = nil
-                    defer { tokenizer.padding = padding }
-                    let encoding = try tokenizer.encode(first, pair: second, addingSpecialTokens: !noSpecialTokens)
-                    unknown += encoding.unknownCharacters
-                    waiting.append(encoding)
-                    sources.append(first)
-                    return
-                }
-                let encoding = try tokenizer.encode(first, pair: second, addingSpecialTokens: !noSpecialTokens)
-                unknown += encoding.unknownCharacters
+            let encoding = try tokenizer.encode(first, pair: second, addingSpecialTokens: !noSpecialTokens)
+            unknown += encoding.unknownCharacters
+            if paddingTogether {
+                waiting.append(encoding)
+                sources.append(first)
+            } else {
                 try print(encoding, first, second)
-            } catch let error as HeedError {
-                throw error.placed(in: place)
             }
         }
         if paddingTogether {
+            tokenizer.padding = padding
             tokenizer.fill(&waiting)
-            for (encoding, text) in zip(waiting, sources) { try print(encoding, text, nil) }
+            var rest = waiting[...]
+            for text in sources {
+                if let text, let encoding = rest.popFirst() {
+                    try print(encoding, text, nil)
+                } else {
+                    try StandardOutput.writeLine()
+                }
+            }
         }
+        try errors.finish(of: count)
     }
 
     private static func tell(unknown: Int) {
@@ -217,40 +223,45 @@ struct EncodeText: ParsableCommand {
             .badInput, "the tokenizer names no padding token", in: "--padding", advice: "Add --pad-token TOKEN")
     }
 
-    /// Calls `body` with every text, or two, and its place.
-    private func forEachText(_ body: ([UInt8], [UInt8]?, String) throws -> Void) throws {
-        if let jsonl {
-            let lines = try LinesFile(path: jsonl)
-            if hex, !pair {
-                try lines.forEachLine { line, place in
-                    let isJSON = line.first { $0 != 0x20 && $0 != 0x09 } == UInt8(ascii: "\"")
-                    let digits = isJSON ? try EncodeText.string(try JSON.parse(line, in: place), place) : line
-                    try body(try EncodeText.bytes(hex: digits, place), nil, place)
+    /// Calls `body` with every text, or two, and `nothing` for a line that has none.
+    ///
+    /// - Returns: how many texts or lines there were.
+    private func forEachText(
+        _ errors: LineErrors, nothing: () throws -> Void, _ body: ([UInt8], [UInt8]?) throws -> Void
+    ) throws -> Int {
+        if let input {
+            let source = try TextSource([], file: input, lines)
+            return try source.visit(errors, nothing: nothing) { content, place in
+                if pair {
+                    guard case .value(let value) = content, let two = value.arrayValue, two.count == 2 else {
+                        throw HeedError(
+                            .badInput, "the line holds no pair", in: place, expected: "an array of two strings")
+                    }
+                    try body(try raw(two[0], place), try raw(two[1], place))
+                } else {
+                    try body(try raw(.string(content.text(in: place)), place), nil)
                 }
-                return
             }
-            try lines.forEachValue { value, place in
-                guard pair else {
-                    try body(try EncodeText.string(value, place), nil, place)
-                    return
-                }
-                guard let two = value.arrayValue, two.count == 2 else {
-                    throw HeedError(
-                        .badInput, "a line is \(value.kindName)", in: place, expected: "an array of two strings")
-                }
-                try body(try raw(two[0], place), try raw(two[1], place), place)
-            }
-            return
+        }
+        func placed(_ place: String, _ work: () throws -> Void) throws {
+            do { try work() } catch let error as HeedError { throw error.placed(in: place) }
         }
         if pair {
             guard text.count == 2 else {
                 throw HeedError(.usage, "--pair needs two texts", in: "--text", got: "\(text.count)")
             }
-            try body(try raw(.string(text[0]), "--text"), try raw(.string(text[1]), "--text"), "--text")
-            return
+            try placed("--text") {
+                try body(try raw(.string(text[0]), "--text"), try raw(.string(text[1]), "--text"))
+            }
+            return 1
         }
-        for one in text { try body(try raw(.string(one), "--text"), nil, "--text") }
-        for path in files { try body(try readFile(path), nil, path) }
+        for one in text { try placed("--text") { try body(try raw(.string(one), "--text"), nil) } }
+        StandardInput.prepare(files)
+        for path in files {
+            let file = try InputFile.open(path)
+            try placed(file.name) { try body(Array(file.bytes), nil) }
+        }
+        return text.count + files.count
     }
 
     private func raw(_ value: JSON, _ place: String) throws -> [UInt8] {

@@ -6,20 +6,21 @@ import HeedSupport
 struct SegmentationOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Print the n most probable segmentations with their scores (unigram models).",
+            "Print the n most probable segmentations with their scores (unigram models). (default: off)",
             discussion: "One array per text, best first: [{\"ids\":[…],\"score\":…},…], no special tokens.",
             valueName: "n"))
     var best: Int?
 
     @Option(
         help: ArgumentHelp(
-            "Draw a random segmentation with probability proportional to exp(x · score) (unigram models).",
+            "Draw a random segmentation with probability proportional to exp(x · score) (unigram models). (default: off)",
             discussion: "Small numbers draw more evenly; 0.1 to 0.5 are usual in training.", valueName: "x"))
     var sample: Float?
 
     @Option(
         help: ArgumentHelp(
-            "BPE dropout: leave each merge out with this probability at every step; 0.1 is usual in training.",
+            "BPE dropout: leave each merge out with this probability at every step; 0.1 is usual in training. "
+                + "(default: off)",
             valueName: "p"))
     var dropout: Double?
 

@@ -47,34 +47,3 @@ struct TokenizerOptions: ParsableArguments {
                 isCased: cased, pattern: pattern, recognisesSpecialTokens: recogniseSpecialTokens))
     }
 }
-
-/// The lines of a JSONL file, read where they lie.
-struct LinesFile {
-    let path: String
-    private let file: MappedFile
-
-    init(path: String) throws {
-        self.path = path
-        file = try MappedFile(path: path)
-    }
-
-    /// Calls `body` with the JSON of each line and its place; a last line end makes no line.
-    func forEachValue(_ body: (JSON, _ place: String) throws -> Void) throws {
-        try forEachLine { line, place in try body(try JSON.parse(line, in: place), place) }
-    }
-
-    /// Calls `body` with each line and its place.
-    func forEachLine(_ body: ([UInt8], _ place: String) throws -> Void) throws {
-        let bytes = file.bytes
-        var start = 0
-        var number = 1
-        while start < bytes.count {
-            let end = bytes[start...].firstIndex(of: 0x0A) ?? bytes.count
-            var line = Array(bytes[start..<end])
-            if line.last == 0x0D { line.removeLast() }
-            try body(line, "\(path), line \(number)")
-            start = end + 1
-            number += 1
-        }
-    }
-}
