@@ -17,7 +17,7 @@ struct FuzzTests {
     static let count = getenv("HEED_FUZZ").flatMap { Int(String(cString: $0)) } ?? 3000
 
     enum Kind: String, CaseIterable, Sendable {
-        case safetensors, archive, oldForm, gguf, llama0, llama1, llama2
+        case safetensors, archive, oldForm, gguf, model, llama0, llama1, llama2
     }
 
     /// A sound file of each kind.
@@ -31,6 +31,7 @@ struct FuzzTests {
         case .archive: PyTorchFileTests.archive(PyTorchFileTests.state)
         case .oldForm: PyTorchFileTests.oldFile
         case .gguf: ggufFile
+        case .model: modelFile
         case .llama0: Llama2CTests.bytes(version: 0)
         case .llama1: Llama2CTests.bytes(version: 1)
         case .llama2: Llama2CTests.bytes(version: 2)
@@ -48,6 +49,32 @@ struct FuzzTests {
         return (try? readFile(path)) ?? []
     }()
 
+    /// A model of one layer with experts, whose queries and keys are reordered.
+    private static let modelFile: [UInt8] = {
+        let path = temporaryPath("fuzz-model.gguf")
+        defer { try? removeFile(path) }
+        var metadata = GGUFMetadata()
+        metadata["general.architecture"] = .string("llama")
+        for (key, value) in [
+            ("block_count", 1), ("context_length", 16), ("embedding_length", 8), ("feed_forward_length", 4),
+            ("attention.head_count", 2), ("attention.head_count_kv", 1), ("expert_count", 2),
+            ("expert_used_count", 1),
+        ] as [(String, UInt32)] {
+            metadata["llama." + key] = .uint32(value)
+        }
+        metadata["llama.rope.freq_base"] = .float32(10_000)
+        metadata["heed.config"] = .string(#"{"sliding_window":6}"#)
+        func tensor(_ name: String, _ shape: Int...) -> TensorToWrite {
+            TensorToWrite(name + ".weight", shape: shape, (0..<shape.reduce(1, *)).map { Float($0) })
+        }
+        let tensors = [
+            tensor("token_embd", 3, 8), tensor("rope_freqs", 2), tensor("blk.0.attn_q", 8, 8),
+            tensor("blk.0.attn_k", 4, 8), tensor("blk.0.ffn_gate_exps", 2, 4, 8), tensor("output_norm", 8),
+        ]
+        try? writeGGUF(path: path, metadata: metadata, tensors)
+        return (try? readFile(path)) ?? []
+    }()
+
     static func open(_ kind: Kind, _ bytes: [UInt8]) throws -> any TensorSource {
         let file = try MappedFile(copying: bytes, path: "damaged")
         switch kind {
@@ -61,6 +88,7 @@ struct FuzzTests {
                 _ = array.numbers
             }
             return opened
+        case .model: return try GGUFModel(GGUFFile([file]))
         case .llama0, .llama1, .llama2: return try Llama2CFile(file)
         }
     }

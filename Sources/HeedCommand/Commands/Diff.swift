@@ -11,7 +11,8 @@ struct Diff: ParsableCommand {
             heed diff first second --json
 
             Prints the largest and the mean absolute difference of every tensor that is not equal, and the names that \
-            only one side has. Types may differ: quantised blocks are compared by the numbers that they stand for.
+            only one side has. A GGUF file beside another form stands under the published names. Types may differ: \
+            quantised blocks are compared by the numbers that they stand for.
             """)
 
     @Argument(help: ArgumentHelp("A model folder or a file of weights.", valueName: "a"))
@@ -23,7 +24,12 @@ struct Diff: ParsableCommand {
     @OptionGroup var output: JSONOption
 
     func run() throws {
-        let (a, b) = (try openTensors(path: first), try openTensors(path: second))
+        var (a, b) = (try openTensors(path: locateModel(first)), try openTensors(path: locateModel(second)))
+        // Beside a file of another form a GGUF file stands under the published names, where it has such.
+        if (a is GGUFFile) != (b is GGUFFile) {
+            a = (a as? GGUFFile).flatMap { try? GGUFModel($0) } ?? a
+            b = (b as? GGUFFile).flatMap { try? GGUFModel($0) } ?? b
+        }
         let common = a.tensors.filter { b.tensor(named: $0.name) != nil }
         let onlyFirst = a.tensors.map(\.name).filter { b.tensor(named: $0) == nil }
         let onlySecond = b.tensors.map(\.name).filter { a.tensor(named: $0) == nil }
