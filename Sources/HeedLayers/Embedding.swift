@@ -12,6 +12,34 @@ public enum EmbeddedPositions: Sendable, Equatable {
     case stored
 }
 
+/// What an embedding does beside looking rows up.
+public struct EmbeddingShape: Sendable {
+    /// Where a token's place comes in.
+    public var positions: EmbeddedPositions
+    /// How many positions a table of them holds.
+    public var context: Int
+    /// How many types of tokens there are; nil: none.
+    public var types: Int?
+    /// The norm on the sum, where there is one.
+    public var norm: (kind: NormKind, epsilon: Float, offset: Bool)?
+    /// The columns of the stream, where the tables have others.
+    public var stream: Int?
+    /// What the rows of the table of tokens are multiplied with.
+    public var scale: Float = 1
+    /// The id whose row does not learn.
+    public var padding: Int?
+    /// Rate at which the rows are dropped in training.
+    public var dropout: Float = 0
+    /// How tables start.
+    public var initial = Initialiser.normal(0.02)
+
+    /// Rows of tokens with `positions`, of which a table holds `context`.
+    public init(positions: EmbeddedPositions, context: Int) {
+        self.positions = positions
+        self.context = context
+    }
+}
+
 /// Ids → rows of the stream: `y = dropped(norm(s · E[id] + P[position] + S[type]))`, each part but E optional.
 ///
 /// `[rows] → [rows, C]`.
@@ -36,30 +64,25 @@ public struct Embedding: Sendable {
     public let dropout: Float
     private let positions: EmbeddedPositions
 
-    /// Declares what is not given in `scope`; a `table` that other parts share is declared before. A learned table of
-    /// positions holds `context` of them.
-    public init(
-        _ scope: ParameterScope, table: Parameter, positions: EmbeddedPositions, context: Int, types: Int? = nil,
-        norm: (kind: NormKind, epsilon: Float, offset: Bool)? = nil, projectedTo stream: Int? = nil, scale: Float = 1,
-        padding: Int? = nil, dropout: Float = 0,
-        initial: Initialiser = .normal(0.02)
-    ) {
+    /// Declares what is not given in `scope`; a `table` that other parts share is declared before.
+    public init(_ scope: ParameterScope, table: Parameter, _ shape: EmbeddingShape) {
         path = scope.path
         let width = table.shape.last ?? 0
         self.table = table
-        self.positions = positions
-        self.scale = scale
-        self.padding = padding
-        self.dropout = dropout
+        positions = shape.positions
+        scale = shape.scale
+        padding = shape.padding
+        dropout = shape.dropout
+        let initial = shape.initial
         switch positions {
-        case .learned(let first): positionTable = scope.parameter("positions", [first + context, width], initial)
-        case .stored: positionTable = scope.constant("positions", [context, width])
+        case .learned(let first): positionTable = scope.parameter("positions", [first + shape.context, width], initial)
+        case .stored: positionTable = scope.constant("positions", [shape.context, width])
         case .none, .sinusoidal: positionTable = nil
         }
-        typeTable = types.map { scope.parameter("types", [$0, width], initial) }
-        self.norm = norm.map { Norm(scope / "norm", $0.kind, width: width, epsilon: $0.epsilon, offset: $0.offset) }
+        typeTable = shape.types.map { scope.parameter("types", [$0, width], initial) }
+        norm = shape.norm.map { Norm(scope / "norm", $0.kind, width: width, epsilon: $0.epsilon, offset: $0.offset) }
         projection =
-            stream.flatMap { $0 == width ? nil : $0 }.map {
+            shape.stream.flatMap { $0 == width ? nil : $0 }.map {
                 Linear(scope / "projection", in: width, out: $0, initial: initial)
             }
     }

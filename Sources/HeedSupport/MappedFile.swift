@@ -16,6 +16,8 @@ public final class MappedFile: Sendable {
     private let address: UInt
     /// The size in bytes.
     public let count: Int
+    /// Whether the bytes can be read again from the file, so that their pages may be given back.
+    private let isFile: Bool
 
     /// Maps the file.
     ///
@@ -32,6 +34,7 @@ public final class MappedFile: Sendable {
         }
         self.path = path
         count = Int(information.st_size)
+        isFile = true
         if count == 0 {
             address = 0
             return
@@ -48,6 +51,7 @@ public final class MappedFile: Sendable {
     public init(copying bytes: [UInt8], path: String) throws {
         self.path = path
         count = bytes.count
+        isFile = false
         if count == 0 {
             address = 0
             return
@@ -68,4 +72,30 @@ public final class MappedFile: Sendable {
     public var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: count)
     }
+
+    /// Calls `body` with a part of the content, then gives its pages back to the system.
+    ///
+    /// Whoever converts a large part does not need it afterwards; pages that stay mapped would count as memory of this
+    /// program, beside what was made of them. A part that is read again comes from the system's cache of the file.
+    public func withBytes<Result>(
+        _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        defer { giveBack(range) }
+        return try body(UnsafeRawBufferPointer(rebasing: bytes[range]))
+    }
+
+    private func giveBack(_ range: Range<Int>) {
+        guard isFile, range.count >= MappedFile.largePart else { return }
+        // Whole pages only: what lies beside the part may be in use.
+        let page = MappedFile.pageLength
+        let first = (range.lowerBound + page - 1) / page * page
+        let last = range.upperBound / page * page
+        guard first < last else { return }
+        madvise(UnsafeMutableRawPointer(bitPattern: address + UInt(first)), last - first, MADV_DONTNEED)
+    }
+
+    /// From how many bytes on pages are given back: below, the calls cost more than the memory is worth.
+    private static let largePart = 1 << 20
+    /// The largest page of common systems; every smaller one divides it.
+    private static let pageLength = 1 << 16
 }

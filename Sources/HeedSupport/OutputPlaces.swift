@@ -17,7 +17,7 @@
 /// - Throws: `HeedError` (`usage`) naming the folder and what it holds.
 public func requireFreeFolder(
     _ path: String, overwrite: Bool, isOwn: (String) -> Bool = { _ in false },
-    way: String = "Choose another --output, or write over it with --overwrite"
+    way: String = "Choose another `output`, or write over it with `overwrite`"
 ) throws {
     guard fileExists(path) else { return }
     guard isDirectory(path) else {
@@ -48,7 +48,7 @@ public func requireFreeFile(
     throw HeedError(
         .usage, "the file holds something that this command did not write", in: path,
         expected: "a new file", got: "\(grouped(Int(information.st_size))) bytes",
-        advice: "Choose another name, or write over it with --overwrite")
+        advice: "Choose another name, or write over it with `overwrite`")
 }
 
 /// Whether two paths lead to the same file or folder, links followed.

@@ -39,7 +39,6 @@ public final class SafetensorsFile: TensorSource {
         guard tensor.byteRange.upperBound <= file.count, tensor.byteRange.lowerBound >= 0 else {
             throw HeedError(.usage, "the tensor \(quoted(tensor.name)) is not of this file", in: place)
         }
-        defer { withExtendedLifetime(file) {} }
-        return try body(UnsafeRawBufferPointer(rebasing: file.bytes[tensor.byteRange]))
+        return try file.withBytes(tensor.byteRange, body)
     }
 }

@@ -94,4 +94,15 @@ struct CommandLineTests {
         try writeAtomically(path: path, bytes: [0x61, 0x0A, 0xFF])
         #expect(throws: HeedError.self) { _ = try TextLines.read(path) }
     }
+
+    @Test("the library's options are called as the command calls them; what is no option of it stays")
+    func optionNames() {
+        let train = CommandPath(root: HeedCommand.self, words: ["train"])
+        #expect(
+            train.inOwnWords("`weightDecay` and `peak` cannot be used with `batch`, but `topK` and `a b` may")
+                == "--weight-decay and --lr cannot be used with --batch, but `topK` and `a b` may")
+        #expect(train.inOwnWords("an open ` and `batch` and `") == "an open ` and `batch` and `")
+        let generate = CommandPath(root: HeedCommand.self, words: ["generate"])
+        #expect(generate.inOwnWords("`endTokens`: raise `maxNewTokens`") == "--eos-token-ids: raise --max-new-tokens")
+    }
 }

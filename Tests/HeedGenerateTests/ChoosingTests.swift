@@ -171,22 +171,22 @@ struct ChoosingTests {
     @Test("options that mean nothing are refused by their names on the command line")
     func validation() {
         let wrong: [(String, (inout GenerationOptions) -> Void)] = [
-            ("--temperature", { $0.temperature = -1 }), ("--temperature", { $0.temperature = .nan }),
-            ("--top-p", { $0.topP = 1.5 }), ("--top-p", { $0.topP = -0.1 }), ("--top-k", { $0.topK = -3 }),
-            ("--min-p", { $0.minP = 2 }), ("--typical-p", { $0.typicalP = 0 }),
-            ("--repetition-penalty", { $0.repetitionPenalty = 0 }), ("--num-beams", { $0.numBeams = 0 }),
-            ("--max-new-tokens", { $0.maxNewTokens = -4 }), ("--no-repeat-ngram-size", { $0.noRepeatNgramSize = -1 }),
-            ("--num-return-sequences", { $0.numReturnSequences = 2 }),
+            ("`temperature`", { $0.temperature = -1 }), ("`temperature`", { $0.temperature = .nan }),
+            ("`topP`", { $0.topP = 1.5 }), ("`topP`", { $0.topP = -0.1 }), ("`topK`", { $0.topK = -3 }),
+            ("`minP`", { $0.minP = 2 }), ("`typicalP`", { $0.typicalP = 0 }),
+            ("`repetitionPenalty`", { $0.repetitionPenalty = 0 }), ("`numBeams`", { $0.numBeams = 0 }),
+            ("`maxNewTokens`", { $0.maxNewTokens = -4 }), ("`noRepeatNgramSize`", { $0.noRepeatNgramSize = -1 }),
+            ("`numReturnSequences`", { $0.numReturnSequences = 2 }),
             (
-                "--num-return-sequences",
+                "`numReturnSequences`",
                 {
                     $0.numBeams = 2
                     $0.numReturnSequences = 3
                 }
             ),
-            ("--suppress-tokens", { $0.suppressedTokens = [10] }), ("--eos-token-ids", { $0.endTokens = [-1] }),
-            ("--min-new-tokens", { $0.minNewTokens = 1000 }), ("--epsilon-cutoff", { $0.epsilonCutoff = 1 }),
-            ("--eta-cutoff", { $0.etaCutoff = -1 }), ("--length-penalty", { $0.lengthPenalty = .infinity }),
+            ("`suppressedTokens`", { $0.suppressedTokens = [10] }), ("`endTokens`", { $0.endTokens = [-1] }),
+            ("`minNewTokens`", { $0.minNewTokens = 1000 }), ("`epsilonCutoff`", { $0.epsilonCutoff = 1 }),
+            ("`etaCutoff`", { $0.etaCutoff = -1 }), ("`lengthPenalty`", { $0.lengthPenalty = .infinity }),
         ]
         for (name, change) in wrong {
             var options = GenerationOptions()

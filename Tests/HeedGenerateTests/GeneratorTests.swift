@@ -138,7 +138,7 @@ struct GeneratorTests {
             #expect(throws: HeedError.self) { try generate([GenerationPrompt(ids: prompt)], options(), context: 8) }
         }
         let error = #expect(throws: HeedError.self) { try generate(prompts, options(), context: 12) }
-        #expect(error?.description.contains("--context-overflow slide") == true)
+        #expect(error?.description.contains("`contextOverflow` slide") == true)
         #expect(try generate([GenerationPrompt(ids: [1])], options(), context: 12).count == 1)
     }
 }

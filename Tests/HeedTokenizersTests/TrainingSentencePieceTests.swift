@@ -114,7 +114,7 @@ import Testing
     @Test("what cannot work is a typed error", arguments: SentencePieceFile.Algorithm.allCases)
     func errors(algorithm: SentencePieceFile.Algorithm) throws {
         let tooSmall = #expect(throws: HeedError.self) { try Self.train(algorithm, 3, on: Array("some text".utf8)) }
-        #expect(tooSmall?.description.contains("--vocab-size") == true)
+        #expect(tooSmall?.description.contains("`vocabularySize`") == true)
         #expect(throws: HeedError.self) { try Self.train(algorithm, 100, on: []) }
         #expect(throws: HeedError.self) { try Self.train(algorithm, 100, on: Array("\n \n\n".utf8)) }
         #expect(throws: HeedError.self) {

@@ -20,10 +20,9 @@ struct AllocationTests {
             options.accumulate = accumulate
             options.dropout = 0.1
             options.labelSmoothing = 0.1
-            let source = TrainingData.windows(
-                try WindowSource(
-                    [TokenStream(SmallRun.tokens(3000), name: "ids")], context: 16, batch: batch,
-                    accumulate: accumulate, order: order, seed: 1))
+            let source = try WindowSource(
+                [TokenStream(SmallRun.tokens(3000), name: "ids")], context: 16, batch: batch, accumulate: accumulate,
+                order: order, seed: 1)
             let step = try TrainingStep(try SmallRun.model(), options, runtime: try Runtime(threads: threads))
             for number in 1...2 { _ = try step.run(step: number, rate: 1e-3, from: source) }
             let before = allocation_count()

@@ -1,4 +1,5 @@
 import HeedModels
+import HeedRun
 import HeedSupport
 import HeedTensor
 import HeedWeights
@@ -22,10 +23,9 @@ struct DataTests {
     func sequential() throws {
         let source = try WindowSource([stream(35)], context: 8, batch: 3, accumulate: 1, order: .sequential, seed: 0)
         #expect(source.windows == 4)
-        let batch = TokenBatch(rowCapacity: 24, sequenceCapacity: 3)
         var starts: [Int32] = []
         for step in 1...3 {
-            try source.fill(batch, step: step, part: 0)
+            let batch = try source.batch(rows: 3, columns: 8, step: step)
             for row in rows(batch, 8) {
                 #expect(row == (row[0]...row[0] + 8).map { $0 })
                 starts.append(row[0])
@@ -48,8 +48,7 @@ struct DataTests {
         for epoch in 0..<4 {
             var seen: [Int32] = []
             for index in 0..<source.windows {
-                let batch = TokenBatch(rowCapacity: context, sequenceCapacity: 1)
-                try source.fill(batch, step: epoch * source.windows + index + 1, part: 0)
+                let batch = try source.batch(rows: 1, columns: context, step: epoch * source.windows + index + 1)
                 let row = rows(batch, context)[0]
                 #expect(row == (row[0]...row[0] + Int32(context)).map { $0 })
                 seen.append(row[0])
@@ -70,14 +69,11 @@ struct DataTests {
         for order in WindowOrder.allCases {
             let whole = try WindowSource([stream(400)], context: 7, batch: 6, accumulate: 1, order: order, seed: 3)
             let parts = try WindowSource([stream(400)], context: 7, batch: 2, accumulate: 3, order: order, seed: 3)
-            let large = TokenBatch(rowCapacity: 42, sequenceCapacity: 6)
-            let small = TokenBatch(rowCapacity: 14, sequenceCapacity: 2)
             for step in 1...30 {
-                try whole.fill(large, step: step, part: 0)
+                let large = try whole.batch(rows: 6, columns: 7, step: step)
                 var joined: [[Int32]] = []
                 for part in 0..<3 {
-                    try parts.fill(small, step: step, part: part)
-                    joined += rows(small, 7)
+                    joined += rows(try parts.batch(rows: 2, columns: 7, step: step, part: part), 7)
                 }
                 #expect(rows(large, 7) == joined)
             }
@@ -129,7 +125,7 @@ struct DataTests {
             let error = #expect(throws: HeedError.self) { try readText(file, encoding: encoding) }
             for word in words + [file] { #expect(error?.description.contains(word) == true, "\(word)") }
         }
-        try expect(path, [97], nil, "--tokenizer")
+        try expect(path, [97], nil, "`tokenizer`")
         try expect(path, [97, 0xFF], bytes, "UTF-8", "byte 1")
         try expect(path, [], bytes, "empty")
         try expect(lines, Array("{\"text\":\"a\"}\n{\"txt\":\"b\"}\n".utf8), bytes, "line 2", "text")
@@ -143,11 +139,15 @@ struct DataTests {
         var file = TensorFile()
         file.append("input_ids", shape: [2, 4], integers: [1, 2, 3, 4, 5, 6, 7, 8])
         try file.write(path: path)
+        func model(vocabulary: Int) throws -> Architecture {
+            try Model(
+                .gpt2(width: 8, layers: 1, heads: 1, vocabulary: vocabulary, context: 8), family: .gpt2, seed: 1
+            ).architecture
+        }
         func fill(_ batchRows: Int = 2) throws -> (ids: [Int32], targets: [Int32], positions: [Int32]) {
-            let table = try RowTable(path: path, vocabulary: 10)
-            let source = RowSource(table, range: 0..<2, batch: batchRows, accumulate: 1, order: .sequential, seed: 0)
-            let batch = TokenBatch(rowCapacity: 4 * batchRows, sequenceCapacity: batchRows)
-            try source.fill(batch, step: 1, part: 0)
+            let rows = try TrainingRows(TensorFile(path: path), model(vocabulary: 10))
+            let source = RowSource(rows, batch: batchRows, order: .sequential, seed: 0)
+            let batch = try source.batch(rows: batchRows, columns: 4, step: 1)
             let range = 0..<batch.rows.current
             return (range.map { batch.ids[$0] }, range.map { batch.targets[$0] }, range.map { batch.positions[$0] })
         }
@@ -164,7 +164,9 @@ struct DataTests {
         try file.write(path: path)
         got = try fill()
         #expect(got.targets == [-100, 8, -100, 6, 5])
-        let error = #expect(throws: HeedError.self) { try RowTable(path: path, vocabulary: 9) }
+        let error = #expect(throws: HeedError.self) {
+            try TrainingRows(TensorFile(path: path), model(vocabulary: 9))
+        }
         #expect(error?.description.contains("labels") == true && error?.description.contains("[0, 0]") == true)
     }
 
@@ -173,17 +175,15 @@ struct DataTests {
         let path = temporaryPath("tokens.bin")
         defer { try? removeFile(path) }
         try writeAtomically(path: path, bytes: (0..<100).flatMap { [UInt8($0), 0] })
+        var options = StepOptions()
+        options.context = 4
         func open(_ choice: String?) throws -> OpenedData {
             try OpenedData(
                 [path], validation: try choice.map { try ValidationChoice($0) }, encoding: nil, vocabulary: 100,
-                context: 4, givenContext: nil, options: StepOptions(), order: .sequential)
+                options: options, order: .sequential)
         }
-        guard case .windows(let source) = try open("0.25").training,
-            case .streams(let held) = try #require(try open("0.25").validation)
-        else {
-            Issue.record("not windows")
-            return
-        }
+        let source = try open("0.25").training
+        let held = try #require(try open("0.25").validation)
         #expect(source.streams.map(\.count) == [75] && held.map(\.count) == [25])
         #expect(try open(nil).fingerprint != open("0.25").fingerprint)
         for wrong in ["0", "1", "-0.5", "nan", "7"] {

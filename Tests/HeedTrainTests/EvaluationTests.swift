@@ -41,7 +41,7 @@ struct EvaluationTests {
         for (batch, threads) in [(1, 1), (4, 1), (16, 2)] {
             let meter = try StreamLoss(model, context: 16, batch: batch, runtime: try Runtime(threads: threads))
             let loss = try #require(
-                try meter.measure(.streams([TokenStream(ids, name: "ids")]), stride: stride))
+                try meter.measure([TokenStream(ids, name: "ids")], stride: stride))
             #expect(loss.tokens == 202 && loss.sum == expected.sum)
         }
     }
@@ -60,7 +60,7 @@ struct EvaluationTests {
         try model.weights.all().base[0] = .infinity
         let meter = try StreamLoss(model, context: 16, runtime: try Runtime(threads: 1))
         let error = #expect(throws: HeedError.self) {
-            try meter.measure(.streams([TokenStream(SmallRun.tokens(50), name: "ids")]))
+            try meter.measure([TokenStream(SmallRun.tokens(50), name: "ids")])
         }
         #expect(error?.kind == .numeric)
     }

@@ -1,5 +1,6 @@
 import HeedProcessor
 import HeedModels
+import HeedRun
 import HeedSupport
 import HeedTensor
 import HeedWeights
@@ -20,7 +21,6 @@ struct GoldenRunTests {
         let golden = try SafetensorsFile(path: joinPath(folder, "golden.safetensors"))
         func numbers(_ name: String) -> [Double] { record[name]?.arrayValue?.compactMap(\.doubleValue) ?? [] }
         let model = try Model.load(folder: joinPath(folder, "hf"))
-        let vocabulary = try model.decoder.configuration.vocabulary
 
         // The batches, one row after the other, in the form in which a user would bring them.
         let batches = try golden.required("train.batches.input_ids")
@@ -33,8 +33,7 @@ struct GoldenRunTests {
             integers: try golden.integers("train.batches.input_ids").map { Int64($0) })
         try file.write(path: path)
         let source = RowSource(
-            try RowTable(path: path, vocabulary: vocabulary), range: 0..<steps * rows, batch: rows, accumulate: 1,
-            order: .sequential, seed: 0)
+            try TrainingRows(TensorFile(path: path), model.architecture), batch: rows, order: .sequential, seed: 0)
 
         var options = StepOptions()
         options.batch = rows

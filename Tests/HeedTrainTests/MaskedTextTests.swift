@@ -18,8 +18,7 @@ struct MaskedTextTests {
 
     /// Ids and targets of a micro-batch.
     private func filled(_ source: MaskedText, rows: Int, step: Int, part: Int = 0) throws -> [[Int32]] {
-        let batch = TokenBatch(rowCapacity: rows * 34, sequenceCapacity: rows)
-        try source.fill(batch, step: step, part: part)
+        let batch = try source.batch(rows: rows, columns: 34, step: step, part: part)
         let count = batch.rows.current
         return [(0..<count).map { batch.ids[$0] }, (0..<count).map { batch.targets[$0] }]
     }

@@ -131,14 +131,12 @@ struct OriginalTransformer {
 }
 
 extension OriginalTransformer: BatchSource {
-    func fill(_ batch: TokenBatch, step: Int, part: Int) throws {
-        throw HeedError(.usage, "the original transformer reads a source")
-    }
-
-    func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws {
+    func fill(_ input: StepInput, step: Int, part: Int) throws {
         let sources = try rows("train.batches.src", from: (step - 1) * 4, rows: 4)
         let pairs = try rows("train.batches.tgt", from: (step - 1) * 4, rows: 4)
-        try fill(batch, source, sources, pairs.map { Array($0.dropLast()) }, pairs.map { Array($0.dropFirst()) })
+        try fill(
+            input.tokens, input.source, sources, pairs.map { Array($0.dropLast()) }, pairs.map { Array($0.dropFirst()) }
+        )
     }
 }
 

@@ -43,8 +43,8 @@ struct ReferenceRun {
 }
 
 extension ReferenceRun: BatchSource {
-    func fill(_ batch: TokenBatch, step: Int, part: Int) throws {
-        batch.clear()
+    func fill(_ input: StepInput, step: Int, part: Int) throws {
+        let batch = input.tokens
         for row in 0..<12 {
             let start = offsets[(step - 1) * 12 + row]
             let first = batch.rows.current
@@ -81,7 +81,7 @@ struct ShakespeareTests {
         let first = run.tokens.count * 9 / 10
         let windows = (run.tokens.count - first - 1) / 64
         let held = TokenStream(Array(run.tokens[first..<first + windows * 64 + 1]), name: "the last tenth")
-        func validation() throws -> Double { try #require(try meter.measure(.streams([held]))).mean }
+        func validation() throws -> Double { try #require(try meter.measure([held])).mean }
         print("step 0: validation loss \(try validation())")
         var (worst, sum) = (0.0, 0.0)
         let clock = ContinuousClock()

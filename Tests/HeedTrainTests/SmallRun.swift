@@ -42,8 +42,8 @@ struct SmallRun {
             path: path, bytes: tokens.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] })
         defer { try? removeFile(path) }
         return try OpenedData(
-            [path], validation: validation, encoding: nil, vocabulary: 61, context: options.step.context,
-            givenContext: options.step.context, options: options.step, order: options.order)
+            [path], validation: validation, encoding: nil, vocabulary: 61, options: options.step,
+            order: options.order)
     }
 
     /// A run that would write into `folder`.
@@ -89,5 +89,15 @@ struct SmallRun {
         let folder = temporaryPath("run")
         try createDirectory(folder)
         return folder
+    }
+}
+
+extension BatchSource {
+    /// Micro-batch `part` of `step`, in room for `rows` sequences of `columns` tokens.
+    func batch(rows: Int, columns: Int, step: Int, part: Int = 0) throws -> TokenBatch {
+        let capacity = StepCapacity(tokens: rows * columns, sequences: rows, length: columns)
+        let input = StepInput(capacity, readsSource: false)
+        try fill(input, step: step, part: part)
+        return input.tokens
     }
 }

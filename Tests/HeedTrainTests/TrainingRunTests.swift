@@ -136,8 +136,8 @@ struct TrainingRunTests {
         defer { try? removeTree(folder) }
         _ = try small.make(folder).run()
         let error = #expect(throws: HeedError.self) { try small.make(folder) }
-        #expect(error?.description.contains("--resume") == true)
-        #expect(error?.description.contains("--overwrite") == true)
+        #expect(error?.description.contains("`resume`") == true)
+        #expect(error?.description.contains("`overwrite`") == true)
     }
 
     @Test("other options than the saved run's are named")
@@ -152,11 +152,11 @@ struct TrainingRunTests {
             let error = #expect(throws: HeedError.self) { try other.make(folder, resume: true).run() }
             #expect(error?.description.contains(option) == true, "\(option): \(error?.description ?? "")")
         }
-        try expect("--lr") { $0.options.schedule.peak = 1e-3 }
-        try expect("--batch") { $0.options.step.batch = 5 }
-        try expect("--seed") { $0.options.step.seed = 5 }
-        try expect("--dropout") { $0.options.step.dropout = nil }
-        try expect("--data") { $0.validation = nil }
+        try expect("`peak`") { $0.options.schedule.peak = 1e-3 }
+        try expect("`batch`") { $0.options.step.batch = 5 }
+        try expect("`seed`") { $0.options.step.seed = 5 }
+        try expect("`dropout`") { $0.options.step.dropout = nil }
+        try expect("`data`") { $0.validation = nil }
         let wide = try Model(
             .gpt2(width: 40, layers: 2, heads: 2, vocabulary: 61, context: 16), family: .gpt2, seed: 7)
         let error = #expect(throws: HeedError.self) { try small.make(folder, resume: true, model: wide).run() }
@@ -219,7 +219,7 @@ struct TrainingRunTests {
         }
         for resume in [false, true] {
             let error = #expect(throws: HeedError.self) { try small.make(folder, resume: resume) }
-            #expect(error?.description.contains("--overwrite") == true)
+            #expect(error?.description.contains("`overwrite`") == true)
         }
         var output = TrainingOutput(folder: out)
         output.overwrite = true
@@ -336,26 +336,26 @@ struct TrainingRunTests {
             #expect(error?.kind == .usage && error?.description.hasPrefix(option) == true)
         }
         try TrainingOptions().validate()
-        expect("--batch") { $0.step.batch = 0 }
-        expect("--batch") {
+        expect("`batch`") { $0.step.batch = 0 }
+        expect("`batch`") {
             $0.step.batch = 1 << 20; $0.step.context = 1 << 20
         }
-        expect("--context") { $0.step.context = -1 }
-        expect("--accumulate") { $0.step.accumulate = 0 }
-        expect("--steps") { $0.schedule.steps = 0 }
-        expect("--lr") { $0.schedule.peak = .nan }
-        expect("--lr") { $0.schedule.peak = 0 }
-        expect("--min-lr") { $0.schedule.minimum = 1 }
-        expect("--warmup") { $0.schedule.warmup = 3000 }
-        expect("--weight-decay") { $0.step.weightDecay = -1 }
-        expect("--beta1") { $0.step.beta1 = 1 }
-        expect("--beta2") { $0.step.beta2 = .infinity }
-        expect("--epsilon") { $0.step.epsilon = 0 }
-        expect("--clip") { $0.step.clip = -1 }
-        expect("--dropout") { $0.step.dropout = 1.5 }
-        expect("--label-smoothing") { $0.step.labelSmoothing = 2 }
-        expect("--save-every") { $0.saveEvery = -1 }
-        expect("--evaluate-every") { $0.evaluateEvery = -1 }
+        expect("`context`") { $0.step.context = -1 }
+        expect("`accumulate`") { $0.step.accumulate = 0 }
+        expect("`steps`") { $0.schedule.steps = 0 }
+        expect("`peak`") { $0.schedule.peak = .nan }
+        expect("`peak`") { $0.schedule.peak = 0 }
+        expect("`minimum`") { $0.schedule.minimum = 1 }
+        expect("`warmup`") { $0.schedule.warmup = 3000 }
+        expect("`weightDecay`") { $0.step.weightDecay = -1 }
+        expect("`beta1`") { $0.step.beta1 = 1 }
+        expect("`beta2`") { $0.step.beta2 = .infinity }
+        expect("`epsilon`") { $0.step.epsilon = 0 }
+        expect("`clip`") { $0.step.clip = -1 }
+        expect("`dropout`") { $0.step.dropout = 1.5 }
+        expect("`labelSmoothing`") { $0.step.labelSmoothing = 2 }
+        expect("`saveEvery`") { $0.saveEvery = -1 }
+        expect("`evaluateEvery`") { $0.evaluateEvery = -1 }
         let error = #expect(throws: HeedError.self) { try ScheduleShape.named("cosin") }
         #expect(error?.description.contains("The nearest is cosine") == true)
     }

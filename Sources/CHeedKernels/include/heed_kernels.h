@@ -225,11 +225,11 @@ void heed_philox(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t start,
 // ---------------------------------------------------------------- embedding (embedding.inc)
 
 // y[r] = scale · table[ids[r]] + positions_table[positions[r]] + types_table[types[r]]; tables after the first may be
-// NULL.
+// NULL. A table that is also the output matrix is read from that matrix's fp32 panels where they are given.
 typedef struct heed_embedding {
     heed_window window;
     const int32_t *ids, *positions, *types;
-    const float *table, *position_table, *type_table;
+    const float *table, *panels, *position_table, *type_table;   // table or panels
     float *y; int32_t columns; float scale;
 } heed_embedding;
 

@@ -45,15 +45,12 @@ struct TrainingBench {
         let vocabulary: Int
         let sourceVocabulary: Int
 
-        func fill(_ batch: TokenBatch, step: Int, part: Int) throws { fill(batch, vocabulary, step) }
-
-        func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws {
-            fill(source, sourceVocabulary, step &+ 1)
-            fill(batch, vocabulary, step)
+        func fill(_ input: StepInput, step: Int, part: Int) throws {
+            if sourceVocabulary > 0 { fill(input.source, sourceVocabulary, step &+ 1) }
+            fill(input.tokens, vocabulary, step)
         }
 
         private func fill(_ batch: TokenBatch, _ vocabulary: Int, _ step: Int) {
-            batch.clear()
             for row in 0..<options.batch {
                 let first = row * options.context
                 // Written in place: a benchmark of steps must not measure arrays.

@@ -140,7 +140,8 @@ extension Train: CompletesWords {
             try lacking.check(limit: self.unknown.maxUnknown, place: data.data.joined(separator: ", "))
         }
         switch start.model.architecture {
-        case .decoder: try job.learnText(data, encoding, choice, whenRead: told)
+        case .decoder where DataKind(path: first, format: data.format) != .rows:
+            try job.learnText(data, encoding, choice, whenRead: told)
         case .encoder(let encoder) where try isPlainText(encoder):
             try job.learnMasked(data, encoding, choice, whenRead: told)
         default: try job.learnRows(data, choice)

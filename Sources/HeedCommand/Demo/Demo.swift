@@ -117,7 +117,7 @@ struct Demo: ParsableCommand {
         let encoding = TextEncoding(documentEnd: nil) { tokenizer.ids(of: $0) }
         let data = try OpenedData(
             [textPath], validation: .fraction(0.1), encoding: encoding, vocabulary: tokenizer.vocabularySize,
-            context: 128, givenContext: 128, options: options.step, order: .shuffled)
+            options: options.step, order: .shuffled)
         var before = 0.0
         if let validation = data.validation {
             let meter = try StreamLoss(model, context: 128, runtime: runtime)

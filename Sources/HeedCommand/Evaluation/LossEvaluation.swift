@@ -1,5 +1,6 @@
 import Heed
 import HeedProcessor
+import HeedRun
 import HeedSupport
 
 /// Measures the loss of a model on files.
@@ -57,43 +58,29 @@ struct LossEvaluation {
                 .usage, "the model reads no source", in: "--source", expected: "--data for this model",
                 got: loaded.family.name)
         }
-        let longest = try loaded.decoder.configuration.context
-        let (validation, bytes, rowLength) = try open(loaded)
-        try unknown.check(limit: maxUnknown, place: data.joined(separator: ", "))
-        let window = context ?? rowLength ?? longest
-        guard window <= longest, window >= rowLength ?? 1 else {
-            throw HeedError(
-                .usage, "--context is out of range",
-                expected: "\(rowLength ?? 1) to \(longest), as the model and the data allow",
-                got: "\(window)")
-        }
-        if let stride, stride > window {
-            throw HeedError(
-                .usage, "--stride is longer than a window, which would leave tokens out",
-                expected: "at most \(window)", got: "\(stride)")
-        }
-        let meter = try StreamLoss(
-            loaded, context: window, batch: batch, precision: precision, runtime: runtime)
+        let decoder = try loaded.decoder.configuration
+        let data = try open(loaded, decoder)
+        try unknown.check(limit: maxUnknown, place: self.data.joined(separator: ", "))
+        let window = try self.window(for: data, longest: decoder.context)
         let began = ContinuousClock().now
         let progress = Progress("Evaluating", total: 1)
-        let measured = try meter.measure(
-            validation, stride: stride,
-            progress: { done, total in
-                progress.update(
-                    done: done, of: total,
-                    ["\(countText(Double(done) / max((ContinuousClock().now - began).inSeconds, 1e-9)))tokens/s"])
-            }, shouldStop: { Signals.isStopRequested })
+        let measured = try measure(data, loaded, window: window, runtime: runtime) { done, total in
+            progress.update(
+                done: done, of: total,
+                ["\(countText(Double(done) / max((ContinuousClock().now - began).inSeconds, 1e-9)))tokens/s"])
+        }
         progress.finish()
         guard let loss = measured else { throw HeedError(.interrupted, "stopped on request before the end") }
         guard loss.tokens > 0 else {
-            throw HeedError(.badInput, "there is nothing to predict", in: data.first, expected: "at least two tokens")
+            throw HeedError(
+                .badInput, "there is nothing to predict", in: self.data.first, expected: "at least two tokens")
         }
-        let bitsPerByte = bytes.flatMap { loss.bitsPerByte($0) }
+        let bitsPerByte = data.bytes.flatMap { loss.bitsPerByte($0) }
         if json {
             try StandardOutput.writeLine([
                 "loss": .number(loss.mean), "perplexity": .number(loss.perplexity),
                 "bits_per_byte": bitsPerByte.map { .number($0) } ?? .null, "tokens": .integer(loss.tokens),
-                "bytes": bytes.map { .integer($0) } ?? .null, "unknown_characters": .integer(unknown.unknown),
+                "bytes": data.bytes.map { .integer($0) } ?? .null, "unknown_characters": .integer(unknown.unknown),
             ])
             return
         }
@@ -107,17 +94,58 @@ struct LossEvaluation {
         try StandardOutput.writeLine("over \(counted(loss.tokens, "token")) in windows of \(window)")
     }
 
-    /// The data, the bytes of text that their ids stand for where it is text, and the length of rows where they are rows.
-    private func open(_ loaded: Model) throws -> (data: ValidationData, bytes: Int?, rowLength: Int?) {
-        let vocabulary = try loaded.decoder.configuration.vocabulary
+    /// What the loss is measured on.
+    private enum Data {
+        /// Texts, and how many bytes of text their ids stand for where that is known.
+        case texts([TokenStream], bytes: Int?)
+        case rows(TrainingRows)
+
+        var bytes: Int? { if case .texts(_, let bytes) = self { bytes } else { nil } }
+    }
+
+    /// The tokens of a window: as asked for, within what the model and the data allow.
+    private func window(for data: Data, longest: Int) throws -> Int {
+        var shortest = 1
+        if case .rows(let rows) = data { shortest = rows.longest }
+        let window = context ?? (shortest > 1 ? shortest : longest)
+        guard window <= longest, window >= shortest else {
+            throw HeedError(
+                .usage, "--context is out of range",
+                expected: "\(shortest) to \(longest), as the model and the data allow", got: "\(window)")
+        }
+        if let stride, stride > window {
+            throw HeedError(
+                .usage, "--stride is longer than a window, which would leave tokens out",
+                expected: "at most \(window)", got: "\(stride)")
+        }
+        return window
+    }
+
+    private func measure(
+        _ data: Data, _ model: Model, window: Int, runtime: Runtime, progress: (_ done: Int, _ total: Int) -> Void
+    ) throws -> MeasuredLoss? {
+        let shouldStop = { Signals.isStopRequested }
+        return try withoutActuallyEscaping(progress) { progress in
+            switch data {
+            case .texts(let streams, _):
+                let meter = try StreamLoss(
+                    model, context: window, batch: batch, precision: precision, runtime: runtime)
+                return try meter.measure(streams, stride: stride, progress: progress, shouldStop: shouldStop)
+            case .rows(let rows):
+                let meter = try RowLoss(model, rows, batch: batch, precision: precision, runtime: runtime)
+                return try meter.measure(progress: progress, shouldStop: shouldStop)?.first
+            }
+        }
+    }
+
+    private func open(_ loaded: Model, _ decoder: DecoderConfiguration) throws -> Data {
         if let first = data.first, DataKind(path: first) == .rows {
             guard data.count == 1 else {
                 throw HeedError(
                     .usage, "--data takes one file of rows", expected: "one .safetensors file",
                     got: "\(data.count) files")
             }
-            let table = try RowTable(path: first, vocabulary: vocabulary)
-            return (.rows(table, 0..<table.rows), nil, table.columns)
+            return .rows(try TrainingRows(TensorFile(path: first), loaded.architecture))
         }
         let encoding = try textEncoding()
         let needsSpelling = data.contains { !DataKind(path: $0).isText }
@@ -128,14 +156,14 @@ struct LossEvaluation {
         var bytes: Int? = 0
         for path in data {
             let text = try readText(path, encoding: encoding)
-            try text.tokens.check(vocabulary: vocabulary)
+            try text.tokens.check(vocabulary: decoder.vocabulary)
             streams.append(text.tokens)
             // Of ids, the bytes are those of the text that they spell.
             let size = try text.bytes ?? spelling.map { try $0.decodeBytes(text.tokens.ids).count }
             bytes = bytes.flatMap { sum in size.map { sum + $0 } }
         }
         // What the vocabulary lacks is not among the ids, so its bytes are none that the loss is of.
-        return (.streams(streams), bytes.map { $0 - unknown.bytes }, nil)
+        return .texts(streams, bytes: bytes.map { $0 - unknown.bytes })
     }
 
     private func textEncoding() throws -> TextEncoding? {

@@ -51,6 +51,41 @@ struct CommandPath {
         return nil
     }
 
+    /// A message of the library with its options called as this command calls them: `weightDecay` is --weight-decay.
+    func inOwnWords(_ message: String) -> String {
+        let pieces = message.split(separator: "`", omittingEmptySubsequences: false)
+        guard pieces.count > 2 else { return message }
+        let known = optionNames
+        var text = ""
+        for (index, piece) in pieces.enumerated() {
+            if index % 2 == 0 {
+                text += piece
+            } else if let option = CommandPath.option(String(piece), known), index < pieces.count - 1 {
+                text += option
+            } else {
+                text += "`" + piece + (index < pieces.count - 1 ? "`" : "")
+            }
+        }
+        return text
+    }
+
+    /// The option of `known` that a name of the library stands for.
+    private static func option(_ name: String, _ known: [String]) -> String? {
+        var spelled = ""
+        for character in name {
+            spelled += character.isUppercase ? "-" + character.lowercased() : String(character)
+        }
+        return [namesOfTheirOwn[name] ?? spelled, spelled].lazy.map { "--" + $0 }.first { known.contains($0) }
+    }
+
+    /// Where an option is not called as in the library.
+    private static let namesOfTheirOwn = [
+        "peak": "lr", "minimum": "min-lr", "precision": "dtype", "initial": "init", "tokensPerBatch": "batch-tokens",
+        "endTokens": "eos-token-ids", "suppressedTokens": "suppress-tokens", "draftTokens": "num-assistant-tokens",
+        "biases": "logit-bias", "mirostat.target": "mirostat-tau", "mirostat.rate": "mirostat-eta",
+        "samples": "sample", "vocabularySize": "vocab-size", "specialTokens": "special", "maximumLength": "max-length",
+    ]
+
     /// The long options of the command, taken from the parser's own description of it.
     private var optionNames: [String] {
         guard let description = try? JSON.parse(command._dumpHelp()),

@@ -98,7 +98,7 @@ struct CommandRunner {
     }
 
     private func report(_ message: String, _ path: CommandPath) {
-        StandardError.write("\(path.name): \(message)\n")
+        StandardError.write("\(path.name): \(path.inOwnWords(message))\n")
     }
 
     /// The text with line ends turned into spaces, so that a message stays one paragraph.

@@ -3,10 +3,10 @@ import Heed
 import HeedRun
 import HeedSupport
 
-/// Rows of ids, or texts with a class each, for models that are no decoders.
+/// Rows of ids for any model, or texts with a class each for a classifier.
 struct RowTrainingData {
     let training: TrainingRows
-    let validation: TrainingRows?
+    let validation: ValidationData?
 
     init(_ paths: [String], _ choice: ValidationChoice?, _ start: TrainingStart, context: Int?) throws {
         guard paths.count == 1, let path = paths.first else {
@@ -15,6 +15,11 @@ struct RowTrainingData {
                 expected: "rows of ids (.safetensors) or texts with classes (.jsonl)", got: "\(paths.count) files")
         }
         let all = try RowTrainingData.rows(path, start, context)
+        if let context, DataKind(path: path) == .rows {
+            try requireOption(
+                "context", context == all.longest, expected: "\(all.longest), the length of the rows of \(path)",
+                got: "\(context)")
+        }
         switch choice {
         case nil:
             training = all
@@ -27,10 +32,16 @@ struct RowTrainingData {
                     got: "\(all.count) rows")
             }
             training = all.part(0..<kept)
-            validation = all.part(kept..<all.count)
+            validation = .rows(all.part(kept..<all.count))
         case .file(let other):
             training = all
-            validation = try RowTrainingData.rows(other, start, context)
+            if DataKind(path: other) == .tokens, case .decoder(let decoder) = start.model.architecture {
+                let stream = try TokenStream(binary: other)
+                try stream.check(vocabulary: decoder.configuration.vocabulary)
+                validation = .streams([stream])
+            } else {
+                validation = .rows(try RowTrainingData.rows(other, start, context))
+            }
         }
     }
 

@@ -14,7 +14,7 @@ struct TrainingJob {
 
     private var model: Model { start.model }
 
-    /// Trains a decoder on windows of text or on rows.
+    /// Trains a decoder on windows of text.
     ///
     /// - Parameter whenRead: called when all text is read, to say what is not as it should be.
     mutating func learnText(
@@ -24,13 +24,11 @@ struct TrainingJob {
         let shape = try model.decoder.configuration
         options.step.context = data.context ?? min(shape.context, 256)
         try options.validate(for: shape)
-        let isRows = data.data.first.map { DataKind(path: $0) == .rows } ?? false
         let opened = try OpenedData(
-            data.data, validation: choice, encoding: encoding, vocabulary: shape.vocabulary,
-            context: isRows ? shape.context : options.step.context, givenContext: data.context, options: options.step,
+            data.data, validation: choice, encoding: encoding, vocabulary: shape.vocabulary, options: options.step,
             order: options.order)
         try whenRead()
-        try complete(epoch: opened.training.count)
+        try complete(epoch: opened.training.windows)
         try perform(
             TrainingRun(model, opened, options, output: output, runtime: runtime),
             data: "\(counted(opened.tokens, "token")) an epoch", step: counted(opened.training.context, "token"))
@@ -80,9 +78,10 @@ struct TrainingJob {
             step: "at most \(counted(text.training.tokensPerBatch, "token")) a side")
     }
 
-    /// Trains a model that is no decoder on rows of ids, or on texts with a class each.
+    /// Trains on rows of ids, or an encoder on texts with a class each.
     mutating func learnRows(_ data: TrainingDataOptions, _ choice: ValidationChoice?) throws {
         let rows = try RowTrainingData(data.data, choice, start, context: data.context)
+        options.step.context = rows.training.longest
         try complete(epoch: rows.training.count)
         let run = try RunData(
             rows.training, validation: rows.validation, model, options.step, order: options.order, runtime: runtime)

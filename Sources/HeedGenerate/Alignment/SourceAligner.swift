@@ -43,7 +43,7 @@ public final class SourceAligner {
         let chosen = layer ?? max(0, stack.layers - 2)
         guard (0..<stack.layers).contains(chosen) else {
             throw HeedError(
-                .usage, "the model has no such decoder layer", in: "--alignment-layer",
+                .usage, "the model has no such decoder layer", in: "`alignmentLayer`",
                 expected: "0 to \(stack.layers - 1)", got: "\(chosen)")
         }
         self.layer = chosen

@@ -9,8 +9,8 @@ extension Generator {
     ) throws -> GenerationResult {
         if hooks.onDistribution != nil {
             throw HeedError(
-                .usage, "a beam search draws no token from a distribution", in: "--probabilities",
-                advice: "Leave out --num-beams")
+                .usage, "a beam search draws no token from a distribution", in: "`probabilities`",
+                advice: "Leave out `numBeams`")
         }
         let searches = try prompts.indices.map { index in
             let row = try join(prompts, index, to: batch, number: index, choosesItself: false)

@@ -150,7 +150,7 @@ public struct GenerationOptions: Sendable, Equatable {
             throw HeedError(
                 .badInput, "the prompt is longer than the model's context", expected: "at most \(context) ids",
                 got: "\(count)",
-                advice: "Shorten it, or let the oldest ids be forgotten with --context-overflow slide")
+                advice: "Shorten it, or let the oldest ids be forgotten with `contextOverflow` slide")
         }
         var options = self
         options.maxLength = nil
@@ -160,7 +160,7 @@ public struct GenerationOptions: Sendable, Equatable {
             guard count < maxLength else {
                 throw HeedError(
                     .usage, "the prompt is as long as a sequence may be", expected: "fewer than \(maxLength) ids",
-                    got: "\(count)", advice: "Ask for a number of new tokens with --max-new-tokens")
+                    got: "\(count)", advice: "Ask for a number of new tokens with `maxNewTokens`")
             }
             options.maxNewTokens = min(maxNewTokens, maxLength - count)
         }
@@ -168,8 +168,8 @@ public struct GenerationOptions: Sendable, Equatable {
             throw HeedError(
                 .usage, "the prompt of \(count) ids and \(options.maxNewTokens) new ones outgrow the model's context",
                 expected: "at most \(context + 1) ids together",
-                got: "\(count) and --max-new-tokens \(options.maxNewTokens)",
-                advice: "Ask for at most \(context + 1 - count) new tokens, or add --context-overflow slide")
+                got: "\(count) and `maxNewTokens` \(options.maxNewTokens)",
+                advice: "Ask for at most \(context + 1 - count) new tokens, or add `contextOverflow` slide")
         }
         return options
     }
@@ -177,42 +177,64 @@ public struct GenerationOptions: Sendable, Equatable {
     /// Refuses values that mean nothing.
     ///
     /// - Parameter vocabulary: the number of ids of the model, for the options that hold ids; nil skips that check.
-    /// - Throws: `HeedError` of kind `usage` naming the option as on the command line.
+    /// - Throws: `HeedError` of kind `usage` naming the option.
     public func validate(vocabulary: Int? = nil) throws {
-        try require(maxNewTokens >= 1, "--max-new-tokens", "at least 1", "\(maxNewTokens)")
+        try checkLengths()
+        try checkFilters()
+        try checkPenalties()
+        try checkSequences()
+        guard let vocabulary else { return }
+        try checkIds(endTokens, "endTokens", vocabulary)
+        try checkIds(suppressedTokens, "suppressedTokens", vocabulary)
+        try checkIds(forcedEndTokens, "forced_eos_token_id", vocabulary)
+        try checkIds(forcedBeginToken.map { [$0] } ?? [], "forced_bos_token_id", vocabulary)
+        try checkIds(beginSuppressedTokens, "begin_suppress_tokens", vocabulary)
+        for bias in biases { try checkIds(bias.ids, "biases", vocabulary) }
+        for word in badWords { try checkIds(word, "bad_words_ids", vocabulary) }
+    }
+
+    private func checkLengths() throws {
+        try require(maxNewTokens >= 1, "maxNewTokens", "at least 1", "\(maxNewTokens)")
         try require(maxLength ?? 1 >= 1, "max_length", "at least 1", "\(maxLength ?? 1)")
         try require(minLength >= 0, "min_length", "0 or more", "\(minLength)")
-        try require(minNewTokens >= 0, "--min-new-tokens", "0 or more", "\(minNewTokens)")
+        try require(minNewTokens >= 0, "minNewTokens", "0 or more", "\(minNewTokens)")
         try require(
-            minNewTokens <= maxNewTokens, "--min-new-tokens", "at most --max-new-tokens (\(maxNewTokens))",
+            minNewTokens <= maxNewTokens, "minNewTokens", "at most `maxNewTokens` (\(maxNewTokens))",
             "\(minNewTokens)")
+        try require(slideStep >= 1, "slideStep", "at least 1", "\(slideStep)")
+    }
+
+    private func checkFilters() throws {
         try require(
-            temperature.isFinite && temperature >= 0, "--temperature", "a number of 0 or more", "\(temperature)")
-        try require(topK >= 0, "--top-k", "0 (off) or a positive number", "\(topK)")
-        try require(topP >= 0 && topP <= 1, "--top-p", "a number from 0 to 1", "\(topP)")
-        try require(minP >= 0 && minP <= 1, "--min-p", "a number from 0 to 1", "\(minP)")
-        try require(topA >= 0 && topA <= 1, "--top-a", "a number from 0 to 1", "\(topA)")
-        try require(typicalP > 0 && typicalP <= 1, "--typical-p", "a number above 0 and up to 1", "\(typicalP)")
+            temperature.isFinite && temperature >= 0, "temperature", "a number of 0 or more", "\(temperature)")
+        try require(topK >= 0, "topK", "0 (off) or a positive number", "\(topK)")
+        try require(topP >= 0 && topP <= 1, "topP", "a number from 0 to 1", "\(topP)")
+        try require(minP >= 0 && minP <= 1, "minP", "a number from 0 to 1", "\(minP)")
+        try require(topA >= 0 && topA <= 1, "topA", "a number from 0 to 1", "\(topA)")
+        try require(typicalP > 0 && typicalP <= 1, "typicalP", "a number above 0 and up to 1", "\(typicalP)")
         try require(
-            epsilonCutoff >= 0 && epsilonCutoff < 1, "--epsilon-cutoff", "a number from 0 to below 1",
+            epsilonCutoff >= 0 && epsilonCutoff < 1, "epsilonCutoff", "a number from 0 to below 1",
             "\(epsilonCutoff)")
-        try require(etaCutoff >= 0 && etaCutoff < 1, "--eta-cutoff", "a number from 0 to below 1", "\(etaCutoff)")
+        try require(etaCutoff >= 0 && etaCutoff < 1, "etaCutoff", "a number from 0 to below 1", "\(etaCutoff)")
         if let mirostat {
-            try require((1...2).contains(mirostat.version), "--mirostat", "1 or 2", "\(mirostat.version)")
+            try require((1...2).contains(mirostat.version), "mirostat", "1 or 2", "\(mirostat.version)")
             try require(
-                mirostat.target.isFinite && mirostat.target > 0, "--mirostat-tau", "a number above 0",
+                mirostat.target.isFinite && mirostat.target > 0, "mirostat.target", "a number above 0",
                 "\(mirostat.target)")
             try require(
-                mirostat.rate.isFinite && mirostat.rate >= 0, "--mirostat-eta", "a number of 0 or more",
+                mirostat.rate.isFinite && mirostat.rate >= 0, "mirostat.rate", "a number of 0 or more",
                 "\(mirostat.rate)")
-            try require(numBeams == 1, "--mirostat", "no beams", "\(numBeams) beams")
+            try require(numBeams == 1, "mirostat", "no beams", "\(numBeams) beams")
         }
-        try require(minTokensToKeep >= 1, "--min-tokens-to-keep", "at least 1", "\(minTokensToKeep)")
+        try require(minTokensToKeep >= 1, "minTokensToKeep", "at least 1", "\(minTokensToKeep)")
+    }
+
+    private func checkPenalties() throws {
         try require(
-            repetitionPenalty.isFinite && repetitionPenalty > 0, "--repetition-penalty", "a number above 0",
+            repetitionPenalty.isFinite && repetitionPenalty > 0, "repetitionPenalty", "a number above 0",
             "\(repetitionPenalty)")
-        try require(presencePenalty.isFinite, "--presence-penalty", "a finite number", "\(presencePenalty)")
-        try require(frequencyPenalty.isFinite, "--frequency-penalty", "a finite number", "\(frequencyPenalty)")
+        try require(presencePenalty.isFinite, "presencePenalty", "a finite number", "\(presencePenalty)")
+        try require(frequencyPenalty.isFinite, "frequencyPenalty", "a finite number", "\(frequencyPenalty)")
         try require(
             encoderRepetitionPenalty.isFinite && encoderRepetitionPenalty > 0, "encoder_repetition_penalty",
             "a number above 0", "\(encoderRepetitionPenalty)")
@@ -220,7 +242,7 @@ public struct GenerationOptions: Sendable, Equatable {
             encoderNoRepeatNgramSize >= 0, "encoder_no_repeat_ngram_size", "0 (off) or a positive number",
             "\(encoderNoRepeatNgramSize)")
         for bias in biases {
-            try require(!bias.ids.isEmpty && !bias.bias.isNaN, "--logit-bias", "ids and a number", "\(bias.bias)")
+            try require(!bias.ids.isEmpty && !bias.bias.isNaN, "biases", "ids and a number", "\(bias.bias)")
         }
         if let lengthDecay {
             try require(
@@ -228,46 +250,43 @@ public struct GenerationOptions: Sendable, Equatable {
                 "a start of 0 or more and a finite factor", "\(lengthDecay.start), \(lengthDecay.factor)")
         }
         try require(
-            noRepeatNgramSize >= 0, "--no-repeat-ngram-size", "0 (off) or a positive number",
+            noRepeatNgramSize >= 0, "noRepeatNgramSize", "0 (off) or a positive number",
             "\(noRepeatNgramSize)")
-        try require(numBeams >= 1 && numBeams <= 1_024, "--num-beams", "a number from 1 to 1,024", "\(numBeams)")
-        try require(lengthPenalty.isFinite, "--length-penalty", "a finite number", "\(lengthPenalty)")
-        try require(
-            numReturnSequences >= 1 && numReturnSequences <= 4_096, "--num-return-sequences",
-            "a number from 1 to 4,096", "\(numReturnSequences)")
-        try require(
-            draftTokens >= 0 && draftTokens <= 64, "--num-assistant-tokens", "a number from 0 to 64", "\(draftTokens)")
-        try require(slideStep >= 1, "--slide-step", "at least 1", "\(slideStep)")
-        if numBeams > 1 {
-            try require(
-                numReturnSequences <= numBeams, "--num-return-sequences", "at most --num-beams (\(numBeams))",
-                "\(numReturnSequences)")
-        } else if numReturnSequences > 1, !isRandom {
-            throw HeedError(
-                .usage, "greedy decoding has one answer only", in: "--num-return-sequences", expected: "1",
-                got: "\(numReturnSequences)", advice: "Add --sample or --num-beams")
-        }
         for list in badWords where list.isEmpty {
             throw HeedError(.badInput, "a list of bad words holds an empty sequence", in: "bad_words_ids")
         }
-        guard let vocabulary else { return }
-        try checkIds(endTokens, "--eos-token-ids", vocabulary)
-        try checkIds(suppressedTokens, "--suppress-tokens", vocabulary)
-        try checkIds(forcedEndTokens, "forced_eos_token_id", vocabulary)
-        try checkIds(forcedBeginToken.map { [$0] } ?? [], "forced_bos_token_id", vocabulary)
-        try checkIds(beginSuppressedTokens, "begin_suppress_tokens", vocabulary)
-        for bias in biases { try checkIds(bias.ids, "--logit-bias", vocabulary) }
-        for word in badWords { try checkIds(word, "bad_words_ids", vocabulary) }
+    }
+
+    private func checkSequences() throws {
+        try require(numBeams >= 1 && numBeams <= 1_024, "numBeams", "a number from 1 to 1,024", "\(numBeams)")
+        try require(lengthPenalty.isFinite, "lengthPenalty", "a finite number", "\(lengthPenalty)")
+        try require(
+            numReturnSequences >= 1 && numReturnSequences <= 4_096, "numReturnSequences",
+            "a number from 1 to 4,096", "\(numReturnSequences)")
+        try require(
+            draftTokens >= 0 && draftTokens <= 64, "draftTokens", "a number from 0 to 64", "\(draftTokens)")
+        if numBeams > 1 {
+            try require(
+                numReturnSequences <= numBeams, "numReturnSequences", "at most `numBeams` (\(numBeams))",
+                "\(numReturnSequences)")
+        } else if numReturnSequences > 1, !isRandom {
+            throw HeedError(
+                .usage, "greedy decoding has one answer only", in: "`numReturnSequences`", expected: "1",
+                got: "\(numReturnSequences)", advice: "Add `samples` or `numBeams`")
+        }
     }
 
     private func require(_ holds: Bool, _ option: String, _ expected: String, _ got: String) throws {
-        if !holds { throw HeedError(.usage, "the value makes no sense", in: option, expected: expected, got: got) }
+        if !holds {
+            throw HeedError(.usage, "the value makes no sense", in: "`\(option)`", expected: expected, got: got)
+        }
     }
 
     private func checkIds(_ ids: [Int32], _ option: String, _ vocabulary: Int) throws {
         for id in ids where id < 0 || Int(id) >= vocabulary {
             throw HeedError(
-                .badInput, "an id is not in the vocabulary", in: option, expected: "ids from 0 to \(vocabulary - 1)",
+                .badInput, "an id is not in the vocabulary", in: "`\(option)`",
+                expected: "ids from 0 to \(vocabulary - 1)",
                 got: "\(id)")
         }
     }

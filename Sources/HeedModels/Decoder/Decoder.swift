@@ -20,10 +20,12 @@ public struct Decoder: Sendable {
         self.configuration = c
         let initial = c.stack.initialTable
         let table = scope.parameter("embedding.tokens", [c.vocabulary, c.width], initial)
-        embedding = Embedding(
-            scope / "embedding", table: table, positions: c.embeddedPositions, context: c.context,
-            norm: c.embeddingNorm ? (c.norm, c.epsilon, c.norm == .layer) : nil, scale: c.embeddingScale,
-            dropout: c.embeddingDropout, initial: initial)
+        var shape = EmbeddingShape(positions: c.embeddedPositions, context: c.context)
+        shape.norm = c.embeddingNorm ? (c.norm, c.epsilon, c.norm == .layer) : nil
+        shape.scale = c.embeddingScale
+        shape.dropout = c.embeddingDropout
+        shape.initial = initial
+        embedding = Embedding(scope / "embedding", table: table, shape)
         stack = Stack(scope, c.stack).ending(in: scope / "finalNorm")
         output = OutputMatrix(
             scope / "head", c.tied ? table : scope.parameter("head", [c.vocabulary, c.width], initial),

@@ -33,10 +33,14 @@ public struct Encoder: Sendable {
         let initial = c.stack.initialTable
         let columns = c.embeddingWidth ?? c.width
         let table = scope.parameter("embedding.tokens", [c.vocabulary, columns], initial)
-        embedding = Embedding(
-            scope / "embedding", table: table, positions: c.embeddedPositions, context: c.context,
-            types: c.types > 0 ? c.types : nil, norm: (c.norm, c.epsilon, c.norm == .layer && c.normOffset),
-            projectedTo: c.width, padding: c.padding, dropout: c.embeddingDropout, initial: initial)
+        var shape = EmbeddingShape(positions: c.embeddedPositions, context: c.context)
+        shape.types = c.types > 0 ? c.types : nil
+        shape.norm = (c.norm, c.epsilon, c.norm == .layer && c.normOffset)
+        shape.stream = c.width
+        shape.padding = c.padding
+        shape.dropout = c.embeddingDropout
+        shape.initial = initial
+        embedding = Embedding(scope / "embedding", table: table, shape)
         stack = Stack(scope, c.stack, relativeTable: c.stack.relativeTable(in: scope / "encoder"))
             .ending(in: scope / "finalNorm")
         func square(_ name: String) -> Linear { Linear(scope / name, in: c.width, out: c.width, initial: initial) }

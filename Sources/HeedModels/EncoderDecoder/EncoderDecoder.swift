@@ -28,11 +28,13 @@ public struct EncoderDecoder: Sendable {
         let source =
             c.sharedTable ? target : scope.parameter("embedding.source", [c.sourceVocabulary, c.width], initial)
         func embedding(_ name: String, _ table: Parameter, _ stack: StackShape) -> Embedding {
-            Embedding(
-                scope / name, table: table, positions: c.embeddedPositions, context: c.context,
-                norm: c.embeddingNorm ? (stack.norm, stack.epsilon, stack.norm == .layer) : nil,
-                scale: c.scalesEmbedding ? Float(c.width).squareRoot() : 1,
-                padding: c.trainsPadding ? nil : c.padding, dropout: c.embeddingDropout, initial: initial)
+            var shape = EmbeddingShape(positions: c.embeddedPositions, context: c.context)
+            shape.norm = c.embeddingNorm ? (stack.norm, stack.epsilon, stack.norm == .layer) : nil
+            shape.scale = c.scalesEmbedding ? Float(c.width).squareRoot() : 1
+            shape.padding = c.trainsPadding ? nil : c.padding
+            shape.dropout = c.embeddingDropout
+            shape.initial = initial
+            return Embedding(scope / name, table: table, shape)
         }
         sourceEmbedding = embedding("sourceEmbedding", source, c.encoder)
         targetEmbedding = embedding("targetEmbedding", target, c.decoder)

@@ -89,7 +89,7 @@ public struct Preset: Sendable {
     public static func named(_ name: String) throws -> Preset {
         if let preset = all.first(where: { $0.name == name }) { return preset }
         throw HeedError(
-            .usage, "--preset \(quoted(name)) is not known", expected: all.map(\.name).joined(separator: ", "),
+            .usage, "`preset` \(quoted(name)) is not known", expected: all.map(\.name).joined(separator: ", "),
             advice: nearest(name, among: all.map(\.name)).map { "The nearest is \($0)" })
     }
 }

@@ -3,10 +3,12 @@ import HeedTensor
 
 extension EmbedOperation: ProcessorLowering {
     func forward(_ frame: Frame, _ program: ProgramBuilder) {
+        let readsPanels = program.readsInPanels(table)
         program.emit(program.kernels.embedding, rows: frame.rows, cost: cost(rows: 1)) { at in
             heed_embedding(
                 window: frame.window, ids: batch.ids, positions: batch.positions, types: batch.types,
-                table: try at.value(table), position_table: try positionRows(at), type_table: try at.value(typeTable),
+                table: readsPanels ? nil : try at.value(table),
+                panels: readsPanels ? try at.panels(table).assumingMemoryBound(to: Float.self) : nil, position_table: try positionRows(at), type_table: try at.value(typeTable),
                 y: at[frame.output], columns: Int32(width), scale: scale)
         }
     }

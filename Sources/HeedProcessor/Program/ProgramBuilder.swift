@@ -156,6 +156,13 @@ final class ProgramBuilder {
         }
     }
 
+    /// Whether `table` is also a matrix that a product reads in panels of its own numbers: then look-ups read them too,
+    /// and its rows need no memory.
+    func readsInPanels(_ table: Parameter) -> Bool {
+        readsPanels && trace.precision == .float32
+            && trace.nodes.contains { ($0.operation as? LinearOperation)?.weight.index == table.index }
+    }
+
     /// Whether `parameter` has a gradient here.
     func trains(_ parameter: Parameter?) -> Bool {
         parameter.flatMap { gradients?[$0].baseAddress } != nil

@@ -33,14 +33,14 @@ public struct WorkEstimate: Sendable {
     public init(_ configuration: Configuration, rows: Int, columns: Int) throws {
         guard rows >= 1, columns >= 1, columns <= configuration.context else {
             throw HeedError(
-                .usage, "--batch or --context is out of range",
+                .usage, "`batch` or `context` is out of range",
                 expected: "a batch of at least 1 and a context from 1 to \(configuration.context)",
                 got: "batch \(rows), context \(columns)")
         }
         let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
         guard !overflow, count <= 1 << 24 else {
             throw HeedError(
-                .usage, "--batch is too large", expected: "at most 16,777,216 tokens a step", got: "\(rows)")
+                .usage, "`batch` is too large", expected: "at most 16,777,216 tokens a step", got: "\(rows)")
         }
         let layout = ParameterLayout.declare { configuration.declare(in: $0) }.layout
         let (learning, learningLayout) = ParameterLayout.declare { configuration.learning.declare(in: $0) }

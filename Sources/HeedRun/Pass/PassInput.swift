@@ -68,6 +68,15 @@ struct PassInput {
         }
     }
 
+    /// The ids as labels: what the mask excludes counts nowhere.
+    var visibleIds: [Int64] {
+        var labels = [Int64](repeating: Int64(TokenBatch.ignored), count: ids.count)
+        for row in 0..<rows {
+            for column in side.visible[row] { labels[row * columns + column] = ids[row * columns + column] }
+        }
+        return labels
+    }
+
     /// Room for these tokens, filled with them; `types` by row and column.
     func batch(types: [Int64]? = nil) throws -> TokenBatch {
         let batch = TokenBatch(rowCapacity: max(side.count, 1), sequenceCapacity: rows)

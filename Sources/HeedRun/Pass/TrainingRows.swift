@@ -25,7 +25,7 @@ public struct TrainingRows: @unchecked Sendable {
             let input = try PassInput(file, vocabulary: c.vocabulary, context: c.context)
             tokens = try input.batch()
             let labels = try PassInput.labels(file, shape: [input.rows, input.columns], vocabulary: c.vocabulary)
-            _ = try input.setTargets(labels?.values ?? input.ids, ahead: 1, in: tokens)
+            _ = try input.setTargets(labels?.values ?? input.visibleIds, ahead: 1, in: tokens)
             source = nil
             (count, longest) = (input.rows, input.length)
         case .encoder(let layers):

@@ -28,7 +28,7 @@ public final class TextClassifier {
             throw HeedError(
                 .unsupported, "the model has no classifier of texts",
                 expected: "BertForSequenceClassification or RobertaForSequenceClassification in config.json",
-                advice: "Train one with heed train --init MODEL --data labelled.jsonl.")
+                advice: "Train one on texts with a class each")
         }
         self.labels = labels
         self.longest = max(1, min(longest ?? configuration.context, configuration.context))

@@ -120,7 +120,7 @@ public struct InputLines: Sendable {
             return .failure(
                 HeedError(
                     .badInput, "the line is not JSON: \(error.what)", in: place, expected: error.expected,
-                    got: error.got, advice: "Lines of plain text are read as they stand with --format text"))
+                    got: error.got, advice: "Lines of plain text are read as they stand with `format` text"))
         } catch {
             return .failure(HeedError(.badInput, "the line is not JSON", in: place))
         }

@@ -19,13 +19,16 @@ public final class AlignedMemory: @unchecked Sendable {
     /// The size in bytes.
     public let byteCount: Int
 
+    private static let largePage = 2 << 20
+
     /// Maps `byteCount` bytes of zeros.
     ///
+    /// - Parameter sparse: whether little of it will be touched, here and there: small pages then cost less memory.
     /// - Throws: `HeedError` (`io`) when the system has no such memory.
-    public init(byteCount: Int) throws {
+    public init(byteCount: Int, sparse: Bool = false) throws {
         // Whole large pages: the system aligns and backs only those, and small pages make caches and their speed a
         // matter of luck.
-        let page = 2 << 20
+        let page = AlignedMemory.largePage
         self.byteCount = byteCount >= page / 2 ? (byteCount + page - 1) / page * page : max(byteCount, 1)
         #if os(Linux)
             let flags = MAP_PRIVATE | MAP_ANONYMOUS
@@ -39,9 +42,19 @@ public final class AlignedMemory: @unchecked Sendable {
                 advice: "Use a smaller batch, context or model.")
         }
         base = address
+        if !sparse { useLargePages(0..<self.byteCount) }
+    }
+
+    /// Asks for large pages in a part of the memory that will be touched as a whole.
+    func useLargePages(_ range: Range<Int>) {
         #if os(Linux)
-            // Walking a matrix by rows touches a page per row; 2 MiB pages keep the translation cache from deciding the speed.
-            if self.byteCount >= page { madvise(address, self.byteCount, 14 /* MADV_HUGEPAGE */) }
+            // Walking a matrix by rows touches a page per row; large pages keep the translation cache from deciding the speed.
+            let page = UInt(AlignedMemory.largePage)
+            let start = UInt(bitPattern: base)
+            let first = (start + UInt(range.lowerBound) + page - 1) / page * page
+            let last = (start + UInt(range.upperBound)) / page * page
+            guard first < last else { return }
+            madvise(UnsafeMutableRawPointer(bitPattern: first), Int(last - first), 14 /* MADV_HUGEPAGE */)
         #endif
     }
 

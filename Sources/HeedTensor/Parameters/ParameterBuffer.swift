@@ -12,11 +12,19 @@ public final class ParameterBuffer: @unchecked Sendable {
 
     /// A buffer of zeros for all parameters or, `trainedOnly`, for those that training moves.
     ///
+    /// - Parameter sparse: whether only some parameters will be touched, each announced by `willFill`.
     /// - Throws: `HeedError` (`io`) when memory is refused.
-    public init(_ layout: ParameterLayout, trainedOnly: Bool = false) throws {
+    public init(_ layout: ParameterLayout, trainedOnly: Bool = false, sparse: Bool = false) throws {
         self.layout = layout
         count = trainedOnly ? layout.trained : layout.count
-        memory = try AlignedMemory(byteCount: count * MemoryLayout<Float>.stride)
+        memory = try AlignedMemory(byteCount: count * MemoryLayout<Float>.stride, sparse: sparse)
+    }
+
+    /// Says that all of `parameter` is about to be written.
+    func willFill(_ parameter: Parameter) {
+        let size = MemoryLayout<Float>.stride
+        let start = layout.offset(of: parameter) * size
+        memory.useLargePages(start..<start + parameter.count * size)
     }
 
     /// All elements, `count` of them.

@@ -48,7 +48,7 @@ public final class Weights: @unchecked Sendable {
     /// - Throws: `HeedError` (`io`) when memory is refused.
     public init(_ layout: ParameterLayout, from source: (any WeightSource)? = nil) throws {
         self.layout = layout
-        values = try ParameterBuffer(layout)
+        values = try ParameterBuffer(layout, sparse: source != nil)
         state = Mutex(
             State(source: source, isLoaded: layout.parameters.map { _ in source == nil }))
     }
@@ -122,6 +122,7 @@ public final class Weights: @unchecked Sendable {
 
     private func load(_ parameter: Parameter, _ state: inout State) throws {
         guard !state.isLoaded[parameter.index] else { return }
+        values.willFill(parameter)
         try state.source?.read(parameter, into: values[parameter])
         state.isLoaded[parameter.index] = true
     }

@@ -24,45 +24,55 @@ struct Lifetimes {
     /// - Parameter isTrained: whether a parameter has a gradient; nothing flows back to where nothing is trained.
     init(_ trace: Trace, training: Bool, isTrained: (Parameter) -> Bool) {
         let nodes = trace.nodes
-        let count = nodes.count
-        let end = 2 * count
         valueBuffer = [Int](repeating: -1, count: trace.values.count)
         gradientBuffer = [Int](repeating: -1, count: trace.values.count)
-        hasBackward = [Bool](repeating: false, count: count)
+        hasBackward = [Bool](repeating: false, count: nodes.count)
         accumulates = nodes.map { [Bool](repeating: false, count: $0.inputs.count) }
-        sharesPassThrough = [Bool](repeating: false, count: count)
-        worksInPlace = [Bool](repeating: false, count: count)
+        sharesPassThrough = [Bool](repeating: false, count: nodes.count)
+        worksInPlace = [Bool](repeating: false, count: nodes.count)
         recomputed = nodes.map { [Int](repeating: -1, count: $0.inputs.count) }
         producer = [Int](repeating: -1, count: trace.values.count)
-        let observed = Set(trace.observations.map(\.value))
         for (index, node) in nodes.enumerated() {
             producer[node.output] = index
             for auxiliary in node.auxiliaries { producer[auxiliary] = index }
         }
+        let observed = Set(trace.observations.map(\.value))
+        let wanted = training ? findWayBack(trace, observed, isTrained) : []
+        placeValues(trace, observed, training: training)
+        keepForGradients(trace, observed)
+        placeGradients(trace, observed, wanted)
+        let end = 2 * nodes.count
+        for value in observed {
+            extend(valueBuffer[value], to: end)
+            extend(gradientBuffer[value], to: end)
+        }
+    }
 
-        // Which values depend on something trained (or watched), and which of them lie on a way to the loss.
+    /// Finds which operations have a backward pass, and returns which values have a gradient: those that depend on
+    /// something trained (or watched) and lie on a way to a loss.
+    private mutating func findWayBack(
+        _ trace: Trace, _ observed: Set<Int>, _ isTrained: (Parameter) -> Bool
+    ) -> [Bool] {
         var moves = [Bool](repeating: false, count: trace.values.count)
         var wanted = [Bool](repeating: false, count: trace.values.count)
-        if training {
-            for node in nodes {
-                moves[node.output] =
-                    observed.contains(node.output) || node.operation.parameters.contains(where: isTrained)
-                    || node.inputs.contains { moves[$0] }
-            }
-            for index in stride(from: count - 1, through: 0, by: -1) {
-                let node = nodes[index]
-                guard moves[node.output], wanted[node.output] || node.operation.isLoss else { continue }
-                hasBackward[index] = true
-                for input in node.inputs where moves[input] { wanted[input] = true }
-            }
+        for node in trace.nodes {
+            moves[node.output] =
+                observed.contains(node.output) || node.operation.parameters.contains(where: isTrained)
+                || node.inputs.contains { moves[$0] }
         }
+        for (index, node) in trace.nodes.enumerated().reversed() {
+            guard moves[node.output], wanted[node.output] || node.operation.isLoss else { continue }
+            hasBackward[index] = true
+            for input in node.inputs where moves[input] { wanted[input] = true }
+        }
+        return wanted
+    }
 
-        func bytes(_ value: Int) -> Int { trace.values[value].capacity * 4 }
-
-        // Values.
+    /// Gives every value its buffer, or the one of its input where that is read for the last time.
+    private mutating func placeValues(_ trace: Trace, _ observed: Set<Int>, training: Bool) {
         var lastReader = [Int](repeating: -1, count: trace.values.count)
-        for (index, node) in nodes.enumerated() { for input in node.inputs { lastReader[input] = index } }
-        for (index, node) in nodes.enumerated() {
+        for (index, node) in trace.nodes.enumerated() { for input in node.inputs { lastReader[input] = index } }
+        for (index, node) in trace.nodes.enumerated() {
             let input = node.inputs.first ?? -1
             if node.operation.inPlace, input >= 0, lastReader[input] == index, !observed.contains(input),
                 valueBuffer[input] >= 0
@@ -71,20 +81,25 @@ struct Lifetimes {
                 valueBuffer[node.output] = valueBuffer[input]
                 extend(valueBuffer[input], to: index)
             } else {
-                valueBuffer[node.output] = add(bytes(node.output), from: index, to: index)
+                valueBuffer[node.output] = add(trace.bytes(of: node.output), from: index, to: index)
             }
             for auxiliary in node.auxiliaries where training || observed.contains(auxiliary) {
-                valueBuffer[auxiliary] = add(bytes(auxiliary), from: index, to: index)
+                valueBuffer[auxiliary] = add(trace.bytes(of: auxiliary), from: index, to: index)
             }
             for input in node.inputs { extend(valueBuffer[input], to: index) }
         }
+    }
+
+    /// Keeps what the backward pass of each operation reads, or makes room to compute it again.
+    private mutating func keepForGradients(_ trace: Trace, _ observed: Set<Int>) {
+        let nodes = trace.nodes
         for (index, node) in nodes.enumerated() where hasBackward[index] {
-            let event = end - 1 - index
+            let event = 2 * nodes.count - 1 - index
             for place in node.operation.gradientInputs {
                 let input = node.inputs[place]
                 let maker = producer[input]
                 if maker >= 0, nodes[maker].operation.isRecomputable, !observed.contains(input) {
-                    recomputed[index][place] = add(bytes(input), from: event, to: event)
+                    recomputed[index][place] = add(trace.bytes(of: input), from: event, to: event)
                     for auxiliary in nodes[maker].auxiliaries { extend(valueBuffer[auxiliary], to: event) }
                 } else {
                     extend(valueBuffer[input], to: event)
@@ -93,14 +108,15 @@ struct Lifetimes {
             if node.operation.gradientReadsOutput { extend(valueBuffer[node.output], to: event) }
             for auxiliary in node.auxiliaries { extend(valueBuffer[auxiliary], to: event) }
         }
-        for value in observed where valueBuffer[value] >= 0 { extend(valueBuffer[value], to: end) }
+    }
 
-        // Gradients, in the order of the backward pass.
-        for index in stride(from: count - 1, through: 0, by: -1) where hasBackward[index] {
-            let node = nodes[index]
-            let event = end - 1 - index
+    /// Gives gradients their buffers, in the order of the backward pass.
+    private mutating func placeGradients(_ trace: Trace, _ observed: Set<Int>, _ wanted: [Bool]) {
+        let nodes = trace.nodes
+        for (index, node) in nodes.enumerated().reversed() where hasBackward[index] {
+            let event = 2 * nodes.count - 1 - index
             let own = gradientBuffer[node.output]
-            if own >= 0 { extend(own, to: event) }
+            extend(own, to: event)
             for (place, input) in node.inputs.enumerated() where wanted[input] {
                 accumulates[index][place] = gradientBuffer[input] >= 0
                 guard gradientBuffer[input] < 0 else {
@@ -112,11 +128,10 @@ struct Lifetimes {
                     gradientBuffer[input] = own
                     if node.operation.passThrough == place { sharesPassThrough[index] = true }
                 } else {
-                    gradientBuffer[input] = add(bytes(input), from: event, to: event)
+                    gradientBuffer[input] = add(trace.bytes(of: input), from: event, to: event)
                 }
             }
         }
-        for value in observed where gradientBuffer[value] >= 0 { extend(gradientBuffer[value], to: end) }
     }
 
     private mutating func add(_ bytes: Int, from: Int, to: Int) -> Int {
@@ -128,4 +143,9 @@ struct Lifetimes {
         guard buffer >= 0 else { return }
         requests[buffer].lastUse = max(requests[buffer].lastUse, event)
     }
+}
+
+extension Trace {
+    /// The bytes of a value at its largest.
+    fileprivate func bytes(of value: Int) -> Int { values[value].capacity * MemoryLayout<Float>.stride }
 }

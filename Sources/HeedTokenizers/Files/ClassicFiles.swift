@@ -10,7 +10,7 @@ extension Tokenizer {
         if let pattern {
             guard let found = TiktokenPattern(rawValue: pattern) else {
                 throw HeedError(
-                    .usage, "the pattern \(quoted(pattern)) is not known", in: "--pattern",
+                    .usage, "the pattern \(quoted(pattern)) is not known", in: "`pattern`",
                     expected: "one of \(known.joined(separator: ", "))",
                     advice: nearest(pattern, among: known).map { "Did you mean \($0)" })
             }
@@ -21,7 +21,7 @@ extension Tokenizer {
             else {
                 throw HeedError(
                     .usage, "a .tiktoken file does not say how text is cut", in: path,
-                    advice: "Add --pattern \(known.joined(separator: " or --pattern "))")
+                    advice: "Add `pattern` \(known.joined(separator: " or `pattern` "))")
             }
             named = found
         }

@@ -32,7 +32,7 @@ struct GGUFTokenizerReader {
         guard model != "none", model != "no_vocab" else {
             throw HeedError(
                 .missing, "the file holds no tokenizer", in: place,
-                advice: "Give the tokenizer of the original model with --tokenizer")
+                advice: "Give the tokenizer of the original model with `tokenizer`")
         }
         guard !tokens.isEmpty else { throw HeedError(.badInput, "the file's tokenizer has no tokens", in: place) }
         for (name, count) in [("scores", scores.count), ("token_type", types.count)]
@@ -49,7 +49,7 @@ struct GGUFTokenizerReader {
         default:
             throw HeedError(
                 .unsupported, "the tokenizer \(quoted(model)) of a GGUF file is not known", in: place,
-                expected: "llama, gpt2, bert or t5", advice: "Give the tokenizer of the original model with --tokenizer"
+                expected: "llama, gpt2, bert or t5", advice: "Give the tokenizer of the original model with `tokenizer`"
             )
         }
     }
@@ -150,7 +150,7 @@ struct GGUFTokenizerReader {
             throw HeedError(
                 .unsupported, "the pattern \(quoted(name)) of a GGUF file is not known", in: place,
                 expected: "one of \(GGUFPattern.names.joined(separator: ", "))",
-                advice: "Give the tokenizer of the original model with --tokenizer")
+                advice: "Give the tokenizer of the original model with `tokenizer`")
         }
         var builder = Vocabulary.Builder(capacity: tokens.count, in: place)
         for (id, token) in tokens.enumerated() {

@@ -45,10 +45,12 @@ extension Tokenizer {
         let trim = whiteSpaceCounter(vocabulary: model.vocabulary, added: added)
         let postProcessor = try part("post_processor").map { try reader.postProcessor($0, trim: trim) }
         let decoding: Decoding = try part("decoder").map { .stage(try reader.decoder($0)) } ?? .spaces
-        return Tokenizer(
+        var tokenizer = Tokenizer(
             model: model, normalizer: normalizer, preTokenizer: preTokenizer, postProcessor: postProcessor,
-            decoding: decoding, addedTokens: added, truncation: try readTruncation(part("truncation"), reader),
-            padding: try readPadding(part("padding"), reader))
+            decoding: decoding, addedTokens: added)
+        tokenizer.truncation = try readTruncation(part("truncation"), reader)
+        tokenizer.padding = try readPadding(part("padding"), reader)
+        return tokenizer
     }
 
     private static func spellsBytes(_ stage: (any PreTokenizerStage)?) -> Bool {

@@ -45,7 +45,7 @@ extension Tokenizer {
     public func sample(
         _ text: [UInt8], sharpness: Float, using generator: inout some RandomNumberGenerator
     ) throws -> [TokenID] {
-        let unigram = try unigram("Random segmentations by --sample")
+        let unigram = try unigram("Random segmentations")
         var ids: [TokenID] = []
         for part in parts(of: text) {
             switch part {

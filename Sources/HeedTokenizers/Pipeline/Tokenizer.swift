@@ -35,7 +35,7 @@ public struct Tokenizer: Sendable {
     public init(
         model: any TokenModel, normalizer: (any NormalizerStage)? = nil, preTokenizer: (any PreTokenizerStage)? = nil,
         postProcessor: (any PostProcessorStage)? = nil, decoding: Decoding = .spaces, addedTokens: [AddedToken] = [],
-        truncation: Truncation? = nil, padding: Padding? = nil, recognisesSpecialTokens: Bool = true,
+        recognisesSpecialTokens: Bool = true,
         kind: String? = nil
     ) {
         self.model = model
@@ -44,8 +44,6 @@ public struct Tokenizer: Sendable {
         self.postProcessor = postProcessor
         self.decoding = decoding
         self.addedTokens = AddedTokens(addedTokens, normalizer: normalizer)
-        self.truncation = truncation
-        self.padding = padding
         self.recognisesSpecialTokens = recognisesSpecialTokens
         self.kind = kind ?? (model.isByteLevel ? "byte-level \(model.typeName)" : model.typeName)
         workspaces = WorkspacePool()

@@ -35,7 +35,7 @@ public struct Truncation: Sendable, Equatable {
         let limit = maximumLength - added
         guard limit >= 0 else {
             throw HeedError(
-                .usage, "the maximum length \(maximumLength) leaves no room for the text", in: "--max-length",
+                .usage, "the maximum length \(maximumLength) leaves no room for the text", in: "`maximumLength`",
                 expected: "at least the \(added) special tokens that the template adds")
         }
         let total = encodings.reduce(0) { $0 + $1.count }
@@ -59,14 +59,14 @@ public struct Truncation: Sendable, Equatable {
             let index = strategy == .onlySecond ? 1 : 0
             guard index < encodings.count else {
                 throw HeedError(
-                    .usage, "there is no second text to cut", in: "--truncation only-second", advice: "Use --pair")
+                    .usage, "there is no second text to cut", in: "`truncation` only-second", advice: "Use `pair`")
             }
             guard encodings[index].count > remove || encodings.count == 1 else {
                 throw HeedError(
                     .badInput,
                     "the \(index == 0 ? "first" : "second") text of \(encodings[index].count) tokens is too short to "
-                        + "take \(remove) tokens from", in: "--truncation \(strategy.rawValue)",
-                    advice: "Use --truncation longest-first or a larger --max-length")
+                        + "take \(remove) tokens from", in: "`truncation` \(strategy.rawValue)",
+                    advice: "Use `truncation` longest-first or a larger `maximumLength`")
             }
             try cut(&encodings[index], to: encodings[index].count - remove)
         }
@@ -75,7 +75,7 @@ public struct Truncation: Sendable, Equatable {
     private func cut(_ encoding: inout Encoding, to length: Int) throws {
         guard length >= encoding.count || stride < max(length, 1) else {
             throw HeedError(
-                .usage, "the stride is too large", in: "--stride",
+                .usage, "the stride is too large", in: "`stride`",
                 expected: "less than the \(length) tokens of a window", got: String(stride))
         }
         encoding.truncate(to: length, stride: stride, fromLeft: fromLeft)

@@ -153,7 +153,7 @@ struct PieceMerging: Sendable {
     }
 
     /// A symbol of the text while it is merged.
-    fileprivate struct Symbol {
+    struct Symbol {
         var previous: Int32
         var next: Int32
         var start: Int32
@@ -164,7 +164,7 @@ struct PieceMerging: Sendable {
     }
 
     /// Two neighbours that may merge.
-    fileprivate struct Pair {
+    struct Pair {
         var score: Float
         var left: Int32
         var right: Int32

@@ -44,7 +44,7 @@ public struct ByteLevelBPETrainer: Sendable {
         let least = specialTokens.count + 256
         guard vocabularySize >= least else {
             throw HeedError(
-                .usage, "the vocabulary is too small for byte-level BPE", in: "--vocab-size",
+                .usage, "the vocabulary is too small for byte-level BPE", in: "`vocabularySize`",
                 expected: "at least \(grouped(least)) (\(specialTokens.count) special tokens and 256 byte symbols)",
                 got: "\(vocabularySize)")
         }
@@ -128,10 +128,10 @@ func validateSpecialTokens(_ tokens: [String]) throws {
     var seen: Set<String> = []
     for token in tokens {
         if token.isEmpty {
-            throw HeedError(.usage, "a special token is empty", in: "--special", expected: "some text")
+            throw HeedError(.usage, "a special token is empty", in: "`specialTokens`", expected: "some text")
         }
         if !seen.insert(token).inserted {
-            throw HeedError(.usage, "the special token \(quoted(token)) is given twice", in: "--special")
+            throw HeedError(.usage, "the special token \(quoted(token)) is given twice", in: "`specialTokens`")
         }
     }
 }

@@ -131,7 +131,7 @@ public struct SentencePieceTrainer: Sendable {
 
     private func tooSmall(_ needed: Int, _ why: String) -> HeedError {
         HeedError(
-            .usage, "the vocabulary is too small for \(why)", in: "--vocab-size",
+            .usage, "the vocabulary is too small for \(why)", in: "`vocabularySize`",
             expected: "at least \(grouped(needed))",
             got: "\(vocabularySize)", advice: "Ask for a larger vocabulary or cover fewer characters")
     }

@@ -177,7 +177,8 @@ public struct WordPieceTrainer: Sendable {
 
     private func tooSmall(_ needed: Int) -> HeedError {
         HeedError(
-            .usage, "the vocabulary is too small for its special tokens and the text's alphabet", in: "--vocab-size",
+            .usage, "the vocabulary is too small for its special tokens and the text's alphabet",
+            in: "`vocabularySize`",
             expected: "at least \(grouped(needed))", got: "\(vocabularySize)")
     }
 }

@@ -57,7 +57,7 @@ final class RunFolder {
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
             throw HeedError(
                 .io, "another process is training into this folder", in: path,
-                advice: "Wait for it, or choose another --output.")
+                advice: "Wait for it, or choose another `output`.")
         }
         try sweep()
     }

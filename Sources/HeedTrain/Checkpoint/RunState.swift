@@ -49,12 +49,12 @@ struct RunState: Equatable {
         else {
             throw HeedError(
                 .badInput, "this is no state of a training run, or of another version", in: file.place,
-                advice: "Train into another --output, or start anew with --overwrite.")
+                advice: "Train into another `output`, or start anew with `overwrite`.")
         }
         guard text["layout"] == RunState.fingerprint(of: layout) else {
             throw HeedError(
                 .badInput, "the saved run trained a model of another shape", in: file.place,
-                advice: "Give the same --init, --preset or --config (and tokenizer) as before, or another --output.")
+                advice: "Give the same `initial`, `preset` or `config` (and tokenizer) as before, or another `output`.")
         }
         self.step = step
         self.identity = identity
@@ -85,7 +85,7 @@ struct RunState: Equatable {
 
     /// The steps that the run was to have, where the schedule depends on them and they are others now.
     func formerSteps(now: JSONObject) -> Int? {
-        guard let before = identity["--steps"]?.intValue, let steps = now["--steps"]?.intValue else { return nil }
+        guard let before = identity["steps"]?.intValue, let steps = now["steps"]?.intValue else { return nil }
         return before == steps ? nil : before
     }
 
@@ -93,18 +93,18 @@ struct RunState: Equatable {
     /// shorter, but not shorter than it is.
     func requireSame(_ now: JSONObject, place: String) throws {
         for name in now.keys + identity.keys where now[name] != identity[name] {
-            if name == "--steps", now[name]?.intValue ?? 0 >= step || (isFinished && now[name] != nil) { continue }
-            if name == "--data" {
+            if name == "steps", now[name]?.intValue ?? 0 >= step || (isFinished && now[name] != nil) { continue }
+            if name == "data" {
                 throw HeedError(
-                    .usage, "--data (or --validation FRACTION) gives other tokens than the run that was saved",
-                    in: place, advice: "Give the same files to --resume, or another --output.")
+                    .usage, "`data` (or `validation` FRACTION) gives other tokens than the run that was saved",
+                    in: place, advice: "Give the same files to `resume`, or another `output`.")
             }
             func shown(_ value: JSON?) -> String { value.map { $0.isNull ? "none" : $0.serialised() } ?? "none" }
-            let what = name == "--batch" ? "--batch times --accumulate" : name
+            let what = name == "batch" ? "`batch` times `accumulate`" : "`\(name)`"
             throw HeedError(
                 .usage, "\(what) differs from the run that was saved at step \(step)", in: place,
                 expected: shown(identity[name]), got: shown(now[name]),
-                advice: "Give the same options to --resume, or another --output.")
+                advice: "Give the same options to `resume`, or another `output`.")
         }
     }
 

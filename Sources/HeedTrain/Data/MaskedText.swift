@@ -50,7 +50,7 @@ public final class MaskedText: BatchSource {
     ) throws {
         length = context - masking.frame
         try requireOption(
-            "--context", length >= 1, expected: "more than \(masking.frame), which frame a window", got: "\(context)")
+            "context", length >= 1, expected: "more than \(masking.frame), which frame a window", got: "\(context)")
         windows = try WindowSource(
             streams, context: length, batch: batch, accumulate: accumulate, order: order, seed: seed)
         self.masking = masking
@@ -66,10 +66,9 @@ public final class MaskedText: BatchSource {
     /// Windows of an epoch.
     public var count: Int { windows.windows }
 
-    public func fill(_ batch: TokenBatch, step: Int, part: Int) throws {
-        batch.clear()
+    public func fill(_ input: StepInput, step: Int, part: Int) throws {
         let first = ((step - 1) * parts + part) * rows
-        for row in 0..<rows { try append(first + row, to: batch) }
+        for row in 0..<rows { try append(first + row, to: input.tokens) }
     }
 
     /// Appends the `index`-th window since the start of the run.
@@ -129,11 +128,11 @@ extension RunData {
         let measure: (() throws -> Double?)? = meter.flatMap { meter in
             held.map { held in
                 {
-                    try meter.measure(batches: (held.count + size - 1) / size) { number, batch, _ in
+                    try meter.measure(batches: (held.count + size - 1) / size) { number, input in
                         for index in number * size..<min((number + 1) * size, held.count) {
-                            try held.append(index, to: batch)
+                            try held.append(index, to: input.tokens)
                         }
-                    }
+                    }?.total
                 }
             }
         }

@@ -16,23 +16,16 @@ public struct PairSource: BatchSource {
         parts = accumulate
     }
 
-    public func fill(_ batch: TokenBatch, step: Int, part: Int) throws {
-        throw HeedError(
-            .usage, "sentence pairs want a model that reads a source", expected: "an encoder-decoder",
-            advice: "Choose one with --preset or --init.")
-    }
-
-    public func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws {
-        batch.clear()
-        source.clear()
-        for pair in text.batch((step - 1) * parts + part) { try pair.append(to: batch, source: source, start: start) }
+    public func fill(_ input: StepInput, step: Int, part: Int) throws {
+        for pair in text.batch((step - 1) * parts + part) { try pair.append(to: input, start: start) }
     }
 }
 
 extension SentencePair {
     /// Appends both sides; the state behind the start id and the first t ids predicts id t.
-    func append(to batch: TokenBatch, source: TokenBatch, start: Int32) throws {
-        try source.append(self.source)
+    func append(to input: StepInput, start: Int32) throws {
+        try input.source.append(source)
+        let batch = input.tokens
         let first = batch.rows.current
         try batch.append(target)
         for (index, id) in target.enumerated() {

@@ -39,13 +39,14 @@ public final class ParallelText {
     /// - Throws: `HeedError` when there are no pairs or one does not fit into a batch.
     public init(_ pairs: [SentencePair], tokensPerBatch: Int, order: Order = .shuffled, seed: UInt64) throws {
         guard !pairs.isEmpty else {
-            throw HeedError(.badInput, "there are no sentence pairs", in: "--source and --target")
+            throw HeedError(.badInput, "there are no sentence pairs", in: "`source` and `target`")
         }
         for (index, pair) in pairs.enumerated() where max(pair.source.count, pair.target.count) > tokensPerBatch {
             throw HeedError(
                 .badInput, "the pair does not fit into a batch", in: "sentence pair \(index + 1)",
                 expected: "at most \(tokensPerBatch) tokens a side",
-                got: "\(pair.source.count) and \(pair.target.count)", advice: "Raise --batch-tokens or drop long pairs")
+                got: "\(pair.source.count) and \(pair.target.count)",
+                advice: "Raise `tokensPerBatch` or drop long pairs")
         }
         self.pairs = pairs
         self.tokensPerBatch = tokensPerBatch
@@ -63,7 +64,7 @@ public final class ParallelText {
     ) throws -> (pairs: [SentencePair], leftOut: Int) {
         guard sources.count == targets.count, !sources.isEmpty else {
             throw HeedError(
-                .usage, "source and target files come in pairs", in: "--source and --target",
+                .usage, "source and target files come in pairs", in: "`source` and `target`",
                 expected: "as many of one as of the other", got: "\(sources.count) and \(targets.count)")
         }
         var pairs: [SentencePair] = []

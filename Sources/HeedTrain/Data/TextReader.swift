@@ -72,7 +72,7 @@ public func readText(_ path: String, encoding: TextEncoding?) throws -> ReadText
     guard let encoding else {
         throw HeedError(
             .usage, "this is text, and there is no tokenizer to make ids of it", in: file.name,
-            advice: "Give --tokenizer PATH or --tokenizer-kind KIND, or a file of token ids ending in .bin.")
+            advice: "Give `tokenizer` PATH or `tokenizerKind` KIND, or a file of token ids ending in .bin.")
     }
     if kind == .text {
         let bytes = file.bytes.assumingMemoryBound(to: UInt8.self)

@@ -15,7 +15,7 @@ public enum WindowOrder: String, Sendable, CaseIterable {
         if let order = WindowOrder(rawValue: name) { return order }
         let names = allCases.map(\.rawValue)
         throw HeedError(
-            .usage, "--order is not known", expected: names.joined(separator: ", "), got: quoted(name),
+            .usage, "`order` is not known", expected: names.joined(separator: ", "), got: quoted(name),
             advice: nearest(name, among: names).map { "The nearest is \($0)" })
     }
 }
@@ -53,8 +53,8 @@ public final class WindowSource: BatchSource {
             guard whole >= 1 else {
                 throw HeedError(
                     .badInput, "there are fewer tokens than one window", in: stream.name,
-                    expected: "at least \(context + 1) tokens for --context \(context)", got: "\(stream.count)",
-                    advice: "Use a smaller --context or more text.")
+                    expected: "at least \(context + 1) tokens for `context` \(context)", got: "\(stream.count)",
+                    advice: "Use a smaller `context` or more text.")
             }
             firsts.append((firsts.last ?? 0) + (order == .shuffled && whole > 1 ? whole - 1 : whole))
         }
@@ -72,8 +72,8 @@ public final class WindowSource: BatchSource {
 
     deinit { scratch.deallocate() }
 
-    public func fill(_ batch: TokenBatch, step: Int, part: Int) throws {
-        batch.clear()
+    public func fill(_ input: StepInput, step: Int, part: Int) throws {
+        let batch = input.tokens
         let first = ((step - 1) * parts + part) * rows
         for row in 0..<rows {
             let (stream, start) = place(first + row)

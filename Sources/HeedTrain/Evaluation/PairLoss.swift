@@ -20,8 +20,9 @@ public final class PairLoss {
     /// The mean over all target ids, in nats, with the weights as they stand.
     public func measure() throws -> Double {
         let batches = text.batches(ofEpoch: 0)
-        return try meter.measure(batches: batches.count) { number, batch, source in
-            for index in batches[number] { try text.pairs[index].append(to: batch, source: source, start: start) }
+        let losses = try meter.measure(batches: batches.count) { number, input in
+            for index in batches[number] { try text.pairs[index].append(to: input, start: start) }
         }
+        return losses?.total ?? 0
     }
 }

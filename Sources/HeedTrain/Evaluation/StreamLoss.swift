@@ -20,6 +20,22 @@ public struct MeasuredLoss: Sendable, Equatable {
     }
 }
 
+extension MeasuredLoss {
+    /// A sum that must be finite.
+    ///
+    /// - Throws: `HeedError` (`numeric`) when it is not.
+    init(finite sum: Double, tokens: Int) throws {
+        guard sum.isFinite else {
+            throw HeedError(
+                .numeric, "the loss is not finite after \(grouped(tokens)) tokens", expected: "a finite loss",
+                got: "\(sum)",
+                advice:
+                    "The weights are damaged, or training diverged: a lower learning rate or a longer warm-up helps.")
+        }
+        (self.sum, self.tokens) = (sum, tokens)
+    }
+}
+
 /// Measures the loss of a decoder on text: a plan of forward passes that training and `heed evaluate` share.
 ///
 /// Windows of T inputs begin every `stride` ids; each scores the targets that no earlier window scored, so with
@@ -55,52 +71,32 @@ public final class StreamLoss {
 
     deinit { scratch.deallocate() }
 
-    /// The loss on `data`, windows beginning every `stride` ids (by default T: no overlap).
+    /// The loss on `streams`, windows beginning every `stride` ids (by default T: no overlap).
     ///
     /// - Parameter shouldStop: asked between batches; on true the rest is left out and nil returned.
     /// - Throws: `HeedError` (`numeric`) when the loss is not finite.
     public func measure(
-        _ data: ValidationData, stride: Int? = nil, progress: ((_ done: Int, _ total: Int) -> Void)? = nil,
+        _ streams: [TokenStream], stride: Int? = nil, progress: ((_ done: Int, _ total: Int) -> Void)? = nil,
         shouldStop: () -> Bool = { false }
     ) throws -> MeasuredLoss? {
         var total = Total()
-        switch data {
-        case .streams(let streams):
-            let all = streams.reduce(0) { $0 + max($1.count - 1, 0) }
-            for stream in streams {
-                var (start, scored) = (0, 0)
-                while scored < stream.count - 1 {
-                    batch.clear()
-                    while batch.sequences.current < sequences, scored < stream.count - 1 {
-                        let length = min(context, stream.count - 1 - start)
-                        try append(stream, from: start, length: length, skipping: scored - start)
-                        scored = start + length
-                        start += min(stride ?? context, context)
-                    }
-                    try run(&total)
-                    progress?(total.tokens, all)
-                    if shouldStop() { return nil }
-                }
-            }
-        case .rows(let table, let range):
-            var row = range.lowerBound
-            while row < range.upperBound {
+        let all = streams.reduce(0) { $0 + max($1.count - 1, 0) }
+        for stream in streams {
+            var (start, scored) = (0, 0)
+            while scored < stream.count - 1 {
                 batch.clear()
-                while batch.sequences.current < sequences, row < range.upperBound {
-                    try table.append(row: row, to: batch)
-                    row += 1
+                while batch.sequences.current < sequences, scored < stream.count - 1 {
+                    let length = min(context, stream.count - 1 - start)
+                    try append(stream, from: start, length: length, skipping: scored - start)
+                    scored = start + length
+                    start += min(stride ?? context, context)
                 }
                 try run(&total)
-                progress?(row - range.lowerBound, range.count)
+                progress?(total.tokens, all)
                 if shouldStop() { return nil }
             }
         }
-        guard total.sum.isFinite else {
-            throw HeedError(
-                .numeric, "the loss is not finite after \(grouped(total.tokens)) tokens", expected: "a finite loss",
-                got: "\(total.sum)", advice: "The weights are damaged or the model diverged.")
-        }
-        return MeasuredLoss(sum: total.sum, tokens: total.tokens)
+        return try MeasuredLoss(finite: total.sum, tokens: total.tokens)
     }
 
     private struct Total {

@@ -88,7 +88,7 @@ public final class EventFile {
     private static func failure(_ path: String) -> HeedError {
         HeedError(
             .io, "cannot write the event file: \(String(cString: strerror(errno)).lowercased())", in: path,
-            advice: "Choose another --tensorboard.")
+            advice: "Choose another `tensorboard`.")
     }
 
     /// A protocol-buffer message under construction.

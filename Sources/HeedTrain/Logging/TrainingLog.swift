@@ -98,6 +98,6 @@ final class TrainingLog {
     private static func failure(_ path: String) -> HeedError {
         HeedError(
             .io, "cannot write the log: \(String(cString: strerror(errno)).lowercased())", in: path,
-            advice: "Free some space or choose another --log, then go on with --resume.")
+            advice: "Free some space or choose another `log`, then go on with `resume`.")
     }
 }

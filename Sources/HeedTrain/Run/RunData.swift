@@ -23,25 +23,21 @@ public struct RunData {
         self.measure = measure
     }
 
-    /// Windows of text or rows of ids for a decoder, `options` being those of a step.
+    /// Windows of text for a decoder, `options` being those of a step.
     ///
     /// - Throws: `HeedError` when memory for measuring is refused.
     init(_ opened: OpenedData, _ model: Model, _ options: StepOptions, runtime: Runtime) throws {
         // Before anything is arranged for measuring: the numbers will move.
         _ = try model.weights.change()
         let context = opened.training.context
-        let meter =
-            try opened.validation.map { _ in
-                try StreamLoss(model, context: context, precision: options.precision, runtime: runtime)
-            }
-        let measure: (() throws -> Double?)? = meter.flatMap { meter in
-            opened.validation.map { data in { try meter.measure(data)?.mean } }
-        }
         let tokens = options.batch * context
         self.init(
             source: opened.training,
             capacity: StepCapacity(tokens: tokens, sourceTokens: tokens, sequences: options.batch, length: context),
-            fingerprint: opened.fingerprint, measure: measure)
+            fingerprint: opened.fingerprint,
+            measure: try opened.validation.map {
+                try ValidationData.streams($0).meter(model, options, context: context, runtime: runtime)
+            })
     }
 
     /// Sentence pairs for an encoder-decoder.

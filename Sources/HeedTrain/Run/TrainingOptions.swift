@@ -22,7 +22,7 @@ public struct TrainingOptions: Sendable, Equatable {
 
     /// Checks every option for itself.
     ///
-    /// - Throws: `HeedError` (`usage`) naming the option as typed.
+    /// - Throws: `HeedError` (`usage`) naming the option.
     public func validate() throws {
         func positive(_ option: String, _ value: Int, most: Int = 1 << 24) throws {
             try requireOption(option, (1...most).contains(value), expected: "1 to \(most)", got: "\(value)")
@@ -35,36 +35,36 @@ public struct TrainingOptions: Sendable, Equatable {
             try requireOption(
                 option, value.isFinite && value >= 0, expected: "a finite number of at least 0", got: "\(value)")
         }
-        try positive("--batch", step.batch)
-        try positive("--context", step.context)
-        try positive("--accumulate", step.accumulate)
+        try positive("batch", step.batch)
+        try positive("context", step.context)
+        try positive("accumulate", step.accumulate)
         let (rows, overflow) = step.batch.multipliedReportingOverflow(by: step.context)
         try requireOption(
-            "--batch", !overflow && rows <= 1 << 28, expected: "at most \(1 << 28) tokens in batch × context",
-            got: "\(step.batch) × \(step.context)", advice: "Use a smaller --batch with --accumulate.")
+            "batch", !overflow && rows <= 1 << 28, expected: "at most \(1 << 28) tokens in batch × context",
+            got: "\(step.batch) × \(step.context)", advice: "Use a smaller `batch` with `accumulate`.")
         try schedule.validate()
-        try notNegative("--weight-decay", step.weightDecay)
-        try fraction("--beta1", step.beta1)
-        try fraction("--beta2", step.beta2)
+        try notNegative("weightDecay", step.weightDecay)
+        try fraction("beta1", step.beta1)
+        try fraction("beta2", step.beta2)
         try requireOption(
-            "--epsilon", step.epsilon.isFinite && step.epsilon > 0, expected: "a positive number",
+            "epsilon", step.epsilon.isFinite && step.epsilon > 0, expected: "a positive number",
             got: "\(step.epsilon)")
         if let clip = step.clip {
             try requireOption(
-                "--clip", clip.isFinite && clip > 0, expected: "a positive number, or 0 for no clipping",
+                "clip", clip.isFinite && clip > 0, expected: "a positive number, or 0 for no clipping",
                 got: "\(clip)")
         }
-        if let dropout = step.dropout { try fraction("--dropout", Double(dropout)) }
-        try fraction("--label-smoothing", Double(step.labelSmoothing))
-        try requireOption("--save-every", saveEvery >= 0, expected: "0 or more steps", got: "\(saveEvery)")
-        try requireOption("--evaluate-every", evaluateEvery >= 0, expected: "0 or more steps", got: "\(evaluateEvery)")
-        if let patience { try positive("--patience", patience) }
+        if let dropout = step.dropout { try fraction("dropout", Double(dropout)) }
+        try fraction("labelSmoothing", Double(step.labelSmoothing))
+        try requireOption("saveEvery", saveEvery >= 0, expected: "0 or more steps", got: "\(saveEvery)")
+        try requireOption("evaluateEvery", evaluateEvery >= 0, expected: "0 or more steps", got: "\(evaluateEvery)")
+        if let patience { try positive("patience", patience) }
     }
 
     /// Checks that a model can read windows of the context.
     public func validate(for configuration: DecoderConfiguration) throws {
         try requireOption(
-            "--context", step.context <= configuration.context,
+            "context", step.context <= configuration.context,
             expected: "at most \(configuration.context), the model's", got: "\(step.context)")
     }
 
@@ -74,27 +74,27 @@ public struct TrainingOptions: Sendable, Equatable {
     /// steps where the schedule does not read it, and a finished run may then be continued.
     func identity(data fingerprint: String) -> JSONObject {
         var identity: JSONObject = [
-            "--data": .string(fingerprint),
-            "--batch": .integer(step.batch * step.accumulate),
-            "--context": .integer(step.context),
-            "--order": .string(order.rawValue),
-            "--seed": .string(String(step.seed)),
-            "--schedule": .string(schedule.shape.rawValue),
-            "--lr": .number(schedule.peak),
-            "--min-lr": .number(schedule.minimum),
-            "--warmup": .integer(schedule.warmup),
-            "--weight-decay": .number(step.weightDecay),
-            "--beta1": .number(step.beta1),
-            "--beta2": .number(step.beta2),
-            "--epsilon": .number(step.epsilon),
-            "--clip": step.clip.map { .number($0) } ?? .null,
-            "--dropout": step.dropout.map { .number(Double($0)) } ?? .null,
-            "--label-smoothing": .number(Double(step.labelSmoothing)),
-            "--dtype": .string(step.precision == .float32 ? "f32" : "bf16"),
-            "--patience": patience.map { .integer($0) } ?? .null,
+            "data": .string(fingerprint),
+            "batch": .integer(step.batch * step.accumulate),
+            "context": .integer(step.context),
+            "order": .string(order.rawValue),
+            "seed": .string(String(step.seed)),
+            "schedule": .string(schedule.shape.rawValue),
+            "peak": .number(schedule.peak),
+            "minimum": .number(schedule.minimum),
+            "warmup": .integer(schedule.warmup),
+            "weightDecay": .number(step.weightDecay),
+            "beta1": .number(step.beta1),
+            "beta2": .number(step.beta2),
+            "epsilon": .number(step.epsilon),
+            "clip": step.clip.map { .number($0) } ?? .null,
+            "dropout": step.dropout.map { .number(Double($0)) } ?? .null,
+            "labelSmoothing": .number(Double(step.labelSmoothing)),
+            "precision": .string(step.precision == .float32 ? "f32" : "bf16"),
+            "patience": patience.map { .integer($0) } ?? .null,
         ]
-        if schedule.shape == .cosine || schedule.shape == .linear { identity["--steps"] = .integer(schedule.steps) }
-        if patience != nil { identity["--evaluate-every"] = .integer(evaluateEvery) }
+        if schedule.shape == .cosine || schedule.shape == .linear { identity["steps"] = .integer(schedule.steps) }
+        if patience != nil { identity["evaluateEvery"] = .integer(evaluateEvery) }
         return identity
     }
 }

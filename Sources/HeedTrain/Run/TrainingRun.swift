@@ -39,8 +39,8 @@ public struct TrainingOutput {
     func requireFree(holdsRun: Bool) throws {
         if holdsRun, !resume, !overwrite {
             throw HeedError(
-                .usage, "--output holds a training run already", in: folder,
-                advice: "Go on with --resume, start anew with --overwrite, or choose another folder.")
+                .usage, "`output` holds a training run already", in: folder,
+                advice: "Go on with `resume`, start anew with `overwrite`, or choose another folder.")
         }
         if !holdsRun {
             let own = ["training"] + [log, tensorboard].compactMap { $0.map(lastPathComponent) }
@@ -134,7 +134,7 @@ public final class TrainingRun {
         self.options = options
         self.output = output
         var identity = options.identity(data: data.fingerprint)
-        identity["--context"] = .integer(stepOptions.context)
+        identity["context"] = .integer(stepOptions.context)
         self.identity = identity
         folder = RunFolder(path: output.folder, tokenizerFiles: output.tokenizerFiles)
         folder.replacesModel = output.overwrite && !output.resume
@@ -242,8 +242,7 @@ public final class TrainingRun {
             if isAskedToStop {
                 throw HeedError(
                     .interrupted, "stopped on request after step \(grouped(number)) of \(grouped(last))",
-                    advice:
-                        "\(output.folder) holds the model and the run as of this step; train --output \(output.folder) --resume goes on"
+                    advice: "\(output.folder) holds the model and the run as of this step; `resume` goes on from it"
                 )
             }
         }
@@ -273,6 +272,6 @@ public final class TrainingRun {
             ? "\(output.folder) keeps the last good save" : "nothing had been saved yet"
         return HeedError(
             .numeric, error.what, expected: error.expected, got: error.got,
-            advice: "Stopped; \(kept). Lower --lr, raise --warmup or set --clip.")
+            advice: "Stopped; \(kept). Lower `peak`, raise `warmup` or set `clip`.")
     }
 }

@@ -19,7 +19,7 @@ public enum ScheduleShape: String, Sendable, CaseIterable {
         if let shape = ScheduleShape(rawValue: name) { return shape }
         let names = allCases.map(\.rawValue)
         throw HeedError(
-            .usage, "--schedule is not known", expected: names.joined(separator: ", "), got: quoted(name),
+            .usage, "`schedule` is not known", expected: names.joined(separator: ", "), got: quoted(name),
             advice: nearest(name, among: names).map { "The nearest is \($0)" })
     }
 }
@@ -81,17 +81,18 @@ public struct LearningRateSchedule: Sendable, Equatable {
     /// - Throws: `HeedError` (`usage`) naming the option: a rate that is no positive finite number, a minimum above the
     ///   peak, a warm-up beyond the steps.
     public func validate() throws {
-        try requireOption("--steps", steps >= 1, expected: "at least 1", got: "\(steps)")
-        try requireOption("--lr", peak.isFinite && peak > 0, expected: "a positive number", got: "\(peak)")
+        try requireOption("steps", steps >= 1, expected: "at least 1", got: "\(steps)")
+        try requireOption("peak", peak.isFinite && peak > 0, expected: "a positive number", got: "\(peak)")
         try requireOption(
-            "--min-lr", minimum.isFinite && minimum >= 0 && minimum <= peak,
-            expected: "a number from 0 to --lr (\(peak))", got: "\(minimum)")
+            "minimum", minimum.isFinite && minimum >= 0 && minimum <= peak,
+            expected: "a number from 0 to `peak` (\(peak))", got: "\(minimum)")
         try requireOption(
-            "--warmup", warmup >= 0 && warmup <= steps, expected: "0 to --steps (\(steps))", got: "\(warmup)")
+            "warmup", warmup >= 0 && warmup <= steps, expected: "0 to `steps` (\(steps))", got: "\(warmup)")
     }
 }
 
-/// Throws a `usage` error that names the option as typed unless `holds`.
-func requireOption(_ option: String, _ holds: Bool, expected: String, got: String, advice: String? = nil) throws {
-    if !holds { throw HeedError(.usage, "\(option) cannot be used", expected: expected, got: got, advice: advice) }
+/// Throws a `usage` error that names the option unless `holds`.
+package func requireOption(_ option: String, _ holds: Bool, expected: String, got: String, advice: String? = nil) throws
+{
+    if !holds { throw HeedError(.usage, "`\(option)` cannot be used", expected: expected, got: got, advice: advice) }
 }

@@ -34,22 +34,33 @@ public struct StepOptions: Sendable, Equatable {
     public init() {}
 }
 
-/// Fills micro-batches; what it gives depends on step and part only.
-public protocol BatchSource {
-    /// Clears `batch` and fills it with micro-batch `part` of optimiser step `step` (from 1), targets included.
-    func fill(_ batch: TokenBatch, step: Int, part: Int) throws
+/// What a pass of training or measuring reads: the tokens whose states predict, with their targets, and the source of
+/// each sequence for a model that reads one.
+public struct StepInput: Sendable {
+    /// The tokens whose states predict.
+    public let tokens: TokenBatch
+    /// Sequence s belongs to sequence s of `tokens`; empty where the model reads no source.
+    public let source: TokenBatch
 
-    /// The same for a model that reads a source: sequence s of `batch` belongs to sequence s of `source`.
-    func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws
+    /// Room for `capacity`; for a source only where the model reads one.
+    public init(_ capacity: StepCapacity, readsSource: Bool) {
+        tokens = TokenBatch(rowCapacity: capacity.tokens, sequenceCapacity: capacity.sequences)
+        source = TokenBatch(
+            rowCapacity: readsSource ? capacity.sourceTokens : 1,
+            sequenceCapacity: readsSource ? capacity.sequences : 1)
+    }
+
+    /// Leaves nothing in it.
+    public func clear() {
+        tokens.clear()
+        source.clear()
+    }
 }
 
-extension BatchSource {
-    /// Data of one side only.
-    public func fill(_ batch: TokenBatch, source: TokenBatch, step: Int, part: Int) throws {
-        throw HeedError(
-            .usage, "these data have no source side", expected: "sentence pairs for a model that translates",
-            advice: "Give --source and --target, or rows with decoder_input_ids or labels.")
-    }
+/// Fills micro-batches; what it gives depends on step and part only.
+public protocol BatchSource {
+    /// Fills the empty `input` with micro-batch `part` of optimiser step `step` (from 1), targets included.
+    func fill(_ input: StepInput, step: Int, part: Int) throws
 }
 
 /// How much a micro-batch may hold.
@@ -94,8 +105,7 @@ public final class TrainingStep {
     /// The pass of a micro-batch, for reports.
     public let pass: Pass<[RecordedLoss]>
     private let options: StepOptions
-    private let batch: TokenBatch
-    private let sourceBatch: TokenBatch
+    private let input: StepInput
     private let readsSource: Bool
     private var losses: [RecordedLoss] { pass.outputs }
     /// Counted targets and sums by loss, of the step that runs.
@@ -114,18 +124,14 @@ public final class TrainingStep {
         let capacity =
             capacity
             ?? StepCapacity(tokens: tokens, sourceTokens: tokens, sequences: options.batch, length: options.context)
-        let batch = TokenBatch(rowCapacity: capacity.tokens, sequenceCapacity: capacity.sequences)
         let architecture = model.architecture.withDropout(options.dropout)
         readsSource = architecture.readsSource
-        let source =
-            readsSource
-            ? TokenBatch(rowCapacity: capacity.sourceTokens, sequenceCapacity: capacity.sequences)
-            : TokenBatch(rowCapacity: 1, sequenceCapacity: 1)
-        (self.batch, sourceBatch) = (batch, source)
+        let input = StepInput(capacity, readsSource: readsSource)
+        self.input = input
         pass = try runtime.pass(
             model.weights, for: .training, maximumLength: capacity.length, precision: options.precision
         ) { trace in
-            architecture.losses(batch, source: source, in: trace, smoothing: options.labelSmoothing)
+            architecture.losses(input.tokens, source: input.source, in: trace, smoothing: options.labelSmoothing)
         }
         counted = pass.outputs.map { _ in 0 }
         sums = pass.outputs.map { _ in 0 }
@@ -163,7 +169,7 @@ public final class TrainingStep {
             pass.forward()
             pass.backward()
             for (index, loss) in losses.enumerated() { loss.readout.add(to: &sums[index]) }
-            tokens += batch.rows.current
+            tokens += input.tokens.rows.current
         }
         pass.finishGradients()
         let norm = update.gradientNorm()
@@ -177,10 +183,12 @@ public final class TrainingStep {
     }
 
     private func fill(from source: some BatchSource, step: Int, part: Int) throws {
-        if readsSource {
-            try source.fill(batch, source: sourceBatch, step: step, part: part)
-        } else {
-            try source.fill(batch, step: step, part: part)
+        input.clear()
+        try source.fill(input, step: step, part: part)
+        guard !readsSource || input.source.sequences.current == input.tokens.sequences.current else {
+            throw HeedError(
+                .usage, "these data have no source side", expected: "sentence pairs for a model that translates",
+                advice: "Give `source` and `target`, or rows with decoder_input_ids or labels.")
         }
     }
 
@@ -194,6 +202,6 @@ public final class TrainingStep {
             "step \(step) gave numbers that are not finite"
                 + (name.map { ", first in the gradient of \($0)" } ?? ""),
             expected: "a finite loss and gradient", got: "loss \(loss)",
-            advice: "The weights are those of the step before. Lower --lr, raise --warmup or set --clip, and resume.")
+            advice: "The weights are those of the step before. Lower `peak`, raise `warmup` or set `clip`, and resume.")
     }
 }

@@ -98,7 +98,6 @@ public final class GGUFFile: TensorSource {
         guard let file = files[tensor.file], self.tensor(named: tensor.name) == tensor else {
             throw HeedError(.usage, "the tensor \(quoted(tensor.name)) is not of this file", in: place)
         }
-        defer { withExtendedLifetime(file) {} }
-        return try body(UnsafeRawBufferPointer(rebasing: file.bytes[tensor.byteRange]))
+        return try file.withBytes(tensor.byteRange, body)
     }
 }

@@ -88,8 +88,12 @@ public final class Llama2CFile: TensorSource {
         guard self.tensor(named: tensor.name) == tensor else {
             throw HeedError(.usage, "the tensor \(quoted(tensor.name)) is not of this file", in: place)
         }
-        defer { withExtendedLifetime(file) {} }
-        let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[tensor.byteRange])
+        return try file.withBytes(tensor.byteRange) { try withNumbers(of: tensor, $0, body) }
+    }
+
+    private func withNumbers<Result>(
+        of tensor: StoredTensor, _ bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
         let isTurned = tensor.name.hasSuffix("q_proj.weight") || tensor.name.hasSuffix("k_proj.weight")
         let count = tensor.count
         if bytes.count == 4 * count, !isTurned { return try body(bytes) }

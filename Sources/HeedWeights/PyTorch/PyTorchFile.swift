@@ -57,10 +57,10 @@ public final class PyTorchFile: TensorSource {
         guard positions[tensor.name].map({ tensors[$0] }) == tensor else {
             throw HeedError(.usage, "the tensor \(quoted(tensor.name)) is not of this file", in: place)
         }
-        defer { withExtendedLifetime(file) {} }
-        let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[tensor.byteRange])
-        guard let view = views[tensor.name] else { return try body(bytes) }
-        return try view.gathered(bytes, tensor).withUnsafeBytes(body)
+        return try file.withBytes(tensor.byteRange) { bytes in
+            guard let view = views[tensor.name] else { return try body(bytes) }
+            return try view.gathered(bytes, tensor).withUnsafeBytes(body)
+        }
     }
 }
 

@@ -49,7 +49,7 @@ struct GGUFArchitecture: Sendable {
                 .unsupported, "the family \(quoted(configuration.family)) has no form in GGUF files",
                 in: configuration.file,
                 expected: "one of \(all.flatMap(\.families).joined(separator: ", "))",
-                advice: "Use --tensors-only to copy the tensors under the names that they have")
+                advice: "Use `tensorsOnly` to copy the tensors under the names that they have")
         }
         return found
     }
