@@ -8,8 +8,9 @@ extension EmbedOperation: ProcessorLowering {
             heed_embedding(
                 window: frame.window, ids: batch.ids, positions: batch.positions, types: batch.types,
                 table: readsPanels ? nil : try at.value(table),
-                panels: readsPanels ? try at.panels(table).assumingMemoryBound(to: Float.self) : nil, position_table: try positionRows(at), type_table: try at.value(typeTable),
-                y: at[frame.output], columns: Int32(width), scale: scale)
+                panels: readsPanels ? try at.panels(table).assumingMemoryBound(to: Float.self) : nil,
+                position_table: try positionRows(at), type_table: try at.value(typeTable), y: at[frame.output],
+                columns: Int32(width), scale: scale)
         }
     }
 
