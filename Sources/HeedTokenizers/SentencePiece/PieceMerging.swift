@@ -233,7 +233,7 @@ struct PieceMerging: Sendable {
         for index in 1..<max(1, workspace.symbols.count) { consider(index - 1, index, &workspace) }
         // The symbols do not grow while they merge.
         let symbols = workspace.symbols.base
-        while let pair = Self.pop(&workspace.heap) {
+        while let pair = workspace.heap.pop(before: { $0.precedes($1) }) {
             let left = Int(pair.left)
             let right = Int(pair.right)
             let rightLength = symbols[right].length
@@ -289,10 +289,10 @@ struct PieceMerging: Sendable {
         if leftSymbol.isFrozen || rightSymbol.isFrozen || leftSymbol.id < 0 || rightSymbol.id < 0 { return }
         let merged = join(leftSymbol.id, rightSymbol.id)
         guard merged >= 0 else { return }
-        Self.push(
+        workspace.heap.push(
             Pair(
                 score: scores.pointer[Int(merged)], left: Int32(left), right: Int32(right),
-                length: leftSymbol.length + rightSymbol.length, merged: merged), &workspace.heap)
+                length: leftSymbol.length + rightSymbol.length, merged: merged), before: { $0.precedes($1) })
         if !unused.isEmpty, unused.contains(merged) {
             workspace.parts[merged] = (Self.span(leftSymbol), Self.span(rightSymbol))
         }
@@ -316,41 +316,6 @@ struct PieceMerging: Sendable {
             workspace.spans.append(
                 PieceSpan(start: span.start, end: span.end, id: isPiece ? span.id : unknownID))
         }
-    }
-
-    @inline(__always)
-    private static func push(_ pair: Pair, _ heap: inout GrowingBuffer<Pair>) {
-        heap.append(pair)
-        let base = heap.base
-        var hole = heap.count - 1
-        while hole > 0 {
-            let parent = (hole - 1) / 2
-            if !pair.precedes(base[parent]) { break }
-            base[hole] = base[parent]
-            hole = parent
-        }
-        base[hole] = pair
-    }
-
-    @inline(__always)
-    private static func pop(_ heap: inout GrowingBuffer<Pair>) -> Pair? {
-        guard heap.count > 0 else { return nil }
-        let base = heap.base
-        let top = base[0]
-        let moved = heap.removeLast()
-        let count = heap.count
-        guard count > 0 else { return top }
-        var hole = 0
-        while true {
-            var child = 2 * hole + 1
-            if child >= count { break }
-            if child + 1 < count, base[child + 1].precedes(base[child]) { child += 1 }
-            if !base[child].precedes(moved) { break }
-            base[hole] = base[child]
-            hole = child
-        }
-        base[hole] = moved
-        return top
     }
 }
 

@@ -1,3 +1,5 @@
+import HeedSupport
+
 /// A list of trivial values in memory of its own, for hot loops: no reference counting, no uniqueness checks.
 struct GrowingBuffer<Element: BitwiseCopyable>: ~Copyable {
     private(set) var base: UnsafeMutablePointer<Element>
@@ -48,5 +50,23 @@ struct GrowingBuffer<Element: BitwiseCopyable>: ~Copyable {
         base.deallocate()
         base = moved
         capacity = larger
+    }
+
+    /// Adds an element to a heap whose first element comes before all others.
+    @inline(__always)
+    mutating func push(_ element: Element, before: (Element, Element) -> Bool) {
+        append(element)
+        Heap.rise(UnsafeMutableBufferPointer(start: base, count: count), before: before)
+    }
+
+    /// Takes the first element out of a heap.
+    @inline(__always)
+    mutating func pop(before: (Element, Element) -> Bool) -> Element? {
+        guard count > 0 else { return nil }
+        let first = base[0]
+        base[0] = base[count - 1]
+        count -= 1
+        Heap.sink(UnsafeMutableBufferPointer(start: base, count: count), before: before)
+        return first
     }
 }

@@ -132,36 +132,7 @@ struct MergeQueue<Order: MergeOrder>: ~Copyable {
 
     init(order: Order) { self.order = order }
 
-    mutating func push(_ candidate: MergeCandidate) {
-        heap.append(candidate)
-        let base = heap.base
-        var hole = heap.count - 1
-        while hole > 0 {
-            let parent = (hole - 1) >> 1
-            if !order.precedes(candidate, base[parent]) { break }
-            base[hole] = base[parent]
-            hole = parent
-        }
-        base[hole] = candidate
-    }
+    mutating func push(_ candidate: MergeCandidate) { heap.push(candidate, before: order.precedes) }
 
-    mutating func pop() -> MergeCandidate? {
-        guard heap.count > 0 else { return nil }
-        let base = heap.base
-        let top = base[0]
-        let moved = heap.removeLast()
-        let count = heap.count
-        guard count > 0 else { return top }
-        var hole = 0
-        while true {
-            var child = 2 * hole + 1
-            if child >= count { break }
-            if child + 1 < count, order.precedes(base[child + 1], base[child]) { child += 1 }
-            if !order.precedes(base[child], moved) { break }
-            base[hole] = base[child]
-            hole = child
-        }
-        base[hole] = moved
-        return top
-    }
+    mutating func pop() -> MergeCandidate? { heap.pop(before: order.precedes) }
 }
