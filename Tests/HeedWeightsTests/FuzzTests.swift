@@ -65,7 +65,7 @@ struct FuzzTests {
         metadata["llama.rope.freq_base"] = .float32(10_000)
         metadata["heed.config"] = .string(#"{"sliding_window":6}"#)
         func tensor(_ name: String, _ shape: Int...) -> TensorToWrite {
-            TensorToWrite(name + ".weight", shape: shape, (0..<shape.reduce(1, *)).map { Float($0) })
+            TensorToWrite(name + ".weight", shape: shape, (1...shape.reduce(1, *)).map { Float($0) })
         }
         let tensors = [
             tensor("token_embd", 3, 8), tensor("rope_freqs", 2), tensor("blk.0.attn_q", 8, 8),

@@ -43,10 +43,11 @@ struct TrainingBench {
     private struct RandomIds: BatchSource {
         let options: StepOptions
         let vocabulary: Int
-        let sourceVocabulary: Int
+        /// nil for a model that reads no source.
+        let sourceVocabulary: Int?
 
         func fill(_ input: StepInput, step: Int, part: Int) throws {
-            if sourceVocabulary > 0 { fill(input.source, sourceVocabulary, step &+ 1) }
+            if let sourceVocabulary { fill(input.source, sourceVocabulary, step &+ 1) }
             fill(input.tokens, vocabulary, step)
         }
 
@@ -74,7 +75,7 @@ struct TrainingBench {
         let training = try TrainingStep(model, options, runtime: runtime)
         let source = RandomIds(
             options: options, vocabulary: model.architecture.vocabulary,
-            sourceVocabulary: model.architecture.sourceVocabulary)
+            sourceVocabulary: model.architecture.readsSource ? model.architecture.sourceVocabulary : nil)
         var number = 0
         let timings = try Timings(budget: seconds) {
             number += 1
