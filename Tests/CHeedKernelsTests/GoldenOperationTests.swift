@@ -107,34 +107,6 @@ struct GoldenOperationTests {
         }
     }
 
-    @Test("softmax", arguments: ["softmax_0", "softmax_1", "softmax_big", "softmax_neginf"])
-    func softmax(_ name: String) throws {
-        let golden = try Golden(name)
-        let x = golden["in.x"]
-        let columns = try #require(x.shape.last)
-        let rows = x.values.count / columns
-        let mask = golden.tensors["in.m"]?.values
-        let masked = x.floats.enumerated().map { mask?[$0] == 1 ? -Float.infinity : $1 }
-        for isa in instructionSets {
-            let kernels = Machine(isa: isa).kernels
-            let result = withMemory { memory -> [[Float]] in
-                let window = memory.window(rows)
-                let y = memory.nan(rows * columns)
-                let call = heed_softmax(
-                    window: window, x: memory.floats(masked), y: y, columns: Int32(columns))
-                run(kernels.softmax, call, parts: 2)
-                let dx = memory.nan(rows * columns)
-                let gradient = heed_softmax_gradient(
-                    window: window, dy: memory.floats(golden["dout.y"].floats), y: y, dx: dx, columns: Int32(columns))
-                run(kernels.softmax_gradient, gradient, parts: 2)
-                return [y.array(rows * columns), dx.array(rows * columns)]
-            }
-            let outputs = try #require(result)
-            #expect(agrees(outputs[0], golden["out.f64.y"].values))
-            #expect(gradientAgrees(outputs[1], golden["grad.f64.x"].values))
-        }
-    }
-
     @Test("rotary positions in both layouts", arguments: ["rope_halves", "rope_interleaved"])
     func rotary(_ name: String) throws {
         let golden = try Golden(name)

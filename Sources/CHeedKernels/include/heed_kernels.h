@@ -197,14 +197,6 @@ typedef struct heed_gather {
     const int32_t *count; const int32_t *index; const float *x; float *y; int32_t columns;
 } heed_gather;
 
-// Row-wise softmax of x [rows, columns], for the step-by-step form. temperature-free. -inf allowed; a row of only
-// -inf gives zeros.
-typedef struct heed_softmax { heed_window window; const float *x; float *y; int32_t columns; } heed_softmax;
-// dx = y · (dy − Σ dy·y)
-typedef struct heed_softmax_gradient {
-    heed_window window; const float *dy, *y; float *dx; int32_t columns;
-} heed_softmax_gradient;
-
 // ---------------------------------------------------------------- random (random.inc)
 
 // Philox4x32-10: key = seed (two words), counter = (index/4 low, index/4 high, purpose, step), element index mod 4.
@@ -422,7 +414,7 @@ typedef struct heed_kernels {
     heed_kernel gather, gather_gradient;
     heed_kernel route, route_gradient, sort_routes, mix, mix_gradient;
     heed_kernel expert_linear, expert_input_gradient, expert_weight_gradient;
-    heed_kernel softmax, softmax_gradient, dropout;
+    heed_kernel dropout;
     heed_kernel embedding, embedding_slots, embedding_sums, embedding_flush, embedding_clear, scatter_add;
     heed_kernel rotary;
     heed_kernel attention, attention_gradient, cache_append, cached_attention;

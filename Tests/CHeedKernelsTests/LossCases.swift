@@ -8,52 +8,11 @@ import CHeedKernels
     import Darwin
 #endif
 
-let softmaxCases: [OperationCase] = [
-    softmaxCase(rows: 3, columns: 5), softmaxCase(rows: 1, columns: 1), softmaxCase(rows: 4, columns: 67),
-]
-
 let lossCases: [OperationCase] = [
     crossEntropyCase(rows: 4, columns: 7, smoothing: 0, ignored: false),
     crossEntropyCase(rows: 5, columns: 50, smoothing: 0.1, ignored: true),
     crossEntropyCase(rows: 3, columns: 131, smoothing: 0, ignored: true),
 ]
-
-private func softmaxCase(rows: Int, columns: Int) -> OperationCase {
-    var numbers = Numbers(columns)
-    let count = rows * columns
-    @Sendable func forward(_ machine: Machine, _ memory: Memory, _ inputs: [[Float]]) -> UnsafeMutablePointer<Float> {
-        var call = heed_softmax()
-        call.window = memory.window(rows)
-        call.x = UnsafePointer(memory.floats(inputs[0]))
-        call.y = memory.nan(count)
-        call.columns = Int32(columns)
-        run(machine.kernels.softmax, call, parts: machine.parts)
-        return call.y
-    }
-    return OperationCase(
-        name: "softmax \(rows)x\(columns)",
-        inputs: [numbers.array(count).map { 6 * $0 }],
-        forward: { machine, memory, inputs in [forward(machine, memory, inputs).array(count)] },
-        oracle: { inputs in
-            var y: [Double] = []
-            for r in 0..<rows {
-                let row = inputs[0][(r * columns)..<((r + 1) * columns)]
-                let sum = row.reduce(0) { $0 + exp($1) }
-                y += row.map { exp($0) / sum }
-            }
-            return [y]
-        },
-        gradient: { machine, memory, inputs, seeds in
-            var call = heed_softmax_gradient()
-            call.window = memory.window(rows)
-            call.y = UnsafePointer(forward(machine, memory, inputs))
-            call.dy = UnsafePointer(memory.floats(seeds[0]))
-            call.dx = memory.nan(count)
-            call.columns = Int32(columns)
-            run(machine.kernels.softmax_gradient, call, parts: machine.parts)
-            return [call.dx.array(count)]
-        })
-}
 
 /// Losses of a window of targets; the gradient is of Σ loss · scale, so seeds are all `scale`.
 private func crossEntropyCase(rows: Int, columns: Int, smoothing: Float, ignored: Bool) -> OperationCase {
