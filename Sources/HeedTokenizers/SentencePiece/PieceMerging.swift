@@ -81,17 +81,8 @@ struct PieceMerging: Sendable {
                 }
             }
         }
-        var capacity = 16
-        while capacity < joins.count * 2 { capacity *= 2 }
-        let mask = capacity - 1
-        var table = [Join](repeating: Join(left: -1, right: -1, merged: -1), count: capacity)
-        for join in joins {
-            var slot = Self.slot(join.left, join.right) & mask
-            while table[slot].merged >= 0 { slot = (slot + 1) & mask }
-            table[slot] = join
-        }
-        self.joins = FrozenBuffer(table)
-        joinMask = mask
+        self.joins = Self.table(of: joins)
+        joinMask = self.joins.count - 1
         self.scores = FrozenBuffer(scores)
         pieceCount = file.pieces.count
         var bytes = [Int32](repeating: Self.stranger, count: 256)
@@ -105,6 +96,19 @@ struct PieceMerging: Sendable {
         userDefined = marked.isEmpty ? nil : DoubleArray(keys: marked.map { ($0.element.text, $0.offset) })
         unknownID = TokenID(file.pieces.firstIndex { $0.role == .unknown } ?? 0)
         borders = PieceBorders(file.pieces.lazy.filter(\.role.isSegmentable).map(\.text))
+    }
+
+    /// An open hash table, at most half full; of equal halves the first is found.
+    private static func table(of joins: [Join]) -> FrozenBuffer<Join> {
+        var capacity = 16
+        while capacity < joins.count * 2 { capacity *= 2 }
+        var table = [Join](repeating: Join(left: -1, right: -1, merged: -1), count: capacity)
+        for join in joins {
+            var slot = Self.slot(join.left, join.right) & (capacity - 1)
+            while table[slot].merged >= 0 { slot = (slot + 1) & (capacity - 1) }
+            table[slot] = join
+        }
+        return FrozenBuffer(table)
     }
 
     @inline(__always)

@@ -206,39 +206,50 @@ public struct GGUFExport {
                 try sums.withUnsafeBufferPointer { try writer.append($0) }
                 try advance(values.count)
             }
-        case .queries, .keys, .byHead:
-            let rows = tensor.shape.first ?? 1
-            let length = rows > 0 ? tensor.count / rows : 0
-            var line = [Float](repeating: 0, count: length)
-            try source.withView(of: tensor) { view in
-                for row in 0..<rows {
-                    let from = item.order?.published(of: row) ?? row
-                    if isRaw {
-                        let size = view.bytes.count / rows
-                        let bytes = view.bytes[from * size..<(from + 1) * size]
-                        try writer.append(raw: UnsafeRawBufferPointer(rebasing: bytes))
-                    } else {
-                        try line.withUnsafeMutableBufferPointer { buffer in
-                            try view.read(elements: from * length..<(from + 1) * length, into: buffer)
-                            try writer.append(UnsafeBufferPointer(buffer))
-                        }
+        case .queries, .keys, .byHead: try writeReordered(tensor, item, &writer, advance)
+        case .transposed: try writeTransposed(tensor, item, &writer, advance)
+        }
+    }
+
+    /// Writes the rows in llama.cpp's order.
+    private func writeReordered(
+        _ tensor: StoredTensor, _ item: Item, _ writer: inout TensorWriter, _ advance: (Int) throws -> Void
+    ) throws {
+        let rows = tensor.shape.first ?? 1
+        let length = rows > 0 ? tensor.count / rows : 0
+        var line = [Float](repeating: 0, count: length)
+        try source.withView(of: tensor) { view in
+            for row in 0..<rows {
+                let from = item.order?.published(of: row) ?? row
+                if item.type == tensor.type {
+                    let size = view.bytes.count / rows
+                    let bytes = view.bytes[from * size..<(from + 1) * size]
+                    try writer.append(raw: UnsafeRawBufferPointer(rebasing: bytes))
+                } else {
+                    try line.withUnsafeMutableBufferPointer { buffer in
+                        try view.read(elements: from * length..<(from + 1) * length, into: buffer)
+                        try writer.append(UnsafeBufferPointer(buffer))
                     }
-                    try advance(length)
                 }
+                try advance(length)
             }
-        case .transposed:
-            let (rows, length) = (item.shape[0], item.shape[1])
-            let band = max(1, min(rows, (1 << 20) / max(length, 1)))
-            var lines = [Float](repeating: 0, count: band * length)
-            for start in stride(from: 0, to: rows, by: band) {
-                let end = min(start + band, rows)
-                try lines.withUnsafeMutableBufferPointer { buffer in
-                    let part = UnsafeMutableBufferPointer(rebasing: buffer[..<((end - start) * length)])
-                    try source.read(tensor.name, transposed: true, rows: start..<end, into: part)
-                    try writer.append(UnsafeBufferPointer(part))
-                }
-                try advance((end - start) * length)
+        }
+    }
+
+    private func writeTransposed(
+        _ tensor: StoredTensor, _ item: Item, _ writer: inout TensorWriter, _ advance: (Int) throws -> Void
+    ) throws {
+        let (rows, length) = (item.shape[0], item.shape[1])
+        let band = max(1, min(rows, (1 << 20) / max(length, 1)))
+        var lines = [Float](repeating: 0, count: band * length)
+        for start in stride(from: 0, to: rows, by: band) {
+            let end = min(start + band, rows)
+            try lines.withUnsafeMutableBufferPointer { buffer in
+                let part = UnsafeMutableBufferPointer(rebasing: buffer[..<((end - start) * length)])
+                try source.read(tensor.name, transposed: true, rows: start..<end, into: part)
+                try writer.append(UnsafeBufferPointer(part))
             }
+            try advance((end - start) * length)
         }
     }
 
