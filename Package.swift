@@ -108,8 +108,8 @@ let package = Package(
         .testTarget(
             name: "HeedCommandTests",
             dependencies: [
-                "Heed", "HeedCommand", "HeedSupport", "HeedTokenizers", "HeedWeights", "TestFixtures",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Heed", "HeedCommand", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTokenizers", "HeedWeights",
+                "TestFixtures", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ],
     swiftLanguageModes: [.v6],

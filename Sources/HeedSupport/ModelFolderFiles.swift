@@ -15,6 +15,9 @@ public enum ModelFolderFiles {
         "sentence_bert_config.json",
     ]
 
+    /// What the weights of a folder are to give, kept beside them.
+    public static let verification = "verification.json"
+
     /// Whether a name is that of a part of weights in several files, `model-00001-of-00002.safetensors`.
     public static func isShard(_ name: String) -> Bool {
         name.hasPrefix("model-") && name.contains("-of-") && name.hasSuffix(".safetensors")
@@ -29,7 +32,7 @@ public enum ModelFolderFiles {
     public static func removeModel(from folder: String) throws {
         guard isDirectory(folder) else { return }
         try removeTokenizer(from: folder)
-        for name in model { try removeFile(joinPath(folder, name)) }
+        for name in model + [verification] { try removeFile(joinPath(folder, name)) }
         for name in try listDirectory(folder) where isShard(name) { try removeFile(joinPath(folder, name)) }
     }
 }

@@ -1,4 +1,6 @@
 import Heed
+import HeedProcessor
+import HeedRun
 import HeedSupport
 import HeedWeights
 import Testing
@@ -176,5 +178,51 @@ struct TrainCommandTests {
         let model = try Model(Preset.named("tiny").configuration, family: .gpt2, seed: 1)
         #expect(TrainingDefaults.rate(of: model, isNew: true) == 1.3e-3)
         #expect(TrainingDefaults.rate(of: model, isNew: false) == 5e-5)
+    }
+
+    @Test("verify finds a flipped bit, a swapped tokenizer and a changed configuration")
+    func verification() throws {
+        try withText { folder, text in
+            let model = joinPath(folder, "model")
+            #expect(run(["train", "--data", text, "--output", model, "--steps", "2", "--threads", "1"] + small) == 0)
+            #expect(run(["verify", model]) == 0)
+            let kept = try #require(try GoldenVector(keptIn: model))
+            #expect(kept.outputs.count == 16 && kept.ids?.isEmpty == false)
+
+            func expectFault(in name: String, _ change: ([UInt8]) throws -> [UInt8], _ words: String) throws {
+                let path = joinPath(model, name)
+                let sound = try readFile(path)
+                try writeAtomically(path: path, bytes: try change(sound))
+                #expect(run(["verify", model]) == 1, "\(name)")
+                let error = #expect(throws: HeedError.self) {
+                    try kept.check(GoldenVector.now(folder: model, runtime: Runtime(threads: 1)), folder: model)
+                }
+                #expect(error?.description.contains(words) == true, "\(name): \(error?.description ?? "")")
+                try writeAtomically(path: path, bytes: sound)
+                #expect(run(["verify", model]) == 0)
+            }
+            try expectFault(in: "model.safetensors", { $0.dropLast() + [($0.last ?? 0) ^ 1] }, "weights")
+            try expectFault(
+                in: "tokenizer.json",
+                { bytes in
+                    // Two tokens change places.
+                    var text = String(decoding: bytes, as: UTF8.self)
+                    for (from, to) in [("\"e\":", "\"@1\":"), ("\"a\":", "\"e\":"), ("\"@1\":", "\"a\":")] {
+                        text = text.replacing(from, with: to)
+                    }
+                    return Array(text.utf8)
+                }, "tokenizer")
+            try expectFault(
+                in: "config.json",
+                { bytes in
+                    Array(
+                        String(decoding: bytes, as: UTF8.self)
+                            .replacing("\"n_head\": 2", with: "\"n_head\": 1").utf8)
+                }, "numbers")
+            try removeFile(joinPath(model, ModelFolderFiles.verification))
+            #expect(run(["verify", model]) == 0)
+            #expect(run(["verify", model, "--record"]) == 0)
+            #expect(try GoldenVector(keptIn: model) == kept)
+        }
     }
 }

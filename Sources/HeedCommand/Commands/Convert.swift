@@ -181,7 +181,8 @@ struct Convert: ParsableCommand {
     /// Copies what else is in a model folder: configuration, tokenizer, and the folders of sentence-transformers.
     private func copyOtherFiles(from folder: String, to target: String) throws {
         let weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx", ".index.json"]
-        for name in try listDirectory(folder) where !name.hasPrefix(".") {
+        for name in try listDirectory(folder)
+        where !name.hasPrefix(".") && name != ModelFolderFiles.verification {
             let (from, to) = (joinPath(folder, name), joinPath(target, name))
             if isDirectory(from) {
                 let parts = try listDirectory(from)

@@ -1,4 +1,6 @@
 import Heed
+import HeedProcessor
+import HeedRun
 import HeedSupport
 
 /// A run as a user sees it: what begins, how it goes, what came of it.
@@ -45,6 +47,11 @@ struct TrainingSession {
             throw error
         }
         progress.finish()
+        // What the model gives is kept beside it, for heed verify.
+        let isKept = fileExists(joinPath(folder, ModelFolderFiles.verification))
+        if !isKept, fileExists(joinPath(folder, "model.safetensors")) {
+            try GoldenVector.now(folder: folder, runtime: Runtime(threads: 1)).write(folder: folder)
+        }
         try StandardOutput.writeLine(outcome(summary))
         if case .decoder = model.architecture, summary.ending != .wasFinished {
             StandardError.writeNote("Try: \(ProgramName.typed) generate \(folder) --prompt \"…\" --sample")

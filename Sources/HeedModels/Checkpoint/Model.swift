@@ -99,8 +99,9 @@ public final class Model: Sendable {
             path: joinPath(folder, "config.json"), text: JSON.object(document).serialised(pretty: true) + "\n")
     }
 
-    /// Writes the weights alone.
+    /// Writes the weights alone; a record of what the former ones gave goes.
     public func writeWeights(path: String) throws {
+        try removeFile(joinPath(parentPath(path), ModelFolderFiles.verification))
         let numbers = try weights.all()
         try writeSafetensors(path: path, checkpoint.map { $0.write(from: numbers) })
     }
