@@ -42,7 +42,15 @@ public final class AlignedMemory: @unchecked Sendable {
                 advice: "Use a smaller batch, context or model.")
         }
         base = address
-        if !sparse { useLargePages(0..<self.byteCount) }
+        guard !sparse else { return }
+        // A large page for the last bytes would cost megabytes that nobody asked for, once per matrix of a model.
+        let whole = min(max(byteCount / page, 1) * page, self.byteCount)
+        useLargePages(0..<whole)
+        #if os(Linux)
+            if whole < self.byteCount {
+                madvise(address + whole, self.byteCount - whole, 15 /* MADV_NOHUGEPAGE */)
+            }
+        #endif
     }
 
     /// Asks for large pages in a part of the memory that will be touched as a whole.
