@@ -68,8 +68,8 @@ struct Evaluate: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Also compare every next-token distribution with another model's: kl_mean and kl_max in nats, "
-                + "top1_agreement. f32 is the same model in 32-bit floats; nothing where not given.", valueName: "model|f32"))
+            "Also compare next-token distributions with another model's, where given; f32 is the same model in 32-bit "
+                + "floats. By default nothing is compared.", valueName: "model|f32"))
     var against: String?
 
     @OptionGroup var form: WeightOption
