@@ -66,57 +66,61 @@ static int is_finite(uint16_t half) { return (half & 0x7c00) != 0x7c00; }
 
 // ---- fp32 rows
 
+// The nearest integer, ties to even, of a number below 2^22: adding 1.5 · 2^23 leaves it in the lowest bits.
+static inline float nearest(float x) { return (x + 12582912.0f) - 12582912.0f; }
+static inline float within(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
+
 // The column of one row in a block of q8: scale, and bytes from 1 to 255 around 128.
 static int pack_q8(const float *x, int64_t count, uint8_t *block, int64_t n) {
     float largest = 0;
-    for (int64_t i = 0; i < count; ++i) largest = fmaxf(largest, fabsf(x[i]));
+    for (int64_t i = 0; i < count; ++i) largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
     const uint16_t half = half_of(largest / 127);
     if (!is_finite(half)) return 0;
     const float scale = float_of(half), inverse = scale > 0 ? 1 / scale : 0;
     uint8_t quants[32];
-    for (int64_t i = 0; i < 32; ++i) {
-        const float q = i < count ? rintf(x[i] * inverse) : 0;
-        quants[i] = (uint8_t)((int)(q > 127 ? 127 : q < -127 ? -127 : q) + 128);
-    }
+    for (int64_t i = 0; i < 32; ++i)
+        quants[i] = (uint8_t)(128 + (int)(i < count ? nearest(within(x[i] * inverse, -127, 127)) : 0));
     memcpy(block + 2 * n, &half, 2);
     for (int64_t g = 0; g < 8; ++g) memcpy(block + HEED_Q8_WORDS + (g * HEED_PANEL + n) * 4, quants + 4 * g, 4);
     return 1;
 }
 
-// The scale of q4 that loses least: of several around the value that hits the largest number exactly, which decides
-// about a third of the error.
-static int pack_q4(const float *x, int64_t count, uint8_t *block, int64_t n) {
-    float extreme = 0;
-    for (int64_t i = 0; i < count; ++i)
+// What a scale of q4 loses on a block, in squares.
+static float q4_loss(const float *x, float scale, float inverse) {
+    float sums[8] = {0};
+    for (int i = 0; i < 32; i += 8)
+        for (int j = 0; j < 8; ++j) {
+            const float off = x[i + j] - scale * within(nearest(x[i + j] * inverse), -8, 7);
+            sums[j] += off * off;
+        }
+    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+// The scale of q4 that loses least: of nine around the one that hits the largest number exactly.
+static int pack_q4(const float *numbers, int64_t count, uint8_t *block, int64_t n) {
+    float x[32] = {0}, extreme = 0;
+    memcpy(x, numbers, (size_t)count * sizeof(float));
+    for (int i = 0; i < 32; ++i)
         if (fabsf(x[i]) > fabsf(extreme)) extreme = x[i];
-    uint8_t best[32];
-    memset(best, 8, sizeof best);
-    uint16_t best_half = 0;
+    uint16_t best = 0;
     float least = INFINITY;
-    for (int step = -9; step <= 9 && extreme != 0; ++step) {
-        const uint16_t half = half_of(extreme / (-8 + 0.1f * (float)step));
+    for (int step = -4; step <= 4 && extreme != 0; ++step) {
+        const uint16_t half = half_of(extreme / (-8 + 0.2f * (float)step));
         if (!is_finite(half)) return 0;
-        const float scale = float_of(half), inverse = scale != 0 ? 1 / scale : 0;
-        uint8_t quants[32];
-        float loss = 0;
-        for (int64_t i = 0; i < 32; ++i) {
-            const float value = i < count ? x[i] : 0;
-            float q = rintf(value * inverse);
-            q = q > 7 ? 7 : q < -8 ? -8 : q;
-            const float off = value - q * scale;
-            loss += off * off;
-            quants[i] = (uint8_t)((int)q + 8);
-        }
-        if (loss < least) {
-            least = loss;
-            best_half = half;
-            memcpy(best, quants, sizeof best);
-        }
+        const float scale = float_of(half);
+        if (scale == 0) continue;
+        const float loss = q4_loss(x, scale, 1 / scale);
+        if (loss < least) least = loss, best = half;
     }
-    memcpy(block + 2 * n, &best_half, 2);
+    const float scale = float_of(best), inverse = scale != 0 ? 1 / scale : 0;
+    memcpy(block + 2 * n, &best, 2);
     for (int64_t g = 0; g < 4; ++g) {
         uint8_t bytes[4];
-        for (int64_t j = 0; j < 4; ++j) bytes[j] = (uint8_t)(best[4 * g + j] | best[16 + 4 * g + j] << 4);
+        for (int64_t j = 0; j < 4; ++j) {
+            const int low = (int)within(nearest(x[4 * g + j] * inverse), -8, 7) + 8;
+            const int high = (int)within(nearest(x[16 + 4 * g + j] * inverse), -8, 7) + 8;
+            bytes[j] = (uint8_t)(low | high << 4);
+        }
         memcpy(block + HEED_Q4_WORDS + (g * HEED_PANEL + n) * 4, bytes, 4);
     }
     return 1;

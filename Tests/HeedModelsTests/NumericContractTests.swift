@@ -136,7 +136,7 @@ struct NumericContractTests {
             let exact = try logits(whole, Way(set: set), length: length)
             let error = zip(reference, exact).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
             let size = exact.reduce(0) { $0 + $1 * $1 }
-            #expect(error > 0 && error < size * (form == .int4 ? 0.04 : form == .int8 ? 1e-3 : 1e-4), "\(error / size)")
+            #expect(error > 0 && error < size * (form.isInteger ? 1e-3 : 1e-4), "\(error / size)")
         }
     }
 

@@ -73,7 +73,7 @@ extension ExpertLinearOperation: ProcessorLowering {
         let stored = program.lasting(UnsafePointer<heed_stored>?.self, count: weights.count)
         program.emit(program.kernels.expert_linear, rows: nil, cost: sharingCost) { at in
             for (expert, weight) in weights.enumerated() {
-                let matrix = try at.matrix(weight, inPanels: readsPanels)
+                let matrix = try at.matrix(weight, inPanels: readsPanels, keepsBytes: inColumns < 256)
                 at[matrices][expert] = matrix.rows
                 at[panels][expert] = matrix.panels
                 at[stored][expert] = matrix.stored

@@ -151,9 +151,10 @@ final class ProgramBuilder {
     /// The kernels' number for the arithmetic of a product.
     func precision(inPanels: Bool) -> Int32 { inPanels ? panelPrecision : trace.precision.code }
 
-    /// Whether a matrix has a row for every id of a table: where ids are chosen, half bytes would cost the most.
-    func isOverVocabulary(_ rows: Int) -> Bool {
-        trace.nodes.contains { ($0.operation as? EmbedOperation)?.vocabulary == rows }
+    /// Whether a matrix stays `int8` in `int4`: where ids are chosen (it has a row for every id of a table), half bytes
+    /// would cost the most; and where rows are short, as in small models, they cost more than they save.
+    func keepsBytes(rows: Int, columns: Int) -> Bool {
+        columns < 256 || trace.nodes.contains { ($0.operation as? EmbedOperation)?.vocabulary == rows }
     }
 
     /// Whether `parameter` has a gradient here.

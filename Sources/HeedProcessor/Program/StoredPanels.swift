@@ -27,7 +27,7 @@ final class StoredPanels: @unchecked Sendable {
         self.weight = weight
         out = weight.shape.first ?? 0
         width = weight.shape.dropFirst().reduce(1, *)
-        memory = try AlignedMemory(byteCount: StoredPanels.bytes(wanted, width: width))
+        memory = try StoredPanels.room(StoredPanels.bytes(wanted, width: width))
         forms = .allocate(capacity: max(wanted.count, 1))
         panels = .allocate(capacity: max(wanted.count, 1))
         matrix = .allocate(capacity: 1)
@@ -43,6 +43,12 @@ final class StoredPanels: @unchecked Sendable {
 
     private static func bytes(_ forms: [RowForm], width: Int) -> Int {
         forms.reduce(0) { $0 + panelBytes($1, width) }
+    }
+    /// Large pages only where they are filled: a matrix in few bits must not take a large page for its last bytes.
+    private static func room(_ bytes: Int) throws -> AlignedMemory {
+        let memory = try AlignedMemory(byteCount: bytes, sparse: true)
+        memory.useLargePages(0..<bytes)
+        return memory
     }
     /// Every panel begins on a cache line.
     private static func panelBytes(_ form: RowForm, _ width: Int) -> Int {
@@ -128,7 +134,7 @@ final class StoredPanels: @unchecked Sendable {
     func becomeFloat32() throws {
         guard (0..<panelCount).contains(where: { forms[$0] != RowForm.float32.rawValue }) else { return }
         let wanted = Array(repeating: RowForm.float32, count: panelCount)
-        memory = try AlignedMemory(byteCount: StoredPanels.bytes(wanted, width: width))
+        memory = try StoredPanels.room(StoredPanels.bytes(wanted, width: width))
         place(wanted)
     }
 

@@ -15,7 +15,8 @@ public enum WeightForm: String, Sendable, CaseIterable {
     /// Bytes in blocks of 32 with a binary16 scale; what they are multiplied with is rounded to bytes in blocks of 32,
     /// and a block's products are summed in integers.
     case int8
-    /// Half bytes in blocks of 32 with a binary16 scale, multiplied as `int8` is; tables and output matrices stay `int8`.
+    /// Half bytes in blocks of 32 with a binary16 scale, multiplied as `int8` is; tables, output matrices and matrices of
+    /// fewer than 256 columns stay `int8`.
     case int4
 
     /// Bytes of a number in a matrix, scales included; of `stored` in fp32 files.
