@@ -17,7 +17,8 @@ static inline heed_attention_memory heed_attention_memory_of(int64_t width, int6
     heed_attention_memory m;
     m.block = HEED_QUERY_BLOCK * ((width + 15) / 16 * 16);
     m.keys = (max_keys + 63) / 64 * 64 * ((width + 15) / 16 * 16);
-    m.total = 4 * m.block + 2 * HEED_QUERY_BLOCK * 64 + HEED_QUERY_BLOCK * 16 + 6 * m.keys;
+    // With a cache, two tiles of keys and values that are stored in fewer bits stand in place of the keys.
+    m.total = 2 * 64 * ((width + 15) / 16 * 16) + 4 * m.block + 2 * HEED_QUERY_BLOCK * 64 + HEED_QUERY_BLOCK * 16 + 6 * m.keys;
     return m;
 }
 

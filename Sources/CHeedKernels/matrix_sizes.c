@@ -11,8 +11,7 @@ int64_t heed_panel_bytes(int64_t in, int64_t out, int32_t precision) {
 
 // Words for both packed operands of a product of m × n outputs over k.
 static int64_t product(int64_t m, int64_t n, int64_t k) {
-    int64_t blocks = larger(1, (k + HEED_BLOCK_UNITS - 1) / HEED_BLOCK_UNITS);
-    int64_t depth = smaller(k, (k + blocks - 1) / blocks + 16) + 16;
+    int64_t depth = smaller(k, HEED_BLOCK_UNITS + 16) + 16;
     int64_t panels = smaller((n + HEED_PANEL - 1) / HEED_PANEL, HEED_BLOCK_PANELS);
     int64_t rows = smaller(m, heed_rows_at_once(0)) + 8;
     int64_t left = smaller(rows * (depth + 32), HEED_BLOCK_LEFT + 32 * (depth + 32));
@@ -22,7 +21,8 @@ static int64_t product(int64_t m, int64_t n, int64_t k) {
 
 // Enough for a product and both its gradients.
 int64_t heed_linear_scratch(int64_t in, int64_t out, int64_t rows, int32_t precision) {
-    (void)precision;
+    // Rows rounded to bytes, with a scale and a sum for every 32 of them.
+    if (precision == HEED_INTEGER) return (rows * ((in + 31) / 32) * 40 + 256 + 63) / 64 * 64;
     int64_t words = larger(product(rows, out, in), larger(product(rows, in, out), product(out, in, rows)));
     return (words * 4 + 256 + 63) / 64 * 64;
 }

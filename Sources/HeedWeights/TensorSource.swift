@@ -15,9 +15,19 @@ public protocol TensorSource: Sendable {
 
     /// Calls `body` with the raw bytes of a tensor.
     func withBytes<Result>(of tensor: StoredTensor, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result
+
+    /// Calls `body` with the rows of a matrix's transpose, in their type, where a file has that and not the matrix.
+    /// Returns nil, without calling it, where it has not.
+    func withRowsOfTranspose<Result>(
+        of tensor: StoredTensor, _ body: (ElementType, UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result?
 }
 
 extension TensorSource {
+    public func withRowsOfTranspose<Result>(
+        of tensor: StoredTensor, _ body: (ElementType, UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result? { nil }
+
     /// What the files say of a tensor that must be there.
     ///
     /// - Parameters:

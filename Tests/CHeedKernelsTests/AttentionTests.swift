@@ -112,7 +112,8 @@ import Testing
         let pages = memory.pointers((0..<(slots * stride)).map { _ in UnsafeMutableRawPointer(memory.nan(2 * half)) })
         return heed_cache_layout(
             table: memory.value(heed_page_table(pages: pages, stride: Int64(stride))), keys: 0,
-            values: Int64(half * 4), kv_heads: Int32(shape.kvHeads), width: Int32(shape.width))
+            values: Int64(half * 4), kv_heads: Int32(shape.kvHeads), width: Int32(shape.width),
+            form: Int32(HEED_CACHE_F32.rawValue))
     }
 
     @Test("a sequence gives the same bits alone and in company, forward and backward", arguments: shapes)

@@ -37,6 +37,30 @@ struct ConvertCommandTests {
         }
     }
 
+    @Test(
+        "products of a file's own blocks have the bits of the fp32 numbers that they stand for",
+        arguments: ["f16", "bf16", "q8_0", "q4_0", "q4_k", "q6_k"])
+    func storedForms(type: String) throws {
+        try withFolder { folder in
+            let (source, file) = (joinPath(folder, "source"), joinPath(folder, "m.gguf"))
+            let shape = DecoderConfiguration.llama(
+                width: 256, layers: 2, heads: 4, keyHeads: 2, inner: 512, vocabulary: 101, context: 32)
+            try Model(shape, family: .llama, seed: 3).save(folder: source)
+            try #require(run("convert", source, file, "--dtype", type) == 0)
+            func logits(_ form: WeightForm) throws -> [Float] {
+                let model = try Model.load(folder: file, weights: form)
+                var input = TensorFile()
+                input.append("input_ids", shape: [1, 20], integers: (0..<20).map { $0 * 37 % 101 })
+                let pass = ForwardPass(model, options: PassOptions(), runtime: try Runtime(threads: 2))
+                guard case .floats(let values)? = try pass.run(input)["logits"]?.values else { return [] }
+                return values
+            }
+            let stored = try logits(.stored)
+            #expect(stored.count == 20 * 101 && Set(stored).count > 100)
+            #expect(stored == (try logits(.float32)))
+        }
+    }
+
     @Test("an output that is there already is kept")
     func existing() throws {
         try withFolder { folder in

@@ -127,3 +127,26 @@ struct SlotTableTests {
         pass()
     }
 }
+
+extension SlotTableTests {
+    @Test("pages that windows have passed are told once, and not before one owner is left")
+    func passed() throws {
+        var table = SlotTable(pageTokens: 4)
+        let slot = table.open(capacity: 20, root: 0)
+        for id in 0..<18 { try table.append(Int32(id), slot) }
+        table.pass(slot, tokens: 3)
+        #expect(table.passedPages.isEmpty)
+        table.pass(slot, tokens: 9)
+        #expect(table.passedPages.count == 2 && table.passedTokens(slot) == 8)
+        table.clearWork()
+        table.pass(slot, tokens: 9)
+        #expect(table.passedPages.isEmpty)
+        let other = table.fork(slot)
+        #expect(table.passedTokens(other) == 8)
+        table.pass(slot, tokens: 16)
+        #expect(table.passedPages.isEmpty, "the other slot may look at it yet")
+        table.close(other)
+        table.pass(slot, tokens: 16)
+        #expect(table.passedPages.count == 2 && table.passedTokens(slot) == 16)
+    }
+}

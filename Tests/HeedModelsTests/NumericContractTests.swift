@@ -33,6 +33,7 @@ struct NumericContractTests {
         var companions = 0
         var chunk: Int?
         var training = false
+        var cache = CacheForm.float32
         var description: String {
             "threads \(threads), \(set), batch \(companions + 1), "
                 + (training ? "training plan" : chunk.map { "cache, chunks of \($0)" } ?? "no cache")
@@ -62,7 +63,7 @@ struct NumericContractTests {
         let cache = try way.chunk.map { _ in
             try KeyValueCache(
                 layers: configuration.layers, slots: sequences.count, tokens: length, heads: configuration.keyHeads,
-                width: configuration.headWidth)
+                width: configuration.headWidth, form: way.cache)
         }
         let pass = try runtime.pass(
             model.weights, for: way.training ? .training : .inference, maximumLength: length, store: cache
@@ -108,6 +109,69 @@ struct NumericContractTests {
         for way in ways {
             let values = try logits(model, way, length: length)
             #expect(NumericContractTests.hash(values) == expected, "\(name): \(way)")
+        }
+    }
+
+    @Test(
+        "one hash in every form of weights, near that of fp32",
+        arguments: [WeightForm.float16, .bfloat16, .int8, .int4],
+        0..<2)
+    func oneHash(form: WeightForm, shape: Int) throws {
+        let (name, configuration) = NumericContractTests.shapes[shape]
+        let family = name == "gpt2" ? Family.gpt2 : .llama
+        let model = try Model(.decoder(configuration), family: family, weights: form, seed: 5)
+        let whole = try Model(.decoder(configuration), family: family, weights: .float32, seed: 5)
+        let length = 70
+        for set in InstructionSet.allCases where set.isAvailable {
+            let reference = try logits(model, Way(set: set), length: length)
+            for way in [
+                Way(threads: 2, set: set), Way(set: set, companions: 2), Way(set: set, chunk: 1),
+                Way(threads: 3, set: set, companions: 7, chunk: 7), Way(set: set, companions: 3, chunk: length),
+            ] {
+                #expect(try logits(model, way, length: length) == reference, "\(name): \(form), \(way)")
+            }
+            if set != .portable, form != .bfloat16 {
+                #expect(reference == (try logits(model, Way(), length: length)), "\(name): \(form), \(set)")
+            }
+            let exact = try logits(whole, Way(set: set), length: length)
+            let error = zip(reference, exact).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            let size = exact.reduce(0) { $0 + $1 * $1 }
+            #expect(error > 0 && error < size * (form.isInteger ? 1e-3 : 1e-4), "\(error / size)")
+        }
+    }
+
+    @Test(
+        "one hash in every form of the cache, near that of fp32", arguments: [CacheForm.bfloat16, .float16, .int8],
+        0..<2)
+    func oneHash(cache: CacheForm, shape: Int) throws {
+        let (name, configuration) = NumericContractTests.shapes[shape]
+        let model = try Model(configuration, family: name == "gpt2" ? .gpt2 : .llama, seed: 5)
+        let length = 150
+        for set in InstructionSet.allCases where set.isAvailable {
+            let reference = try logits(model, Way(set: set, chunk: length, cache: cache), length: length)
+            for way in [
+                Way(threads: 2, set: set, chunk: length, cache: cache), Way(set: set, chunk: 1, cache: cache),
+                Way(threads: 3, set: set, companions: 7, chunk: 7, cache: cache),
+            ] {
+                #expect(try logits(model, way, length: length) == reference, "\(name): \(cache), \(way)")
+            }
+            if set != .portable {
+                let best = try logits(model, Way(chunk: length, cache: cache), length: length)
+                #expect(reference == best, "\(name): \(cache), \(set)")
+            }
+            let exact = try logits(model, Way(set: set), length: length)
+            let error = zip(reference, exact).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            let size = exact.reduce(0) { $0 + $1 * $1 }
+            #expect(error > 0 && error < size * 1e-3, "\(error / size)")
+        }
+    }
+
+    @Test("a cache takes the bytes of the formula")
+    func cacheBytes() throws {
+        for (form, bytes) in [(CacheForm.float32, 4), (.bfloat16, 2), (.float16, 2), (.int8, 1)] {
+            let cache = try KeyValueCache(layers: 3, slots: 2, tokens: 128, heads: 5, width: 24, form: form)
+            #expect(cache.byteCount == 2 * 3 * 2 * 128 * 5 * (24 * bytes + (form == .int8 ? 4 : 0)))
+            #expect(cache.byteCount == 2 * 128 * 3 * form.bytesPerToken(heads: 5, width: 24))
         }
     }
 

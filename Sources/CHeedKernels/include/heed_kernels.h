@@ -25,7 +25,7 @@ typedef void (*_Nonnull heed_kernel)(const void *args, int part, int parts);
 enum { HEED_PANEL = 48, HEED_LANES = 16, HEED_KEY_TILE = 64 };
 
 typedef enum heed_isa { HEED_PORTABLE = 0, HEED_AVX2 = 1, HEED_AVX512 = 2, HEED_NEON = 3 } heed_isa;
-typedef enum heed_precision { HEED_F32 = 0, HEED_BF16 = 1 } heed_precision;
+typedef enum heed_precision { HEED_F32 = 0, HEED_BF16 = 1, HEED_INTEGER = 2 } heed_precision;
 typedef enum heed_activation {
     HEED_IDENTITY = 0, HEED_RELU, HEED_GELU_TANH, HEED_GELU_ERF, HEED_QUICK_GELU, HEED_SILU, HEED_TANH, HEED_SIGMOID,
     HEED_RELU_SQUARED, HEED_SOFTPLUS
@@ -59,13 +59,48 @@ typedef struct heed_pack {
 } heed_pack;
 int64_t heed_panel_bytes(int64_t in, int64_t out, int32_t precision);
 
+// How the numbers of a panel are stored (stored_panels.c, matrix_stored.inc). All but the first take a fraction of fp32's
+// memory, and products turn them into the fp32 numbers that they stand for on their way into the registers: the bits of
+// a result are those of fp32 panels with the same numbers.
+//   f16, bf16: 16-bit numbers [in][48].
+//   q8, q4: blocks of 32 along k with a binary16 scale: d · (q − 128) from bytes, d · (q − 8) from half bytes.
+//   q4k, q5k, q6k: ggml's blocks of 256 along k, whose groups of 32 (q6k: 16) have scales of their own.
+// Words of 32 bits are those of ggml's blocks, so that packing moves whole words.
+typedef enum heed_form {
+    HEED_FORM_F32 = 0, HEED_FORM_F16, HEED_FORM_BF16, HEED_FORM_Q8, HEED_FORM_Q4, HEED_FORM_Q4K, HEED_FORM_Q5K,
+    HEED_FORM_Q6K, HEED_FORMS
+} heed_form;
+// A matrix [out, in] in panels of HEED_PANEL outputs, each in a form and at an address of its own.
+typedef struct heed_stored {
+    const uint8_t *forms;                       // [panels], of heed_form
+    const void *const *panels;                  // [panels]
+    int64_t in, out;
+} heed_stored;
+// How many numbers along k a block of the form holds; the bytes of one panel.
+int64_t heed_form_block(int32_t form);
+int64_t heed_form_panel_bytes(int32_t form, int64_t in);
+// Packs `rows` ≤ HEED_PANEL rows of fp32 into one panel of f32, f16, bf16, q8 or q4, rounded to the nearest number of the
+// form; missing rows are zero. Returns 0 where a number is beyond the form.
+int heed_pack_numbers(const float *rows, int64_t stride, int64_t rows_count, int64_t in, int32_t form, void *panel);
+// Packs rows that are stored in the form's own blocks as ggml has them (for f16 and bf16: its numbers one after the
+// other); `in` is a multiple of the block. Returns 0 where a scale or a 16-bit number is not finite.
+int heed_pack_blocks(const uint8_t *const *rows, int64_t rows_count, int64_t in, int32_t form, void *panel);
+// Row `row` of the matrix as fp32.
+void heed_stored_row(const heed_stored *matrix, int64_t row, float *to);
+
+// Integer products (precision HEED_INTEGER, panels q8 or q4): x is rounded to blocks of 32 bytes with an fp32 scale each,
+// the nearest, ties to even; a block's products are summed exactly in integers, and
+// y = fma(float(sum), scale of x · scale of W, y), blocks ascending. The same bits on every instruction set with fused
+// multiply-add.
+
 // y = residual + activation(x · Wᵀ + bias).   x [rows, in], W [out, in], y [rows, out].
-// Exactly one of weight (row-major, packed on the fly) and panels (packed before) is set.
+// Exactly one of weight (row-major, packed on the fly), panels (packed before) and stored is set.
 typedef struct heed_linear {
     heed_window window;
     const float *x; int64_t x_stride;
     const float *weight;
     const void *panels;
+    const heed_stored *stored;
     const float *bias;                          // or NULL
     const float *residual; int64_t residual_stride;  // or NULL
     float *pre;                                 // or NULL; keeps x · Wᵀ + bias, row stride y_stride
@@ -217,11 +252,12 @@ void heed_philox(uint64_t seed, uint32_t purpose, uint32_t step, uint64_t start,
 // ---------------------------------------------------------------- embedding (embedding.inc)
 
 // y[r] = scale · table[ids[r]] + positions_table[positions[r]] + types_table[types[r]]; tables after the first may be
-// NULL. A table that is also the output matrix is read from that matrix's fp32 panels where they are given.
+// NULL. A table that is also the output matrix is read from that matrix's panels where they are given, fp32 or stored.
 typedef struct heed_embedding {
     heed_window window;
     const int32_t *ids, *positions, *types;
-    const float *table, *panels, *position_table, *type_table;   // table or panels
+    const float *table, *panels, *position_table, *type_table;
+    const heed_stored *stored;                  // one of table, panels and stored
     float *y; int32_t columns; float scale;
 } heed_embedding;
 
@@ -268,10 +304,11 @@ typedef struct heed_sort_routes {
     int32_t experts, chosen;
 } heed_sort_routes;
 // The linear kernels with a matrix of its own for each range of rows: rows offsets[e] ..< offsets[e + 1] meet
-// weights[e] (or panels[e]). The window and the weights of `call` are not read.
+// weights[e] (or panels[e], or stored[e]). The window and the weights of `call` are not read.
 typedef struct heed_expert_linear {
     heed_linear call;
-    const int32_t *offsets; const float *const *weights; const void *const *panels; int32_t experts;
+    const int32_t *offsets; const float *const *weights; const void *const *panels;
+    const heed_stored *const *stored; int32_t experts;
 } heed_expert_linear;
 typedef struct heed_expert_input_gradient {
     heed_linear_input_gradient call;
@@ -344,11 +381,18 @@ typedef struct heed_attention_gradient {
 // The pages of a key-value cache: position p of slot s lies in pages[s · stride + p / HEED_KEY_TILE]. Read at run time,
 // so pages may come and go, and the table may move, between passes.
 typedef struct heed_page_table { void *const *pages; int64_t stride; } heed_page_table;
+// How keys and values are stored: int8 are bytes of d · q with d the largest magnitude of a token's head over 127, q the
+// nearest integer, ties to even. Attention turns a tile into fp32 before it reads it.
+typedef enum heed_cache_form {
+    HEED_CACHE_F32 = 0, HEED_CACHE_BF16, HEED_CACHE_F16, HEED_CACHE_INT8
+} heed_cache_form;
 // One layer of every page, as bytes from the page's start: keys [kv_heads][HEED_KEY_TILE/16][width][16] in panels of 16
-// keys, values [kv_heads][HEED_KEY_TILE][width].
+// keys, values [kv_heads][HEED_KEY_TILE][width], each of int8 followed by its fp32 scales [kv_heads][HEED_KEY_TILE].
 typedef struct heed_cache_layout {
-    const heed_page_table *table; int64_t keys, values; int32_t kv_heads, width;
+    const heed_page_table *table; int64_t keys, values; int32_t kv_heads, width, form;
 } heed_cache_layout;
+// The bytes of the keys, or of the values, of one layer of a page.
+int64_t heed_cache_half(int32_t kv_heads, int32_t width, int32_t form);
 // Appends the rows of each sequence at its slot from position past[s].
 typedef struct heed_cache_append {
     const int32_t *sequences, *offsets, *slots, *past;

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Heed
 import HeedProcessor
+import HeedTensor
 
 /// `heed bench`: speeds on this machine beside what the machine can do.
 struct Bench: ParsableCommand {
@@ -51,8 +52,12 @@ struct Bench: ParsableCommand {
         parsing: .upToNextOption, help: ArgumentHelp("Beams while translating, one run for each.", valueName: "n"))
     var beams: [Int] = [1, 4]
 
-    @Option(help: ArgumentHelp("The operands of matrix products.", valueName: "f32|bf16"))
-    var dtype = ComputeType.f32
+    @Option(
+        name: [.long, .customLong("weights")],
+        help: ArgumentHelp(
+            "The operands of matrix products; f16, int8 and int4 where models only run.",
+            valueName: "f32|bf16|f16|int8|int4"))
+    var dtype = WeightForm.float32
 
     @Option(help: ArgumentHelp("Seconds to measure, warm-up apart.", valueName: "s"))
     var seconds = 10.0
@@ -71,6 +76,9 @@ struct Bench: ParsableCommand {
         try check("--label-smoothing", labelSmoothing, in: 0...0.999)
         for count in beams { try check("--beams", count, in: 1...1_024) }
         try check("--seconds", seconds, in: 0.1...3_600)
+        if [.gemm, .train].contains(workload), ![.float32, .bfloat16].contains(dtype) {
+            throw ValidationError("--dtype: expected f32 or bf16 for \(workload.rawValue), got \(dtype.rawValue).")
+        }
     }
 
     func run() throws {
@@ -84,16 +92,16 @@ struct Bench: ParsableCommand {
         report["machine_read_gb_per_second"] = .number(rounded(try probe.readBandwidth() / 1e9))
         switch workload {
         case .machine: break
-        case .gemm: report["products"] = .array(try ProductBench(runtime, dtype.precision).run(seconds: seconds))
+        case .gemm: report["products"] = .array(try ProductBench(runtime, precision).run(seconds: seconds))
         case .train:
             var options = StepOptions()
-            options.precision = dtype.precision
+            options.precision = precision
             options.dropout = dropout.map { Float($0) }
             options.labelSmoothing = Float(labelSmoothing)
             try TrainingBench(runtime, shape, batch: batch, context: context, options: options)
                 .run(seconds: seconds, profile: profile, into: &report)
         case .translate:
-            try TranslationBench(runtime, shape, precision: dtype.precision)
+            try TranslationBench(runtime, shape, weights: dtype)
                 .run(
                     batch: batch ?? 32, context: context ?? 32, beams: beams, seconds: seconds, profile: profile,
                     into: &report)
@@ -101,10 +109,10 @@ struct Bench: ParsableCommand {
             try TokenizerBench(threads: runtime.team.count)
                 .run(vocabulary: vocabSize ?? 512, seconds: seconds, into: &report)
         case .decode:
-            try DecodingBench(runtime, shape, precision: dtype.precision)
+            try DecodingBench(runtime, shape, weights: dtype)
                 .decode(batch: batch ?? 1, seconds: seconds, into: &report)
         case .prefill:
-            try DecodingBench(runtime, shape, precision: dtype.precision)
+            try DecodingBench(runtime, shape, weights: dtype)
                 .prefill(batch: batch ?? 1, context: context ?? 512, seconds: seconds, into: &report)
         }
         if output.json {
@@ -113,6 +121,8 @@ struct Bench: ParsableCommand {
             for (key, value) in report { try Bench.printLine(key, value) }
         }
     }
+
+    private var precision: Precision { dtype == .bfloat16 ? .bfloat16 : .float32 }
 
     private var shape: BenchShape {
         BenchShape(preset: preset ?? (workload == .translate ? "transformer-base" : "gpt2"), vocabulary: vocabSize)

@@ -1,4 +1,5 @@
 import Heed
+import HeedTensor
 
 /// The shape that a benchmark runs: a preset, with another vocabulary where asked for.
 struct BenchShape {
@@ -9,9 +10,9 @@ struct BenchShape {
     var known: Preset { get throws { try Preset.named(preset) } }
 
     /// A model of the shape with random weights.
-    func model() throws -> Model {
+    func model(weights: WeightForm = .stored) throws -> Model {
         let preset = try known
-        return try Model(adapted(preset.configuration), family: preset.family, seed: 1)
+        return try Model(adapted(preset.configuration), family: preset.family, weights: weights, seed: 1)
     }
 
     /// The shape with the vocabulary that was asked for.

@@ -1,25 +1,22 @@
 import Heed
 import HeedProcessor
+import HeedTensor
 
 /// Reading a prompt and continuing it with a model of random weights.
 struct DecodingBench {
     private let runtime: Runtime
     private let preset: String
     private let model: Model
-    private let options: DecodingModelOptions
 
-    init(_ runtime: Runtime, _ shape: BenchShape, precision: Precision) throws {
+    init(_ runtime: Runtime, _ shape: BenchShape, weights: WeightForm) throws {
         self.runtime = runtime
         preset = shape.preset
-        var options = DecodingModelOptions()
-        options.precision = precision
-        self.options = options
-        model = try shape.model()
+        model = try shape.model(weights: weights)
     }
 
     /// Tokens a second of `batch` sequences of 32 prompt ids and up to 128 new ones.
     func decode(batch: Int, seconds: Double, into report: inout JSONObject) throws {
-        let decoding = try DecodingModel(model, runtime: runtime, options: options)
+        let decoding = try DecodingModel(model, runtime: runtime)
         let prompts = (0..<batch).map { GenerationPrompt(ids: ids(32, salt: $0)) }
         let new = min(128, decoding.contextLength - 32)
         var generation = GenerationOptions()
@@ -41,13 +38,13 @@ struct DecodingBench {
         report["tokens_per_second_most"] = .number(rounded(tokens / (steps.first ?? median)))
         report["tokens_per_second_least"] = .number(rounded(tokens / (steps.last ?? median)))
         report["milliseconds_per_step"] = .number(rounded(median / Double(new - 1) * 1e3))
-        let bytes = Double(model.weights.layout.trainedCount) * (options.precision == .float32 ? 4 : 2)
+        let bytes = Double(model.weights.layout.trainedCount) * model.weights.form.bytesPerNumber
         report["weights_read_gb_per_second"] = .number(rounded(bytes * Double(new - 1) / median / 1e9))
     }
 
     /// Tokens a second of reading `context` prompt ids in each of `batch` sequences.
     func prefill(batch: Int, context: Int, seconds: Double, into report: inout JSONObject) throws {
-        let decoding = try DecodingModel(model, runtime: runtime, options: options)
+        let decoding = try DecodingModel(model, runtime: runtime)
         let length = min(context, decoding.contextLength)
         let prompts = (0..<batch).map { GenerationPrompt(ids: ids(length, salt: $0)) }
         let timings = try Timings(budget: seconds) {

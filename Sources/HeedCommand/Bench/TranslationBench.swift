@@ -1,5 +1,6 @@
 import Heed
 import HeedProcessor
+import HeedTensor
 
 /// Translating sources with an encoder-decoder of random weights: the sources are read, then every target gets the same
 /// number of tokens.
@@ -7,15 +8,11 @@ struct TranslationBench {
     private let runtime: Runtime
     private let preset: String
     private let model: Model
-    private let options: DecodingModelOptions
 
-    init(_ runtime: Runtime, _ shape: BenchShape, precision: Precision) throws {
+    init(_ runtime: Runtime, _ shape: BenchShape, weights: WeightForm) throws {
         self.runtime = runtime
         preset = shape.preset
-        var options = DecodingModelOptions()
-        options.precision = precision
-        self.options = options
-        model = try shape.model()
+        model = try shape.model(weights: weights)
     }
 
     /// Target tokens a second, reading the sources included, by number of beams.
@@ -28,7 +25,7 @@ struct TranslationBench {
         report["batch"] = .integer(batch)
         report["source_tokens"] = .integer(context)
         report["target_tokens"] = .integer(context)
-        let decoding = try DecodingModel(model, runtime: runtime, options: options)
+        let decoding = try DecodingModel(model, runtime: runtime)
         let start = Int32(layers.configuration.start)
         let prompts = (0..<batch).map {
             GenerationPrompt(ids: [start], source: ids(context, of: layers.configuration.sourceVocabulary, salt: $0))

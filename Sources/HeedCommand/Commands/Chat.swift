@@ -37,12 +37,10 @@ struct Chat: ParsableCommand {
     @OptionGroup(title: "Conversations") var chat: ChatTemplateOptions
     @OptionGroup(title: "Choosing tokens") var decoding: DecodingOptions
 
-    @Option(help: ArgumentHelp("What is remembered of earlier tokens.", valueName: "f32|none"))
+    @Option(help: ArgumentHelp("What is remembered of earlier tokens.", valueName: "f32|bf16|f16|int8|none"))
     var cache = CacheKind.float32
 
-    @Option(help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
-    var weights = WeightType.f32
-
+    @OptionGroup var form: WeightOption
     @OptionGroup var compute: ComputeOptions
 
     func validate() throws {
@@ -67,12 +65,11 @@ struct Chat: ParsableCommand {
         let tokenizer = try Tokenizer.load(path: model)
         let prompter = chat.prompter(model: model, tokenizer: .success(tokenizer))
         _ = try prompter.template(hasTools: history.tools != nil)
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
         guard case .decoder = loaded.architecture else {
             throw HeedError(.unsupported, "the model answers no conversation", in: model, expected: "a decoder")
         }
         var modelOptions = DecodingModelOptions()
-        modelOptions.precision = weights == .f32 ? .float32 : .bfloat16
         modelOptions.cache = cache
         let running = try DecodingModel(loaded, runtime: try compute.runtime(), options: modelOptions)
         let defaults = try decoding.defaults(folder: model)

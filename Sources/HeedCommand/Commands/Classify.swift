@@ -31,9 +31,7 @@ struct Classify: ParsableCommand {
     @Option(help: ArgumentHelp("The most tokens of a text; as many as the model reads if none.", valueName: "n"))
     var maxLength: Int?
 
-    @Option(help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
-    var dtype: ComputeType = .f32
-
+    @OptionGroup var form: WeightOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -43,9 +41,9 @@ struct Classify: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
         let classifier = try TextClassifier(
-            loaded, longest: maxLength, precision: dtype.precision, runtime: try compute.runtime())
+            loaded, longest: maxLength, runtime: try compute.runtime())
         let configuration = try loaded.encoder.configuration
         let reader = ClassifierTexts(try Tokenizer.load(path: model), configuration, longest: classifier.longest)
         let errors = LineErrors(lines.onError)

@@ -13,10 +13,7 @@ struct EmbeddingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The most tokens of a text; the folder's own limit if none.", valueName: "n"))
     var maxLength: Int?
 
-    @Option(
-        name: [.long, .customLong("weights")],
-        help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
-    var dtype: ComputeType = .f32
+    @OptionGroup var form: WeightOption
 
     func validate() throws {
         if let maxLength { try check("--max-length", maxLength, atLeast: 1) }
@@ -24,7 +21,7 @@ struct EmbeddingOptions: ParsableArguments {
 
     func encoder(folder: String, runtime: Runtime) throws -> SentenceEncoder {
         try SentenceEncoder(
-            folder: folder, pooling: pooling, longest: maxLength, precision: dtype.precision, runtime: runtime)
+            folder: folder, pooling: pooling, longest: maxLength, weights: form.weights, runtime: runtime)
     }
 }
 

@@ -62,15 +62,17 @@ struct Evaluate: ParsableCommand {
     var batch: Int = 8
 
     @Option(
-        name: [.long, .customLong("weights")],
-        help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
-    var dtype: ComputeType = .f32
-
-    @Option(
         parsing: .upToNextOption,
         help: ArgumentHelp("Compare a file of translations with one or more of references.", valueName: "file"))
     var bleu: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Also compare next-token distributions with another model's, where given; f32 is the same model in 32-bit "
+                + "floats. By default nothing is compared.", valueName: "model|f32"))
+    var against: String?
+
+    @OptionGroup var form: WeightOption
     @OptionGroup var unknown: UnknownOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
@@ -91,6 +93,9 @@ struct Evaluate: ParsableCommand {
                 "expected a model with --data FILE, or with --source FILE and --target FILE, or --bleu TRANSLATIONS "
                     + "REFERENCES.")
         }
+        if against != nil, !source.isEmpty {
+            throw ValidationError("--against: expected --data, for a decoder.")
+        }
         if let context { try check("--context", context, atLeast: 1) }
         if let stride { try check("--stride", stride, atLeast: 1) }
         try check("--batch", batch, in: 1...4096)
@@ -102,7 +107,7 @@ struct Evaluate: ParsableCommand {
             try LossEvaluation(
                 model: model, data: data, sources: source, targets: target, tokenizer: tokenizer, context: context,
                 stride: stride, batch: batch,
-                precision: dtype.precision, maxUnknown: unknown.maxUnknown
+                weights: form.weights, against: against, maxUnknown: unknown.maxUnknown
             ).run(runtime: try compute.runtime(), json: output.json)
         } else {
             try TranslationEvaluation(hypotheses: bleu[0], references: Array(bleu[1...])).run(json: output.json)

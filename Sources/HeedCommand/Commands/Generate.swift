@@ -2,11 +2,6 @@ import ArgumentParser
 import Heed
 import HeedSupport
 
-/// The number formats that weights may have while generating.
-enum WeightType: String, ExpressibleByArgument, CaseIterable {
-    case f32, bf16
-}
-
 /// `heed generate`: continues prompts.
 struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -63,7 +58,7 @@ struct Generate: ParsableCommand {
             "Write the distribution that each token of the first sequence was chosen from.", valueName: "file"))
     var probabilities: String?
 
-    @Option(help: ArgumentHelp("What is remembered of earlier tokens.", valueName: "f32|none"))
+    @Option(help: ArgumentHelp("What is remembered of earlier tokens.", valueName: "f32|bf16|f16|int8|none"))
     var cache = CacheKind.float32
 
     @Option(help: ArgumentHelp("How many prompt tokens one pass reads at most.", valueName: "n"))
@@ -82,11 +77,7 @@ struct Generate: ParsableCommand {
             "Guess so many tokens ahead from where the last ones came before; changes no token.", valueName: "n"))
     var promptLookupNumTokens: Int?
 
-    @Option(
-        name: [.long, .customLong("dtype")],
-        help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
-    var weights = WeightType.f32
-
+    @OptionGroup var form: WeightOption
     @OptionGroup var overwriting: OverwriteOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
@@ -113,7 +104,7 @@ struct Generate: ParsableCommand {
 
     func run() throws {
         try checkTarget()
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
         let tokenizer = tokenizer()
         let reader = PromptReader(
             vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.begin.map { Int32($0) },
@@ -197,7 +188,7 @@ struct Generate: ParsableCommand {
     private func drafter(for running: DecodingModel) throws -> (any Drafter)? {
         if promptLookupNumTokens != nil { return PromptLookup() }
         guard let assistantModel else { return nil }
-        let assistant = try decodingModel(try Model.loadTelling(folder: assistantModel))
+        let assistant = try decodingModel(try Model.loadTelling(folder: assistantModel, weights: form.weights))
         guard assistant.vocabulary == running.vocabulary else {
             throw HeedError(
                 .badInput, "the assistant has another vocabulary", in: assistantModel,
@@ -208,7 +199,6 @@ struct Generate: ParsableCommand {
 
     private func decodingModel(_ model: Model) throws -> DecodingModel {
         var options = DecodingModelOptions()
-        options.precision = weights == .f32 ? .float32 : .bfloat16
         options.cache = cache
         options.promptChunk = prefillChunk
         return try DecodingModel(model, runtime: try compute.runtime(), options: options)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Heed
+import HeedProcessor
 import HeedRun
 import HeedSupport
 
@@ -86,6 +87,10 @@ struct PlanReport {
                 "training": .integer(estimate.trainingBytes),
                 "inference_activations": .integer(estimate.inferenceActivationBytes),
                 "cache": .integer(estimate.cacheBytes),
+                "cache_by_form": .object(
+                    CacheForm.allCases.reduce(into: JSONObject()) {
+                        $0[$1.rawValue] = .integer(estimate.cacheBytes($1))
+                    }),
             ],
             "threads": .integer(threads), "measured_operations_per_second": .number(rate),
             "seconds_per_step": .number(stepSeconds), "seconds_per_forward_pass": .number(forwardSeconds),
@@ -118,7 +123,11 @@ struct PlanReport {
             "", "Running it on as many tokens", "",
             row("activations", byteText(estimate.inferenceActivationBytes)),
         ]
-        if estimate.cacheBytes > 0 { lines.append(row("key-value cache", byteText(estimate.cacheBytes))) }
+        if estimate.cacheBytes > 0 {
+            for form in CacheForm.allCases {
+                lines.append(row("key-value cache, \(form.rawValue)", byteText(estimate.cacheBytes(form))))
+            }
+        }
         lines += [
             row("time on this machine", Progress.duration(forwardSeconds)), "",
             "Times follow from \(countText(rate))FLOP/s, measured now with one layer of this width on \(threads) "

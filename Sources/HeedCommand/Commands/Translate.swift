@@ -54,11 +54,7 @@ struct Translate: ParsableCommand {
 
     @OptionGroup(title: "Choosing tokens") var decoding: DecodingOptions
 
-    @Option(
-        name: [.long, .customLong("dtype")],
-        help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
-    var weights = WeightType.f32
-
+    @OptionGroup var form: WeightOption
     @OptionGroup var overwriting: OverwriteOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var json: JSONOption
@@ -79,7 +75,7 @@ struct Translate: ParsableCommand {
 
     func run() throws {
         if let output { try overwriting.check(output) }
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
         let layers = try loaded.encoderDecoder
         let tokenizer = try Tokenizer.load(path: model)
         let target = try Tokenizer.loadTarget(path: model)
@@ -96,17 +92,14 @@ struct Translate: ParsableCommand {
             return cut(loaded.prompt(given), prefix, loaded, errors)
         }.map { $0 ?? nil }
         let runtime = try compute.runtime()
-        var modelOptions = DecodingModelOptions()
-        modelOptions.precision = weights == .f32 ? .float32 : .bfloat16
-        let generator = try Generator(
-            model: DecodingModel(loaded, runtime: runtime, options: modelOptions), options: options)
+        let generator = try Generator(model: DecodingModel(loaded, runtime: runtime), options: options)
         let progress = Progress("Translating", total: sources.count)
         var done: [String] = []
         for start in stride(from: 0, to: sources.count, by: batch * Translate.batchesInOrder) {
             let part = Array(sources[start..<min(start + batch * Translate.batchesInOrder, sources.count)])
             let results = try translate(part, generator) { progress.update(done: start + $0) }
             let attention =
-                alignments ? try attention(loaded, part, results, modelOptions.precision, runtime) : nil
+                alignments ? try attention(loaded, part, results, runtime) : nil
             let lines = try part.indices.flatMap { index -> [String] in
                 guard let source = part[index] else {
                     return [String](repeating: "", count: json.json ? 1 : options.numReturnSequences)
@@ -185,8 +178,7 @@ struct Translate: ParsableCommand {
 
     /// For every line and sequence, the weights [new ids, source ids].
     private func attention(
-        _ model: Model, _ sources: [GivenPrompt?], _ results: [[GeneratedSequence]], _ precision: Precision,
-        _ runtime: Runtime
+        _ model: Model, _ sources: [GivenPrompt?], _ results: [[GeneratedSequence]], _ runtime: Runtime
     ) throws -> [[[[Float]]]] {
         var pairs: [SourceAligner.Pair] = []
         for (source, sequences) in zip(sources, results) {
@@ -198,7 +190,7 @@ struct Translate: ParsableCommand {
         }
         let longest = pairs.reduce(1) { max($0, $1.source.count, $1.target.count) }
         let aligner = try SourceAligner(
-            model, longest: longest, layer: alignmentLayer, precision: precision, runtime: runtime)
+            model, longest: longest, layer: alignmentLayer, runtime: runtime)
         var weights = try aligner.align(pairs)[...]
         return results.map { sequences in
             sequences.map { sequence in

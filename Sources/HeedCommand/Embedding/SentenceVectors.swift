@@ -1,5 +1,6 @@
 import Heed
 import HeedSupport
+import HeedTensor
 
 /// The vectors of lines of text, one row each; a line that is blank or cannot be used has a row of zeros.
 struct SentenceVectors {
@@ -24,13 +25,13 @@ final class SentenceEncoder {
     private let tokenizer: FittingTokenizer
 
     /// - Throws: `HeedError` when the folder holds no encoder or no tokenizer.
-    init(folder: String, pooling: SentencePooling.Way?, longest: Int?, precision: Precision, runtime: Runtime) throws {
-        let model = try Model.loadTelling(folder: folder)
+    init(folder: String, pooling: SentencePooling.Way?, longest: Int?, weights: WeightForm, runtime: Runtime) throws {
+        let model = try Model.loadTelling(folder: folder, weights: weights)
         var ways = try SentencePooling(folder: folder)
         if let pooling { ways.ways = [pooling] }
         embedder = try SentenceEmbedder(
             model, pooling: ways, longest: try longest ?? SentenceEmbedder.longest(folder: folder),
-            precision: precision, runtime: runtime)
+            runtime: runtime)
         tokenizer = FittingTokenizer(try Tokenizer.load(path: folder), longest: embedder.longest)
     }
 

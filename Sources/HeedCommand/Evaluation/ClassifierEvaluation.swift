@@ -10,11 +10,10 @@ struct ClassifierEvaluation {
     let data: [String]
     let tokenizer: String?
     let context: Int?
-    let precision: Precision
 
     func run(runtime: Runtime, json: Bool) throws {
         let configuration = try model.encoder.configuration
-        let classifier = try TextClassifier(model, longest: context, precision: precision, runtime: runtime)
+        let classifier = try TextClassifier(model, longest: context, runtime: runtime)
         let reader = ClassifierTexts(
             try Tokenizer.load(path: tokenizer ?? folder), configuration, longest: classifier.longest)
         var loss = 0.0

@@ -2,6 +2,7 @@ import Heed
 import HeedProcessor
 import HeedRun
 import HeedSupport
+import HeedTensor
 
 /// Measures the loss of a model on files.
 struct LossEvaluation {
@@ -13,14 +14,16 @@ struct LossEvaluation {
     let context: Int?
     let stride: Int?
     let batch: Int
-    let precision: Precision
+    let weights: WeightForm
+    let against: String?
     let maxUnknown: Double
     /// Characters that the vocabulary lacks.
     private let unknown = UnknownCharacters()
 
     init(
         model: String, data: [String], sources: [String], targets: [String], tokenizer: String?, context: Int?,
-        stride: Int?, batch: Int, precision: Precision, maxUnknown: Double
+        stride: Int?, batch: Int, weights: WeightForm, against: String?,
+        maxUnknown: Double
     ) {
         self.model = model
         self.data = data
@@ -30,26 +33,27 @@ struct LossEvaluation {
         self.context = context
         self.stride = stride
         self.batch = batch
-        self.precision = precision
+        self.weights = weights
+        self.against = against
         self.maxUnknown = maxUnknown
     }
 
     func run(runtime: Runtime, json: Bool) throws {
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try Model.loadTelling(folder: model, weights: weights)
         switch loaded.architecture {
         case .encoderDecoder where data.isEmpty:
             return try PairEvaluation(
                 folder: model, model: loaded, sources: sources, targets: targets, tokenizer: tokenizer,
-                context: context, precision: precision, maxUnknown: maxUnknown
+                context: context, maxUnknown: maxUnknown
             ).run(runtime: runtime, json: json)
         case .encoder(let encoder) where encoder.configuration.labels == nil && !data.isEmpty:
             return try MaskedEvaluation(
                 folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, batch: batch,
-                precision: precision, maxUnknown: maxUnknown
+                maxUnknown: maxUnknown
             ).run(runtime: runtime, json: json)
         case .encoder where !data.isEmpty:
             return try ClassifierEvaluation(
-                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, precision: precision
+                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context
             ).run(runtime: runtime, json: json)
         default: break
         }
@@ -75,13 +79,23 @@ struct LossEvaluation {
             throw HeedError(
                 .badInput, "there is nothing to predict", in: self.data.first, expected: "at least two tokens")
         }
+        let difference = try against.map { against -> DistributionDifference in
+            guard case .texts(let streams, _) = data else {
+                throw HeedError(
+                    .usage, "--against compares over texts", in: self.data.first, expected: "text or token files")
+            }
+            return try Comparison(against: against, model: model)
+                .measure(loaded, streams, context: window, stride: stride, runtime: runtime)
+        }
         let bitsPerByte = data.bytes.flatMap { loss.bitsPerByte($0) }
         if json {
-            try StandardOutput.writeLine([
+            var report: JSONObject = [
                 "loss": .number(loss.mean), "perplexity": .number(loss.perplexity),
                 "bits_per_byte": bitsPerByte.map { .number($0) } ?? .null, "tokens": .integer(loss.tokens),
                 "bytes": data.bytes.map { .integer($0) } ?? .null, "unknown_characters": .integer(unknown.unknown),
-            ])
+            ]
+            for (key, value) in difference?.report ?? JSONObject() { report[key] = value }
+            try StandardOutput.writeLine(.object(report))
             return
         }
         try StandardOutput.writeLine("loss            \(fixed(loss.mean, 4)) nats per token")
@@ -91,6 +105,7 @@ struct LossEvaluation {
             try StandardOutput.writeLine(
                 "unknown         \(counted(unknown.unknown, "character")), which count nowhere")
         }
+        for line in difference?.lines ?? [] { try StandardOutput.writeLine(line) }
         try StandardOutput.writeLine("over \(counted(loss.tokens, "token")) in windows of \(window)")
     }
 
@@ -129,10 +144,10 @@ struct LossEvaluation {
             switch data {
             case .texts(let streams, _):
                 let meter = try StreamLoss(
-                    model, context: window, batch: batch, precision: precision, runtime: runtime)
+                    model, context: window, batch: batch, runtime: runtime)
                 return try meter.measure(streams, stride: stride, progress: progress, shouldStop: shouldStop)
             case .rows(let rows):
-                let meter = try RowLoss(model, rows, batch: batch, precision: precision, runtime: runtime)
+                let meter = try RowLoss(model, rows, batch: batch, runtime: runtime)
                 return try meter.measure(progress: progress, shouldStop: shouldStop)?.first
             }
         }

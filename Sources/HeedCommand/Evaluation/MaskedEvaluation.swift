@@ -26,7 +26,6 @@ struct MaskedEvaluation {
     let tokenizer: String?
     let context: Int?
     let batch: Int
-    let precision: Precision
     let maxUnknown: Double
 
     func run(runtime: Runtime, json: Bool) throws {
@@ -35,7 +34,14 @@ struct MaskedEvaluation {
         var options = StepOptions()
         options.batch = batch
         options.context = min(context ?? 256, shape.context)
-        options.precision = precision
+        switch model.weights.form {
+        case .stored, .float32: break
+        case .bfloat16: options.precision = .bfloat16
+        default:
+            throw HeedError(
+                .unsupported, "the loss over masked tokens is not measured in this form", in: "--weights",
+                expected: "stored, f32 or bf16", got: model.weights.form.rawValue)
+        }
         let unknown = UnknownCharacters()
         let encoding = TextEncoding(tokenizer, unknown)
         let (streams, _, fingerprint) = try OpenedData.streams(data, nil, encoding, vocabulary: shape.vocabulary)

@@ -9,7 +9,6 @@ struct PairEvaluation {
     let targets: [String]
     let tokenizer: String?
     let context: Int?
-    let precision: Precision
     let maxUnknown: Double
 
     func run(runtime: Runtime, json: Bool) throws {
@@ -24,7 +23,7 @@ struct PairEvaluation {
             encodeTarget: ids.target)
         try unknown.check(limit: maxUnknown, place: "--source and --target")
         let text = try ParallelText(pairs, tokensPerBatch: max(2048, longest), order: .sequential, seed: 0)
-        let loss = try PairLoss(model, text, precision: precision, runtime: runtime).measure()
+        let loss = try PairLoss(model, text, runtime: runtime).measure()
         let tokens = pairs.reduce(0) { $0 + $1.target.count }
         if leftOut > 0 { StandardError.writeNote("\(counted(leftOut, "pair")) left out as empty or too long.") }
         if json {

@@ -1,11 +1,12 @@
 import Heed
+import HeedTensor
 
 extension Model {
     /// Loads a folder and says on standard error what a user should know of it.
     ///
     /// - Throws: `HeedError` naming file and key or tensor.
-    static func loadTelling(folder: String) throws -> Model {
-        let model = try load(folder: folder)
+    static func loadTelling(folder: String, weights: WeightForm = .stored) throws -> Model {
+        let model = try load(folder: folder, weights: weights)
         tell(model.warnings)
         return model
     }

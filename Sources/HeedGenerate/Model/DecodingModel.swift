@@ -28,6 +28,8 @@ public final class DecodingModel: NextTokenModel {
     private var slots: [Slot] = []
     private var pass: DecodingPass?
     private let copying: CopyingWork
+    /// How many ids back the layers with windows look; nil without windows.
+    private let window: Int?
     private var additions: [Addition] = []
     private var ids: [Int32] = []
     private var outputs = 0
@@ -60,15 +62,21 @@ public final class DecodingModel: NextTokenModel {
             contextLength = shape.context
             sourceVocabulary = shape.sourceVocabulary
             cache = KeyValueCache(
-                layers: shape.decoder.layers, heads: shape.decoder.heads, width: shape.decoder.headWidth)
+                layers: shape.decoder.layers, heads: shape.decoder.heads, width: shape.decoder.headWidth,
+                form: options.cache.form ?? .float32)
             reader = SourceReader(passes, cache: cache, chunk: options.promptChunk)
+            window = nil
         } else {
             let shape = try model.decoder.configuration
             vocabulary = shape.vocabulary
             contextLength = shape.context
             sourceVocabulary = 0
-            cache = KeyValueCache(layers: shape.layers, heads: shape.keyHeads, width: shape.headWidth)
+            let windows = shape.stack.windows
+            cache = KeyValueCache(
+                layers: shape.layers, heads: shape.keyHeads, width: shape.headWidth,
+                form: options.cache.form ?? .float32, windowed: windows.map { $0 != nil })
             reader = nil
+            window = windows.compactMap { $0 }.max()
         }
         copying = CopyingWork(cache)
     }
@@ -119,6 +127,11 @@ public final class DecodingModel: NextTokenModel {
 
     public func truncate(_ slot: Int, to count: Int) throws {
         try settle()
+        if let window, count > 0, max(0, count - window) < table.passedTokens(slot) {
+            throw HeedError(
+                .usage, "a sequence goes back to where its layers with windows remember nothing",
+                expected: "at least \(table.passedTokens(slot) + window) ids, or none", got: "\(count)")
+        }
         table.truncate(slot, to: count)
     }
 
@@ -152,8 +165,9 @@ public final class DecodingModel: NextTokenModel {
 
     /// Makes the copies and placements that the table asks for.
     private func settle() throws {
-        guard !table.copies.isEmpty || !table.placements.isEmpty else { return }
+        guard !table.copies.isEmpty || !table.placements.isEmpty || !table.passedPages.isEmpty else { return }
         if !isStateless {
+            for page in table.passedPages { cache.pass(page: page) }
             for placement in table.placements {
                 cache.place(page: placement.page, slot: placement.slot, index: placement.index)
             }
@@ -212,6 +226,9 @@ public final class DecodingModel: NextTokenModel {
             }
         }
         pass.pass.forward()
+        guard let window else { return }
+        // As many ids more stay as guesses may be taken back.
+        for addition in additions { table.pass(addition.slot, tokens: table.count(addition.slot) - window - 64) }
     }
 
     /// Every sequence by itself, from its first id on.

@@ -1,11 +1,21 @@
+import HeedProcessor
 import HeedTensor
 
 /// What a decoder remembers between passes.
 public enum CacheKind: String, Sendable, CaseIterable {
-    /// Keys and values of all tokens, in single precision.
+    /// Keys and values of all tokens that are still seen, as 32-bit floats.
     case float32 = "f32"
+    /// The same as bfloat16.
+    case bfloat16 = "bf16"
+    /// The same as binary16.
+    case float16 = "f16"
+    /// The same as bytes, with a scale for each token and head.
+    case int8
     /// Nothing: every pass computes all tokens again. For comparison.
     case none
+
+    /// How keys and values are stored; nil where none are.
+    public var form: CacheForm? { CacheForm(rawValue: rawValue) }
 }
 
 /// How a model is run for generation.

@@ -29,6 +29,8 @@ struct SlotTable {
         /// The number of this page's content, given when it is begun.
         var serial = 0
         var ids: [Int32] = []
+        /// Whether the layers that look only so far back hold nothing of it any more.
+        var isPassed = false
     }
 
     private struct Slot {
@@ -38,6 +40,8 @@ struct SlotTable {
         /// How many pages are set aside for it.
         var reserved = 0
         var count = 0
+        /// How many of its first pages windows have passed.
+        var passed = 0
     }
 
     /// Ids per page.
@@ -46,6 +50,8 @@ struct SlotTable {
     private(set) var copies: [Copy] = []
     /// The placements that earlier calls ask for.
     private(set) var placements: [Placement] = []
+    /// Pages that windows have passed: the memory that layers with windows have in them is not needed any more.
+    private(set) var passedPages: [Int] = []
     /// How many pages there must be.
     private(set) var pageCount = 0
     /// How many ids the largest slot can hold.
@@ -78,7 +84,23 @@ struct SlotTable {
     mutating func clearWork() {
         copies.removeAll(keepingCapacity: true)
         placements.removeAll(keepingCapacity: true)
+        passedPages.removeAll(keepingCapacity: true)
     }
+
+    /// Says that no layer with a window looks at the first `tokens` ids of a slot any more. Pages that several slots hold
+    /// wait until one is left.
+    mutating func pass(_ slot: Int, tokens: Int) {
+        while slots[slot].passed < min(tokens / pageTokens, slots[slot].pages.count) {
+            let page = slots[slot].pages[slots[slot].passed]
+            guard pages[page].owners == 1 || pages[page].isPassed else { return }
+            if !pages[page].isPassed { passedPages.append(page) }
+            pages[page].isPassed = true
+            slots[slot].passed += 1
+        }
+    }
+
+    /// How many of the first ids of a slot layers with windows hold nothing of.
+    func passedTokens(_ slot: Int) -> Int { slots[slot].passed * pageTokens }
 
     /// Opens a slot for up to `capacity` ids. Slots with one `root` and the same ids hold the same.
     mutating func open(capacity: Int, root: Int) -> Int {
@@ -106,6 +128,7 @@ struct SlotTable {
         freePages.reserveCapacity(pages.count)
         copies.reserveCapacity(slots.count)
         placements.reserveCapacity(2 * slots.count)
+        passedPages.reserveCapacity(pages.count)
         pageCount = pages.count
         longestSlot = max(longestSlot, need * pageTokens)
         return slot
@@ -129,6 +152,7 @@ struct SlotTable {
             placements.append(Placement(page: page, slot: new, index: index))
         }
         slots[new].count = slots[slot].count
+        slots[new].passed = slots[slot].passed
         return new
     }
 
@@ -138,6 +162,7 @@ struct SlotTable {
         let kept = (count + pageTokens - 1) / pageTokens
         while slots[slot].pages.count > kept, let page = slots[slot].pages.popLast() { release(page) }
         slots[slot].count = count
+        slots[slot].passed = min(slots[slot].passed, kept)
         guard let last = slots[slot].pages.last, kept * pageTokens > count else { return }
         if pages[last].owners > 1 {
             // The others keep it as it is.
@@ -197,6 +222,7 @@ struct SlotTable {
         pages[page].previous = previous
         pages[page].serial = serial
         pages[page].ids.removeAll(keepingCapacity: true)
+        pages[page].isPassed = false
     }
 
     private mutating func release(_ page: Int) {
@@ -210,7 +236,7 @@ struct SlotTable {
         var most = 0
         for place in freePages.indices.suffix(SlotTable.candidates).reversed() {
             let candidate = freePages[place]
-            guard pages[candidate].previous == pages[page].previous else { continue }
+            guard pages[candidate].previous == pages[page].previous, !pages[candidate].isPassed else { continue }
             let limit = min(pages[candidate].ids.count, count)
             var same = 0
             while same < limit, pages[candidate].ids[same] == pages[page].ids[same] { same += 1 }

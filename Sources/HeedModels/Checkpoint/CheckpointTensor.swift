@@ -102,6 +102,28 @@ public struct CheckpointTensor: Sendable {
         }
     }
 
+    /// Says in `rows` where the rows of its parameter begin in its bytes. Returns false where rows are no whole blocks.
+    fileprivate func add(
+        _ bytes: UnsafeRawBufferPointer, _ type: ElementType, columns: Int, to rows: inout StoredRows
+    ) -> Bool {
+        guard columns > 0, columns % type.blockLength == 0, let base = bytes.baseAddress else { return false }
+        let form = type.rowForm
+        let size = type.byteCount(of: columns)
+        var address = base.assumingMemoryBound(to: UInt8.self)
+        let places = self.rows ?? [0..<(parameter.shape.first ?? 0)]
+        guard places.reduce(0, { $0 + $1.count }) * size <= bytes.count else { return false }
+        for place in places {
+            for row in place {
+                if let form {
+                    rows.forms[row] = form
+                    rows.addresses[row] = address
+                }
+                address += size
+            }
+        }
+        return true
+    }
+
     /// Reads it from `source` into its parameter's numbers.
     fileprivate func read(
         _ source: any TensorSource, _ name: String, into values: UnsafeMutableBufferPointer<Float>
@@ -170,6 +192,63 @@ struct CheckpointSource: WeightSource {
         for tensor in tensors[parameter.index] ?? [] {
             guard let name = tensor.name(in: source) else { continue }
             try tensor.read(source, name, into: values)
+        }
+    }
+
+    func numberForm(of parameter: Parameter) -> RowForm? {
+        let types = (tensors[parameter.index] ?? []).map { tensor in
+            tensor.name(in: source).flatMap { source.tensor(named: $0)?.type }
+        }
+        guard let first = types.first, let type = first, types.allSatisfy({ $0 == type }) else { return nil }
+        return type == .f16 ? .float16 : type == .bf16 ? .bfloat16 : nil
+    }
+
+    func withStoredRows<Result>(
+        of parameter: Parameter, _ body: (StoredRows) throws -> Result
+    ) throws -> Result? {
+        guard let parts = tensors[parameter.index], parameter.shape.count == 2, let height = parameter.shape.first
+        else { return nil }
+        var rows = StoredRows(count: height)
+        return try lend(parts[...], columns: parameter.shape[1], &rows) { rows in
+            rows.forms.contains { $0 != .float32 } ? try body(rows) : nil
+        }
+    }
+
+    /// Adds the rows of one tensor after the other, each lent for what follows.
+    private func lend<Result>(
+        _ parts: ArraySlice<CheckpointTensor>, columns: Int, _ rows: inout StoredRows,
+        _ body: (StoredRows) throws -> Result?
+    ) throws -> Result? {
+        guard let part = parts.first else { return try body(rows) }
+        guard part.shift == 0, let name = part.name(in: source) else { return nil }
+        let tensor = try source.required(name, shape: part.storedShape, reason: "as config.json says")
+        var lent = rows
+        let rest = parts.dropFirst()
+        if part.transposed {
+            return try source.withRowsOfTranspose(of: tensor) { type, bytes in
+                guard part.add(bytes, type, columns: columns, to: &lent) else { return nil }
+                return try lend(rest, columns: columns, &lent, body)
+            } ?? nil
+        }
+        return try source.withBytes(of: tensor) { bytes in
+            guard part.add(bytes, tensor.type, columns: columns, to: &lent) else { return nil }
+            return try lend(rest, columns: columns, &lent, body)
+        }
+    }
+}
+
+extension ElementType {
+    /// The form that products read without turning it into fp32 first; nil for other types.
+    fileprivate var rowForm: RowForm? {
+        switch self {
+        case .f16: .float16
+        case .bf16: .bfloat16
+        case .q8_0: .q8_0
+        case .q4_0: .q4_0
+        case .q4K: .q4K
+        case .q5K: .q5K
+        case .q6K: .q6K
+        default: nil
         }
     }
 }

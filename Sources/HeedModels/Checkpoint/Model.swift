@@ -32,15 +32,17 @@ public final class Model: Sendable {
     ///
     /// - Throws: `HeedError` when memory is refused or the family has no such configuration.
     public convenience init(
-        _ configuration: Configuration, family: Family, specials: SpecialIds = SpecialIds(), seed: UInt64
+        _ configuration: Configuration, family: Family, specials: SpecialIds = SpecialIds(),
+        weights: WeightForm = .stored, seed: UInt64
     ) throws {
         let document = try family.document(configuration, specials)
-        try self.init(family, configuration, document, specials)
-        try weights.all().initialise(seed: seed)
+        try self.init(family, configuration, document, specials, weights)
+        try self.weights.all().initialise(seed: seed)
     }
 
     private init(
-        _ family: Family, _ configuration: Configuration, _ document: JSONObject, _ specials: SpecialIds
+        _ family: Family, _ configuration: Configuration, _ document: JSONObject, _ specials: SpecialIds,
+        _ form: WeightForm
     ) throws {
         self.family = family
         self.document = document
@@ -49,10 +51,10 @@ public final class Model: Sendable {
         let (architecture, layout) = ParameterLayout.declare { configuration.declare(in: $0) }
         self.architecture = architecture
         checkpoint = family.definition.tensors(architecture)
-        weights = try Weights(layout)
+        weights = try Weights(layout, form: form)
     }
 
-    private init(_ folder: ModelFolder) throws {
+    private init(_ folder: ModelFolder, _ form: WeightForm) throws {
         family = folder.family
         document = folder.document
         specials = folder.specials
@@ -63,13 +65,16 @@ public final class Model: Sendable {
         var folder = folder
         try folder.check(checkpoint)
         warnings = folder.warnings
-        weights = try Weights(layout, from: CheckpointSource(folder.source, checkpoint))
+        weights = try Weights(layout, from: CheckpointSource(folder.source, checkpoint), form: form)
     }
 
     /// Reads a folder with `config.json` and safetensors.
     ///
+    /// - Parameter weights: the form in which products read the matrices.
     /// - Throws: `HeedError` naming file and key or tensor: missing, malformed, of another shape, not finite.
-    public static func load(folder: String) throws -> Model { try Model(ModelFolder(folder)) }
+    public static func load(folder: String, weights: WeightForm = .stored) throws -> Model {
+        try Model(ModelFolder(folder), weights)
+    }
 
     /// Writes `config.json`, `generation_config.json` and `model.safetensors` into `folder`, each by rename.
     ///

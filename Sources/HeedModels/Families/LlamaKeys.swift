@@ -106,6 +106,11 @@ extension StackShape {
         return nil
     }
 
+    /// By layer: how many keys up to its own a token sees; nil where it sees all.
+    public var windows: [Int?] {
+        (0..<layers).map { if case .causalWindow(let keys)? = mask[$0] { keys } else { nil } }
+    }
+
     /// `layer_types`: which layers see a window.
     var layerTypes: JSON {
         .array(

@@ -2,12 +2,20 @@ import CHeedKernels
 import HeedSupport
 import HeedTensor
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Keys and values of earlier tokens, in pages of 64 tokens that hold all layers.
 ///
-/// A page holds, layer by layer, keys [heads][4][width][16] in panels of 16 and values [heads][64][width], in single
-/// precision: the tiles that attention streams. Which page stands where in which slot is a table that is read at run
+/// A page holds, layer by layer, keys [heads][4][width][16] in panels of 16 and values [heads][64][width] in the cache's
+/// form, those of int8 followed by their scales [heads][64]: the tiles that attention streams. Which page stands where in which slot is a table that is read at run
 /// time, so pages may be added, shared by several slots and moved between passes while plans stay as they are.
-/// Bytes: 2 · layers · heads · width · 64 · 4 per page. Memory is mapped by `reserve` and costs nothing until a token
+/// Bytes: layers · 64 · `CacheForm.bytesPerToken` per page. Memory is mapped by `reserve` and costs nothing until a token
 /// is written.
 public final class KeyValueCache: KeyValueStore, @unchecked Sendable {
     // Sendable: one pass at a time writes it, as with every buffer of a plan.
@@ -16,6 +24,8 @@ public final class KeyValueCache: KeyValueStore, @unchecked Sendable {
     public static let pageTokens = Int(HEED_KEY_TILE)
     /// Blocks of the model.
     public let layers: Int
+    /// How keys and values are stored.
+    public let form: CacheForm
     /// The bytes of one page.
     public let pageBytes: Int
     /// How many pages there are.
@@ -23,6 +33,12 @@ public final class KeyValueCache: KeyValueStore, @unchecked Sendable {
 
     private let heads: Int
     private let width: Int
+    /// Bytes of the keys, or of the values, of one layer of a page.
+    private let half: Int
+    /// By layer: where it lies in a page. Layers with windows come last, so that their part can be given back.
+    private let places: [Int]
+    /// How many layers have no window.
+    private let unlimited: Int
     /// Read by the kernels; its address is part of every plan.
     private let table: UnsafeMutablePointer<heed_page_table>
     private var slots = 0
@@ -31,11 +47,21 @@ public final class KeyValueCache: KeyValueStore, @unchecked Sendable {
     private var addresses: [UnsafeMutableRawPointer] = []
 
     /// A cache without pages.
-    public init(layers: Int, heads: Int, width: Int) {
+    ///
+    /// - Parameter windowed: which layers look only so far back; none where not given.
+    public init(layers: Int, heads: Int, width: Int, form: CacheForm = .float32, windowed: [Bool] = []) {
         self.layers = layers
+        let isWindowed = (0..<layers).map { windowed.indices.contains($0) && windowed[$0] }
+        let order = (0..<layers).filter { !isWindowed[$0] } + (0..<layers).filter { isWindowed[$0] }
+        var places = [Int](repeating: 0, count: layers)
+        for (place, layer) in order.enumerated() { places[layer] = place }
+        self.places = places
+        unlimited = isWindowed.count { !$0 }
         self.heads = heads
         self.width = width
-        pageBytes = 2 * layers * heads * width * KeyValueCache.pageTokens * MemoryLayout<Float>.size
+        self.form = form
+        half = Int(heed_cache_half(Int32(heads), Int32(width), form.code))
+        pageBytes = 2 * layers * half
         table = .allocate(capacity: 1)
         table.initialize(to: heed_page_table())
     }
@@ -43,8 +69,10 @@ public final class KeyValueCache: KeyValueStore, @unchecked Sendable {
     /// `slots` sequences of `tokens` tokens, each in pages of its own.
     ///
     /// - Throws: `HeedError` (`io`) when memory is refused.
-    public convenience init(layers: Int, slots: Int, tokens: Int, heads: Int, width: Int) throws {
-        self.init(layers: layers, heads: heads, width: width)
+    public convenience init(
+        layers: Int, slots: Int, tokens: Int, heads: Int, width: Int, form: CacheForm = .float32
+    ) throws {
+        self.init(layers: layers, heads: heads, width: width, form: form)
         let each = KeyValueCache.pages(of: tokens)
         try reserve(pages: slots * each)
         reserve(slots: slots, tokens: tokens)
@@ -105,11 +133,27 @@ public final class KeyValueCache: KeyValueStore, @unchecked Sendable {
         UnsafeMutablePointer(mutating: pages)[slot * pagesPerSlot + index] = addresses[page]
     }
 
+    /// Gives back the memory that layers with windows have in `page`; what they held is lost.
+    public func pass(page: Int) {
+        let start = UInt(bitPattern: addresses[page])
+        let unit = KeyValueCache.systemPage
+        let first = (start + UInt(2 * unlimited * half) + unit - 1) / unit * unit
+        let last = (start + UInt(pageBytes)) / unit * unit
+        guard first < last, let address = UnsafeMutableRawPointer(bitPattern: first) else { return }
+        #if os(Linux)
+            madvise(address, Int(last - first), MADV_DONTNEED)
+        #else
+            madvise(address, Int(last - first), MADV_FREE)
+        #endif
+    }
+
+    /// Bytes of the largest page of the systems that Heed runs on, large pages apart.
+    private static let systemPage: UInt = 1 << 14
+
     func layout(layer: Int) -> heed_cache_layout {
-        let half = Int64(heads * width * KeyValueCache.pageTokens * MemoryLayout<Float>.size)
-        return heed_cache_layout(
-            table: table, keys: 2 * Int64(layer) * half, values: (2 * Int64(layer) + 1) * half,
-            kv_heads: Int32(heads), width: Int32(width))
+        heed_cache_layout(
+            table: table, keys: Int64(2 * places[layer] * half), values: Int64((2 * places[layer] + 1) * half),
+            kv_heads: Int32(heads), width: Int32(width), form: form.code)
     }
 
     /// Copies `tokens` (by their place in a page) of page `from` to the same places of page `to`, in every layer.
@@ -118,17 +162,18 @@ public final class KeyValueCache: KeyValueStore, @unchecked Sendable {
     public func copy(tokens: Range<Int>, from: Int, to: Int) {
         guard from != to, !tokens.isEmpty else { return }
         let panels = tokens.lowerBound / 16 * 16..<(tokens.upperBound + 15) / 16 * 16
-        let line = KeyValueCache.pageTokens * width
-        let old = addresses[from].assumingMemoryBound(to: Float.self)
-        let new = addresses[to].assumingMemoryBound(to: Float.self)
-        func move(_ range: Range<Int>, at line: Int) {
-            let first = line + range.lowerBound * width
-            (new + first).update(from: old + first, count: range.count * width)
+        let size = width * form.bytesPerNumber
+        let line = KeyValueCache.pageTokens * size
+        let scale = MemoryLayout<Float>.size
+        func move(_ range: Range<Int>, at start: Int, size: Int) {
+            let first = start + range.lowerBound * size
+            (addresses[to] + first).copyMemory(from: addresses[from] + first, byteCount: range.count * size)
         }
-        for layer in 0..<layers {
+        for part in 0..<2 * layers {
             for head in 0..<heads {
-                move(panels, at: (2 * layer * heads + head) * line)
-                move(tokens, at: ((2 * layer + 1) * heads + head) * line)
+                move(part % 2 == 0 ? panels : tokens, at: part * half + head * line, size: size)
+                guard form == .int8 else { continue }
+                move(tokens, at: part * half + heads * line + head * KeyValueCache.pageTokens * scale, size: scale)
             }
         }
     }

@@ -20,7 +20,9 @@ extension CrossEntropyOperation: ProcessorLowering {
         // The gradient of a cap wants the logits from before it.
         let uncapped = cap != nil && gradient ? program.lasting(Float.self, count: block * stride) : logits
         let scratch = program.scratch(
-            heed_linear_scratch(Int64(width), Int64(classes), Int64(block), program.trace.precision.code))
+            heed_linear_scratch(
+                Int64(width), Int64(classes), Int64(block),
+                program.precision(inPanels: !gradient && program.readsPanels)))
         for first in Swift.stride(from: 0, to: capacity, by: block) {
             let rows = Block(
                 window: Frame.window(frame.rows, first: first, limit: block), first: first, logits: logits,
@@ -46,11 +48,12 @@ extension CrossEntropyOperation: ProcessorLowering {
 
     private func emitLosses(_ frame: Frame, _ program: ProgramBuilder, _ block: Block, gradient: Bool) {
         let readsPanels = !gradient && program.readsPanels
-        let precision = program.trace.precision.code
+        let precision = program.precision(inPanels: readsPanels)
         program.emit(program.kernels.linear, rows: frame.rows, cost: rowCost) { at in
-            heed_linear(
+            let matrix = try at.matrix(weight, inPanels: readsPanels, keepsBytes: true)
+            return heed_linear(
                 window: block.window, x: at[frame.inputs[0]], x_stride: Int64(width),
-                weight: readsPanels ? nil : try at.value(weight), panels: readsPanels ? try at.panels(weight) : nil,
+                weight: matrix.rows, panels: matrix.panels, stored: matrix.stored,
                 bias: try at.value(bias), residual: nil, residual_stride: 0, pre: nil, y: block.uncappedOrigin(at),
                 y_stride: Int64(block.stride), in: Int32(width), out: Int32(classes),
                 activation: Activation.identity.code, precision: precision, scratch: at[block.scratch])

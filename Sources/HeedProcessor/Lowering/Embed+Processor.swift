@@ -3,14 +3,15 @@ import HeedTensor
 
 extension EmbedOperation: ProcessorLowering {
     func forward(_ frame: Frame, _ program: ProgramBuilder) {
-        let readsPanels = program.readsInPanels(table)
+        let isMatrix = program.isMatrixInPanels(table)
+        let readsPanels = program.readsPanels
         program.emit(program.kernels.embedding, rows: frame.rows, cost: cost(rows: 1)) { at in
-            heed_embedding(
+            let found = try at.table(table, isMatrix: isMatrix, inPanels: readsPanels)
+            return heed_embedding(
                 window: frame.window, ids: batch.ids, positions: batch.positions, types: batch.types,
-                table: readsPanels ? nil : try at.value(table),
-                panels: readsPanels ? try at.panels(table).assumingMemoryBound(to: Float.self) : nil,
-                position_table: try positionRows(at), type_table: try at.value(typeTable), y: at[frame.output],
-                columns: Int32(width), scale: scale)
+                table: found.rows, panels: found.panels?.assumingMemoryBound(to: Float.self),
+                position_table: try positionRows(at), type_table: try at.value(typeTable), stored: found.stored,
+                y: at[frame.output], columns: Int32(width), scale: scale)
         }
     }
 

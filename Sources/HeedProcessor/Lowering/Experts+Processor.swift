@@ -56,41 +56,43 @@ extension DispatchOperation: ProcessorLowering {
 }
 
 extension ExpertLinearOperation: ProcessorLowering {
-    private func scratch(_ frame: Frame, _ program: ProgramBuilder) -> ScratchMemory {
+    private func scratch(_ frame: Frame, _ program: ProgramBuilder, _ precision: Int32) -> ScratchMemory {
         program.scratch(
-            heed_linear_scratch(
-                Int64(inColumns), Int64(outColumns), Int64(frame.rows.capacity), program.trace.precision.code))
+            heed_linear_scratch(Int64(inColumns), Int64(outColumns), Int64(frame.rows.capacity), precision))
     }
 
     /// A row of a matrix is read once for all its rows: even few are worth sharing out.
     private var sharingCost: Cost { Cost(bytes: 4 * Double(inColumns * outColumns)) }
 
     func forward(_ frame: Frame, _ program: ProgramBuilder) {
-        let scratch = scratch(frame, program)
         let readsPanels = program.readsPanels
-        let precision = program.trace.precision.code
+        let precision = program.precision(inPanels: readsPanels)
+        let scratch = scratch(frame, program, precision)
         let matrices = program.lasting(UnsafePointer<Float>?.self, count: weights.count)
         let panels = program.lasting(UnsafeRawPointer?.self, count: weights.count)
+        let stored = program.lasting(UnsafePointer<heed_stored>?.self, count: weights.count)
         program.emit(program.kernels.expert_linear, rows: nil, cost: sharingCost) { at in
             for (expert, weight) in weights.enumerated() {
-                at[matrices][expert] = readsPanels ? nil : try at.value(weight)
-                at[panels][expert] = readsPanels ? try at.panels(weight) : nil
+                let matrix = try at.matrix(weight, inPanels: readsPanels, keepsBytes: inColumns < 256)
+                at[matrices][expert] = matrix.rows
+                at[panels][expert] = matrix.panels
+                at[stored][expert] = matrix.stored
             }
             let call = heed_linear(
                 window: frame.window, x: at[frame.inputs[0]], x_stride: Int64(inColumns), weight: nil, panels: nil,
-                bias: nil, residual: nil, residual_stride: 0, pre: nil, y: at[frame.output],
+                stored: nil, bias: nil, residual: nil, residual_stride: 0, pre: nil, y: at[frame.output],
                 y_stride: Int64(outColumns), in: Int32(inColumns), out: Int32(outColumns),
                 activation: Activation.identity.code, precision: precision, scratch: at[scratch])
             return heed_expert_linear(
                 call: call, offsets: routing.offsets, weights: UnsafePointer(at[matrices]),
-                panels: UnsafePointer(at[panels]), experts: Int32(weights.count))
+                panels: UnsafePointer(at[panels]), stored: UnsafePointer(at[stored]), experts: Int32(weights.count))
         }
     }
 
     func backward(_ frame: Frame, _ program: ProgramBuilder) {
         guard let dy = frame.outputGradient else { return }
-        let scratch = scratch(frame, program)
         let precision = program.trace.precision.code
+        let scratch = scratch(frame, program, precision)
         if weights.contains(where: { program.trains($0) }) {
             let gradients = program.lasting(UnsafeMutablePointer<Float>?.self, count: weights.count)
             program.emit(program.kernels.expert_weight_gradient, rows: nil, cost: sharingCost) { at in

@@ -3,19 +3,21 @@ import HeedTensor
 
 extension LinearOperation: ProcessorLowering {
     func forward(_ frame: Frame, _ program: ProgramBuilder) {
-        let scratch = scratch(frame, program)
         let readsPanels = program.readsPanels
-        let precision = program.trace.precision
+        let keepsBytes = program.keepsBytes(rows: outColumns, columns: inColumns)
+        let precision = program.precision(inPanels: readsPanels)
+        let scratch = scratch(frame, program, precision)
         program.emit(
             program.kernels.linear, rows: readsPanels ? nil : frame.rows, cost: sharingCost(panels: readsPanels)
         ) { at in
-            heed_linear(
+            let matrix = try at.matrix(weight, inPanels: readsPanels, keepsBytes: keepsBytes)
+            return heed_linear(
                 window: frame.window, x: at[frame.inputs[0]], x_stride: Int64(inColumns),
-                weight: readsPanels ? nil : try at.value(weight), panels: readsPanels ? try at.panels(weight) : nil,
+                weight: matrix.rows, panels: matrix.panels, stored: matrix.stored,
                 bias: try at.value(bias), residual: addsResidual ? UnsafePointer(at[frame.inputs[1]]) : nil,
                 residual_stride: Int64(outColumns), pre: at[optional: frame.auxiliary(0)], y: at[frame.output],
                 y_stride: Int64(outColumns), in: Int32(inColumns), out: Int32(outColumns),
-                activation: activation.code, precision: precision.code, scratch: at[scratch])
+                activation: activation.code, precision: precision, scratch: at[scratch])
         }
     }
 
@@ -24,16 +26,15 @@ extension LinearOperation: ProcessorLowering {
         panels ? Cost(bytes: 4 * Double(inColumns) * Double(outColumns)) : rowCost
     }
 
-    private func scratch(_ frame: Frame, _ program: ProgramBuilder) -> ScratchMemory {
+    private func scratch(_ frame: Frame, _ program: ProgramBuilder, _ precision: Int32) -> ScratchMemory {
         program.scratch(
-            heed_linear_scratch(
-                Int64(inColumns), Int64(outColumns), Int64(frame.rows.capacity), program.trace.precision.code))
+            heed_linear_scratch(Int64(inColumns), Int64(outColumns), Int64(frame.rows.capacity), precision))
     }
 
     func backward(_ frame: Frame, _ program: ProgramBuilder) {
         guard let dy = frame.outputGradient else { return }
         let precision = program.trace.precision.code
-        let scratch = scratch(frame, program)
+        let scratch = scratch(frame, program, precision)
         if activation != .identity, let pre = frame.auxiliary(0) {
             program.emit(
                 program.kernels.activate_gradient, rows: frame.rows,

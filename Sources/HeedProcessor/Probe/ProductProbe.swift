@@ -62,7 +62,8 @@ public final class ProductProbe {
                 table.linear,
                 heed_linear(
                     window: window, x: x, x_stride: Int64(width), weight: packed ? nil : w,
-                    panels: packed ? places[3] : nil, bias: nil, residual: nil, residual_stride: 0, pre: nil, y: y,
+                    panels: packed ? places[3] : nil, stored: nil, bias: nil, residual: nil, residual_stride: 0,
+                    pre: nil, y: y,
                     y_stride: Int64(out), in: Int32(width), out: Int32(out), activation: 0, precision: precision.code,
                     scratch: shared))
         case .inputGradient:

@@ -1,33 +1,25 @@
 import CHeedKernels
 import HeedTensor
 
-extension Weights {
-    /// A matrix rearranged once for inference, so that products of few rows read it at memory speed: panels of 48
-    /// outputs, [in][48] each. Cost: one pass over the matrix, once.
-    func panels(of weight: Parameter, precision: Precision, kernels: Kernels) throws -> Panels {
-        try arranged(weight, kind: "panels \(precision)") { rows in
-            let panels = try Panels(of: weight, precision: precision, kernels: kernels)
-            panels.fill(from: rows)
-            return panels
-        }
-    }
-}
-
-/// A matrix [out, in] in panels.
+/// A matrix [out, in] rearranged for inference, so that products of few rows read it at memory speed: panels of 48
+/// outputs, [in][48] each, of fp32 or of pairs of bf16. Cost: one pass over the matrix, once.
 final class Panels: @unchecked Sendable {
     // Sendable: written by whoever arranges the matrix, read by passes.
-    let weight: Parameter
     let memory: AlignedMemory
+    private let weight: Parameter
     private let precision: Precision
     private let kernels: Kernels
 
-    /// Memory for the panels of `weight`.
-    init(of weight: Parameter, precision: Precision, kernels: Kernels) throws {
-        self.weight = weight
+    /// The panels of a matrix.
+    ///
+    /// - Throws: `HeedError` naming file and tensor; (`io`) when memory is refused.
+    init(_ numbers: ParameterNumbers, precision: Precision, kernels: Kernels) throws {
+        weight = numbers.parameter
         self.precision = precision
         self.kernels = kernels
         let (out, width) = Panels.extents(weight)
         memory = try AlignedMemory(byteCount: Int(heed_panel_bytes(width, out, precision.code)))
+        try numbers.withRows { fill(from: $0) }
     }
 
     /// Arranges `rows`, the matrix row by row.

@@ -18,15 +18,14 @@ final class ProcessorProgram: Program {
     init(_ schedule: Schedule, _ weights: Weights, gradients: ParameterBuffer?, runtime: Runtime) throws {
         let trace = schedule.trace
         let builder = ProgramBuilder(
-            trace, kernels: runtime.kernels.table.pointee,
-            readsPanels: trace.purpose == .inference && !weights.isChanging, gradients: gradients,
+            trace, kernels: runtime.kernels.table.pointee, weights: weights, gradients: gradients,
             parts: runtime.team.count)
         for event in schedule.forward { try builder.lower(event, .forward) }
         for event in schedule.backward { try builder.lower(event, .backward) }
         let arena = try AlignedMemory(byteCount: schedule.arena.byteCount)
         let scratch = try AlignedMemory(byteCount: builder.scratchBytes)
         let lasting = try AlignedMemory(byteCount: builder.lastingBytes)
-        let panels = PanelsInUse(weights, precision: trace.precision, kernels: runtime.kernels)
+        let panels = PanelsInUse(weights, precision: trace.precision, runtime: runtime)
         let addresses = Addresses(
             arena: arena.base, offsets: schedule.arena.offsets, scratchBase: scratch.base, lastingBase: lasting.base,
             weights: weights, gradients: gradients, panels: panels)

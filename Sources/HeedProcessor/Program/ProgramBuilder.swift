@@ -26,36 +26,6 @@ struct ScratchMemory {
     let stride: Int
 }
 
-/// The panels that a program reads: it keeps them, and fills them again when a training run moves their numbers.
-final class PanelsInUse {
-    private let precision: Precision
-    private let kernels: Kernels
-    private var panels: [Panels] = []
-    private var changes: Int
-
-    init(_ weights: Weights, precision: Precision, kernels: Kernels) {
-        self.precision = precision
-        self.kernels = kernels
-        changes = weights.changes
-    }
-
-    fileprivate func address(_ parameter: Parameter, _ weights: Weights) throws -> UnsafeRawPointer {
-        let found = try weights.panels(of: parameter, precision: precision, kernels: kernels)
-        if !panels.contains(where: { $0 === found }) { panels.append(found) }
-        return UnsafeRawPointer(found.memory.base)
-    }
-
-    /// Fills the panels again where the numbers may have moved since. Cost: nothing where they have not.
-    func refresh(from weights: Weights) {
-        guard weights.changes != changes || weights.isChanging else { return }
-        changes = weights.changes
-        for panels in panels {
-            // Whoever changed the numbers has read them all.
-            if let rows = try? weights.rows(panels.weight) { panels.fill(from: UnsafeBufferPointer(rows)) }
-        }
-    }
-}
-
 /// Where everything lies, once a program is bound.
 struct Addresses {
     let arena: UnsafeMutableRawPointer
@@ -78,8 +48,18 @@ struct Addresses {
     func value(_ parameter: Parameter?) throws -> UnsafePointer<Float>? {
         try parameter.flatMap { UnsafePointer(try weights.rows($0).baseAddress) }
     }
-    /// A matrix in panels.
-    func panels(_ parameter: Parameter) throws -> UnsafeRawPointer { try panels.address(parameter, weights) }
+    /// Where look-ups find their table: with the matrix that it also is, where that has numbers of its own precision, or
+    /// as its file has it in fewer bits than fp32; else row by row.
+    func table(_ parameter: Parameter, isMatrix: Bool, inPanels: Bool) throws -> MatrixAddresses {
+        let shares = isMatrix || (weights.form == .stored && weights.isStoredInFewerBits(parameter))
+        let pairs = panels.precision == .bfloat16 || weights.form == .bfloat16
+        return try matrix(parameter, inPanels: inPanels && shares && !pairs, keepsBytes: true)
+    }
+    /// Where a product finds its matrix: in panels, or row by row.
+    func matrix(_ parameter: Parameter, inPanels: Bool, keepsBytes: Bool = false) throws -> MatrixAddresses {
+        guard inPanels else { return MatrixAddresses(rows: try value(parameter)) }
+        return try panels.addresses(parameter, weights, keepsBytes: keepsBytes)
+    }
     /// The gradient of a learned tensor; nil where it is frozen.
     func gradient(_ parameter: Parameter?) -> UnsafeMutablePointer<Float>? {
         parameter.flatMap { gradients?[$0].baseAddress }
@@ -105,6 +85,8 @@ final class ProgramBuilder {
     let trace: Trace
     /// Whether matrices are read in panels: they are arranged once, where nothing changes them.
     let readsPanels: Bool
+    /// The kernels' number for the arithmetic of products that read panels.
+    let panelPrecision: Int32
     private let gradients: ParameterBuffer?
     private let parts: Int
     private(set) var calls: [Call] = []
@@ -115,10 +97,15 @@ final class ProgramBuilder {
     private var name = ""
     private(set) var currentPath = ""
 
-    init(_ trace: Trace, kernels: heed_kernels, readsPanels: Bool, gradients: ParameterBuffer?, parts: Int) {
+    init(
+        _ trace: Trace, kernels: heed_kernels, weights: Weights, gradients: ParameterBuffer?, parts: Int
+    ) {
         self.trace = trace
         self.kernels = kernels
-        self.readsPanels = readsPanels
+        readsPanels = trace.purpose == .inference && !weights.isChanging
+        panelPrecision =
+            trace.precision == .bfloat16 || weights.form == .bfloat16
+            ? Precision.bfloat16.code : weights.form.isInteger ? Int32(HEED_INTEGER.rawValue) : Precision.float32.code
         self.gradients = gradients
         self.parts = parts
     }
@@ -156,11 +143,18 @@ final class ProgramBuilder {
         }
     }
 
-    /// Whether `table` is also a matrix that a product reads in panels of its own numbers: then look-ups read them too,
-    /// and its rows need no memory.
-    func readsInPanels(_ table: Parameter) -> Bool {
-        readsPanels && trace.precision == .float32
-            && trace.nodes.contains { ($0.operation as? LinearOperation)?.weight.index == table.index }
+    /// Whether `table` is also a matrix that a product reads in panels: then its rows need no memory of their own.
+    func isMatrixInPanels(_ table: Parameter) -> Bool {
+        readsPanels && trace.nodes.contains { ($0.operation as? LinearOperation)?.weight.index == table.index }
+    }
+
+    /// The kernels' number for the arithmetic of a product.
+    func precision(inPanels: Bool) -> Int32 { inPanels ? panelPrecision : trace.precision.code }
+
+    /// Whether a matrix stays `int8` in `int4`: where ids are chosen (it has a row for every id of a table), half bytes
+    /// would cost the most; and where rows are short, as in small models, they cost more than they save.
+    func keepsBytes(rows: Int, columns: Int) -> Bool {
+        columns < 256 || trace.nodes.contains { ($0.operation as? EmbedOperation)?.vocabulary == rows }
     }
 
     /// Whether `parameter` has a gradient here.

@@ -24,8 +24,8 @@ public struct WorkEstimate: Sendable {
     public let trainingActivationBytes: Int
     /// Bytes of activations in a forward pass that keeps nothing.
     public let inferenceActivationBytes: Int
-    /// Bytes of the key-value cache for all sequences at full length.
-    public let cacheBytes: Int
+    /// Bytes of the key-value cache for all sequences at full length, as 32-bit floats.
+    public var cacheBytes: Int { cacheBytes(.float32) }
 
     /// Estimates without loading or allocating the model.
     ///
@@ -59,8 +59,17 @@ public struct WorkEstimate: Sendable {
         forwardOperations = training.forwardCost.operations
         trainingActivationBytes = training.arena.byteCount
         inferenceActivationBytes = try Schedule(trace(.inference), learningLayout).arena.byteCount
-        let tokens = (columns + 63) / 64 * 64
-        cacheBytes = rows * tokens * configuration.cacheBytesPerToken
+    }
+
+    /// Bytes of the key-value cache for all sequences at full length, in whole pages. Layers with windows keep what they
+    /// see, a page that guesses may go back by, and the page that they have not left.
+    public func cacheBytes(_ form: CacheForm) -> Int {
+        let all = KeyValueCache.pages(of: columns)
+        return rows * KeyValueCache.pageTokens
+            * configuration.cacheLayers.reduce(0) { sum, layer in
+                let seen = layer.window.map { min(all, KeyValueCache.pages(of: $0) + 2) } ?? all
+                return sum + seen * form.bytesPerToken(heads: layer.heads, width: layer.width)
+            }
     }
 
     /// Operations of a training step: the gradient of a product is two products of its size.
@@ -135,12 +144,13 @@ extension Configuration {
         }
     }
 
-    /// Bytes of the keys and values that generation keeps of a token: of the target and, where there is one, the source.
-    var cacheBytesPerToken: Int {
+    /// The layers whose keys and values generation keeps: of the target and, where there is one, of the source.
+    fileprivate var cacheLayers: [(heads: Int, width: Int, window: Int?)] {
         switch self {
-        case .decoder(let c): 8 * c.layers * c.keyHeads * c.headWidth
-        case .encoder: 0
-        case .encoderDecoder(let c): 16 * c.decoder.layers * c.decoder.heads * c.decoder.headWidth
+        case .decoder(let c): return c.stack.windows.map { (c.keyHeads, c.headWidth, $0) }
+        case .encoder: return []
+        case .encoderDecoder(let c):
+            return Array(repeating: (c.decoder.heads, c.decoder.headWidth, nil), count: 2 * c.decoder.layers)
         }
     }
 

@@ -54,7 +54,7 @@ public final class AlignedMemory: @unchecked Sendable {
     }
 
     /// Asks for large pages in a part of the memory that will be touched as a whole.
-    func useLargePages(_ range: Range<Int>) {
+    package func useLargePages(_ range: Range<Int>) {
         #if os(Linux)
             // Walking a matrix by rows touches a page per row; large pages keep the translation cache from deciding the speed.
             let page = UInt(AlignedMemory.largePage)

@@ -7,25 +7,58 @@ public protocol WeightSource: Sendable {
     ///
     /// - Throws: `HeedError` naming file and tensor: missing, of another shape, not finite.
     func read(_ parameter: Parameter, into values: UnsafeMutableBufferPointer<Float>) throws
+
+    /// Calls `body` with the rows of a matrix as the file has them. Returns nil, without calling it, where the file has
+    /// no row of it in fewer bits than fp32, or has them in another order than by rows.
+    func withStoredRows<Result>(
+        of parameter: Parameter, _ body: (StoredRows) throws -> Result
+    ) throws -> Result?
+
+    /// The 16-bit form that all numbers of `parameter` have in the file, in whatever order; nil where there is none.
+    func numberForm(of parameter: Parameter) -> RowForm?
 }
 
-/// The form in which a parameter is stored.
-public enum WeightForm: String, Sendable, CaseIterable {
-    /// 32-bit floats.
-    case float32 = "f32"
+/// The numbers of one parameter, for a back end that arranges them.
+package struct ParameterNumbers {
+    package let parameter: Parameter
+    fileprivate let values: UnsafeBufferPointer<Float>?
+    fileprivate let source: (any WeightSource)?
+
+    /// All numbers as fp32, row by row; read for the call where they are not in memory.
+    ///
+    /// - Throws: `HeedError` naming file and tensor, and what `body` throws.
+    package func withRows<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) throws -> Result {
+        if let values { return try body(values) }
+        let copy = try AlignedMemory(byteCount: parameter.count * MemoryLayout<Float>.stride)
+        let rows = UnsafeMutableBufferPointer(start: copy.floats, count: parameter.count)
+        try source?.read(parameter, into: rows)
+        defer { withExtendedLifetime(copy) {} }
+        return try body(UnsafeBufferPointer(rows))
+    }
+
+    /// The rows as the file has them, as `WeightSource` says.
+    package func withStoredRows<Result>(_ body: (StoredRows) throws -> Result) throws -> Result? {
+        values == nil ? try source?.withStoredRows(of: parameter, body) : nil
+    }
+
+    /// The 16-bit form that the numbers have in the file.
+    package var numberForm: RowForm? { values == nil ? source?.numberForm(of: parameter) : nil }
 }
 
 /// The numbers of a model, each parameter in the form that is asked for, read from the file when it is first asked for
 /// and shared by every pass of the model.
 ///
 /// Rows (row-major fp32) serve look-ups, training and saving; a back end arranges matrices for its products once, from
-/// rows that are there or straight from the file, without an fp32 copy of the whole model in between. Memory: what was
+/// rows that are there or straight from the file and in the file's own form, without an fp32 copy of the whole model in
+/// between. Memory: what was
 /// asked for; rows that nobody asks for cost none.
 public final class Weights: @unchecked Sendable {
     // Sendable: `state` is a lock; the numbers are written while the lock is held, or by the owner of a training run.
 
     /// Where each parameter lies.
     public let layout: ParameterLayout
+    /// The form in which products read the matrices.
+    public let form: WeightForm
     private let values: ParameterBuffer
     private let state: Mutex<State>
     /// Odd while a training run may change the numbers at any time.
@@ -46,15 +79,15 @@ public final class Weights: @unchecked Sendable {
     /// The numbers of `source`, or zeros without one.
     ///
     /// - Throws: `HeedError` (`io`) when memory is refused.
-    public init(_ layout: ParameterLayout, from source: (any WeightSource)? = nil) throws {
+    public init(
+        _ layout: ParameterLayout, from source: (any WeightSource)? = nil, form: WeightForm = .stored
+    ) throws {
         self.layout = layout
+        self.form = form
         values = try ParameterBuffer(layout, sparse: source != nil)
         state = Mutex(
             State(source: source, isLoaded: layout.parameters.map { _ in source == nil }))
     }
-
-    /// The form in which `parameter` is stored.
-    public func form(of parameter: Parameter) -> WeightForm { .float32 }
 
     /// The rows of one parameter, read when first asked for.
     ///
@@ -87,6 +120,15 @@ public final class Weights: @unchecked Sendable {
         return values
     }
 
+    /// Whether the file, from which `parameter` has not been read as fp32, has it in fewer bits.
+    package func isStoredInFewerBits(_ parameter: Parameter) -> Bool {
+        state.withLock { state in
+            guard !state.isLoaded[parameter.index], let source = state.source else { return false }
+            if source.numberForm(of: parameter) != nil { return true }
+            return (try? source.withStoredRows(of: parameter) { _ in true }) ?? nil ?? false
+        }
+    }
+
     /// Says that the numbers stay as they are from now on, so that they may be arranged again.
     public func settle() { if isChanging { epoch.add(1, ordering: .sequentiallyConsistent) } }
 
@@ -96,25 +138,21 @@ public final class Weights: @unchecked Sendable {
     /// A number that differs when the numbers may have changed in between.
     package var changes: Int { epoch.load(ordering: .acquiring) }
 
-    /// What a back end makes of `parameter` for its own use, made once per `kind`.
+    /// What a back end makes of `parameter` for its own use, made once per `kind`, one parameter at a time: the model is
+    /// never in memory twice.
     ///
     /// - Throws: `HeedError` naming file and tensor, and what `make` throws.
     package func arranged<Arranged: Sendable>(
-        _ parameter: Parameter, kind: String, _ make: (UnsafeBufferPointer<Float>) throws -> Arranged
+        _ parameter: Parameter, kind: String, _ make: (ParameterNumbers) throws -> Arranged
     ) throws -> Arranged {
         try state.withLock { state in
             let key = ArrangedKey(kind: kind, parameter: parameter.index)
             if let there = state.arranged[key] as? Arranged { return there }
-            let made: Arranged
-            if state.isLoaded[parameter.index] {
-                made = try make(UnsafeBufferPointer(values[parameter]))
-            } else {
-                // One matrix at a time: the model is never in memory twice.
-                let copy = try AlignedMemory(byteCount: parameter.count * MemoryLayout<Float>.stride)
-                let rows = UnsafeMutableBufferPointer(start: copy.floats, count: parameter.count)
-                try state.source?.read(parameter, into: rows)
-                made = try make(UnsafeBufferPointer(rows))
-            }
+            let isLoaded = state.isLoaded[parameter.index]
+            let made = try make(
+                ParameterNumbers(
+                    parameter: parameter, values: isLoaded ? UnsafeBufferPointer(values[parameter]) : nil,
+                    source: state.source))
             state.arranged[key] = made
             return made
         }

@@ -302,20 +302,26 @@ extension GGUFArchitecture {
         keys.set("attention.sliding_window", try configuration.integer("sliding_window"))
     }
 
-    private static func readCaps(_ keys: GGUFKeys, _ document: inout JSONObject) throws {
+    /// - Parameter largest: the blocks of the family's 27-billion model.
+    private static func readCaps(_ keys: GGUFKeys, largest: Int, _ document: inout JSONObject) throws {
         for name in ["attn_logit_softcapping", "final_logit_softcapping"] {
             document[name] = try keys.number(name).map { .number($0) } ?? .null
         }
         if let window = try keys.optional("attention.sliding_window") { document["sliding_window"] = .integer(window) }
-        // llama.cpp divides scores by the root of the head's width, but for the 27-billion models.
-        let width = try keys.integer("attention.key_length", in: 1...1 << 14)
-        document["query_pre_attn_scalar"] = .integer(width)
+        // llama.cpp divides scores by the root of the head's width, but for the 27-billion models, whose heads divide the
+        // model's width; it tells models by their blocks.
+        let isLargest = try keys.integer("block_count", in: 1...4096) == largest
+        document["query_pre_attn_scalar"] = .integer(
+            isLargest
+                ? try keys.integer("embedding_length", in: 1...1 << 24)
+                    / keys.integer("attention.head_count", in: 1...1 << 14)
+                : try keys.integer("attention.key_length", in: 1...1 << 14))
     }
 
     static let gemma2 = gemma(
         "gemma2", "Gemma2ForCausalLM", llamaRules(turned: false, norm: .plusOne) + fourNorms, writeCaps,
         { _, keys, document in
-            try readCaps(keys, &document)
+            try readCaps(keys, largest: 46, &document)
             let layers = try keys.integer("block_count", in: 1...4096)
             document["layer_types"] = .array(
                 (0..<layers).map { .string($0.isMultiple(of: 2) ? "sliding_attention" : "full_attention") })
@@ -329,7 +335,7 @@ extension GGUFArchitecture {
             try writeRotary(configuration, &keys)
         },
         { _, keys, document in
-            try readCaps(keys, &document)
+            try readCaps(keys, largest: 62, &document)
             // Five layers of a window, then one of all, in every file of this architecture.
             let layers = try keys.integer("block_count", in: 1...4096)
             document["layer_types"] = .array(

@@ -202,6 +202,13 @@ public final class GGUFModel: TensorSource {
         }
     }
 
+    public func withRowsOfTranspose<Result>(
+        of tensor: StoredTensor, _ body: (ElementType, UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result? {
+        guard let entry = entries[tensor.name], entry.published == tensor, entry.form == .transposed else { return nil }
+        return try file.withView(of: entry.stored) { try body(entry.stored.type, $0.bytes) }
+    }
+
     private static func reordered(_ view: TensorView, _ order: RowOrder) -> [UInt8] {
         let rows = view.tensor.shape.first ?? 1
         let size = rows > 0 ? view.bytes.count / rows : 0

@@ -1,0 +1,44 @@
+import Heed
+import HeedProcessor
+import HeedSupport
+import HeedTensor
+
+/// `--against`: how far a model's distributions lie from another's.
+struct Comparison {
+    /// A model folder or file, or `f32`: the same model in 32-bit floats.
+    let against: String
+    let model: String
+
+    /// Compares over texts, in windows of `context` ids.
+    func measure(
+        _ loaded: Model, _ streams: [TokenStream], context: Int, stride: Int?, runtime: Runtime
+    ) throws -> DistributionDifference {
+        let reference =
+            try against == WeightForm.float32.rawValue
+            ? Model.load(folder: model, weights: .float32) : Model.loadTelling(folder: against)
+        let comparison = try ModelComparison(loaded, against: reference, context: context, runtime: runtime)
+        guard
+            let found = try comparison.measure(streams, stride: stride, shouldStop: { Signals.isStopRequested })
+        else { throw HeedError(.interrupted, "stopped on request before the end") }
+        return found
+    }
+}
+
+extension DistributionDifference {
+    /// What `--json` adds.
+    var report: JSONObject {
+        [
+            "kl_mean": .number(meanDivergence), "kl_max": .number(largestDivergence),
+            "top1_agreement": .number(agreement), "against_perplexity": .number(referencePerplexity),
+        ]
+    }
+
+    /// The same as lines.
+    var lines: [String] {
+        [
+            "KL divergence   \(fixed(meanDivergence, 6)) nats in the mean, \(fixed(largestDivergence, 4)) at most",
+            "same first      \(fixed(100 * agreement, 2)) % of places",
+            "perplexity      \(fixed(referencePerplexity, 2)) of what it is compared with",
+        ]
+    }
+}
