@@ -43,6 +43,7 @@ struct Chat: ParsableCommand {
     @Option(help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
     var weights = WeightType.f32
 
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
 
     func validate() throws {
@@ -67,7 +68,7 @@ struct Chat: ParsableCommand {
         let tokenizer = try Tokenizer.load(path: model)
         let prompter = chat.prompter(model: model, tokenizer: .success(tokenizer))
         _ = try prompter.template(hasTools: history.tools != nil)
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try adapter.load(model)
         guard case .decoder = loaded.architecture else {
             throw HeedError(.unsupported, "the model answers no conversation", in: model, expected: "a decoder")
         }

@@ -34,6 +34,7 @@ struct Classify: ParsableCommand {
     @Option(help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
     var dtype: ComputeType = .f32
 
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -43,7 +44,7 @@ struct Classify: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try adapter.load(model)
         let classifier = try TextClassifier(
             loaded, longest: maxLength, precision: dtype.precision, runtime: try compute.runtime())
         let configuration = try loaded.encoder.configuration

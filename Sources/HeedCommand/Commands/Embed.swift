@@ -18,13 +18,16 @@ struct EmbeddingOptions: ParsableArguments {
         help: ArgumentHelp("The number format of products.", valueName: "f32|bf16"))
     var dtype: ComputeType = .f32
 
+    @OptionGroup var adapter: AdapterOption
+
     func validate() throws {
         if let maxLength { try check("--max-length", maxLength, atLeast: 1) }
     }
 
     func encoder(folder: String, runtime: Runtime) throws -> SentenceEncoder {
         try SentenceEncoder(
-            folder: folder, pooling: pooling, longest: maxLength, precision: dtype.precision, runtime: runtime)
+            adapter.load(folder), folder: folder, pooling: pooling, longest: maxLength, precision: dtype.precision,
+            runtime: runtime)
     }
 }
 

@@ -72,6 +72,7 @@ struct Evaluate: ParsableCommand {
     var bleu: [String] = []
 
     @OptionGroup var unknown: UnknownOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -100,7 +101,8 @@ struct Evaluate: ParsableCommand {
         StandardInput.prepare(data + source + target + bleu)
         if let model {
             try LossEvaluation(
-                model: model, data: data, sources: source, targets: target, tokenizer: tokenizer, context: context,
+                model: model, adapter: adapter, data: data, sources: source, targets: target, tokenizer: tokenizer,
+                context: context,
                 stride: stride, batch: batch,
                 precision: dtype.precision, maxUnknown: unknown.maxUnknown
             ).run(runtime: try compute.runtime(), json: output.json)

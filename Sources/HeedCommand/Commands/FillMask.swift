@@ -36,6 +36,7 @@ struct FillMask: ParsableCommand {
     @Option(help: ArgumentHelp("How many guesses to give for each mask.", valueName: "k"))
     var topK = 5
 
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -48,7 +49,7 @@ struct FillMask: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try adapter.load(model)
         let tokenizer = ids == nil ? try Tokenizer.load(path: model) : try? Tokenizer.load(path: model)
         guard let mask = maskId.map({ Int32(clamping: $0) }) ?? tokenizer.flatMap(FillMask.mask) else {
             throw HeedError(

@@ -88,6 +88,7 @@ struct Generate: ParsableCommand {
     var weights = WeightType.f32
 
     @OptionGroup var overwriting: OverwriteOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -113,7 +114,7 @@ struct Generate: ParsableCommand {
 
     func run() throws {
         try checkTarget()
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try adapter.load(model)
         let tokenizer = tokenizer()
         let reader = PromptReader(
             vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.begin.map { Int32($0) },

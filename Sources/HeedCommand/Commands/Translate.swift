@@ -60,6 +60,7 @@ struct Translate: ParsableCommand {
     var weights = WeightType.f32
 
     @OptionGroup var overwriting: OverwriteOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var json: JSONOption
 
@@ -79,7 +80,7 @@ struct Translate: ParsableCommand {
 
     func run() throws {
         if let output { try overwriting.check(output) }
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try adapter.load(model)
         let layers = try loaded.encoderDecoder
         let tokenizer = try Tokenizer.load(path: model)
         let target = try Tokenizer.loadTarget(path: model)

@@ -6,6 +6,7 @@ import HeedSupport
 /// Measures the loss of a model on files.
 struct LossEvaluation {
     let model: String
+    let adapter: AdapterOption
     let data: [String]
     let sources: [String]
     let targets: [String]
@@ -19,10 +20,12 @@ struct LossEvaluation {
     private let unknown = UnknownCharacters()
 
     init(
-        model: String, data: [String], sources: [String], targets: [String], tokenizer: String?, context: Int?,
+        model: String, adapter: AdapterOption, data: [String], sources: [String], targets: [String], tokenizer: String?,
+        context: Int?,
         stride: Int?, batch: Int, precision: Precision, maxUnknown: Double
     ) {
         self.model = model
+        self.adapter = adapter
         self.data = data
         self.sources = sources
         self.targets = targets
@@ -35,7 +38,7 @@ struct LossEvaluation {
     }
 
     func run(runtime: Runtime, json: Bool) throws {
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try adapter.load(model)
         switch loaded.architecture {
         case .encoderDecoder where data.isEmpty:
             return try PairEvaluation(

@@ -4,8 +4,8 @@ extension Model {
     /// Loads a folder and says on standard error what a user should know of it.
     ///
     /// - Throws: `HeedError` naming file and key or tensor.
-    static func loadTelling(folder: String) throws -> Model {
-        let model = try load(folder: folder)
+    static func loadTelling(folder: String, _ adaptation: Adaptation = Adaptation()) throws -> Model {
+        let model = try load(folder: folder, adaptation)
         tell(model.warnings)
         return model
     }
