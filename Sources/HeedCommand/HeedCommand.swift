@@ -22,7 +22,7 @@ struct HeedCommand: ParsableCommand {
                 name: "Run",
                 subcommands: [
                     Train.self, Generate.self, Chat.self, Translate.self, Classify.self, FillMask.self, Embed.self,
-                    Search.self, Pass.self,
+                    Search.self, Pass.self, Replay.self,
                 ]),
             CommandGroup(name: "Understand", subcommands: [Inspect.self, Verify.self, PlanCommand.self, Example.self]),
             CommandGroup(name: "Files", subcommands: [Convert.self, Diff.self]),

@@ -51,6 +51,7 @@ struct HelpTests {
             "--assistant-model", "--prompt-lookup-num-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
             "--typical-p", "--epsilon-cutoff", "--eta-cutoff", "--chat", "--chat-set", "--system", "--load", "--tools",
             "--mirostat", "--regex", "--json-schema", "--grammar",
+            "--adapter", "--lora-rank", "--freeze", "--dpo", "--replay-step",
         ]
         var unsaid: [String] = []
         for (path, command) in try commands() {

@@ -138,6 +138,45 @@ struct ReferenceTests {
                 }
                 loss(x.scaled(by: 0.5, adding: x), batch, scope)
             },
+            TinyCase(
+                description: "low-rank updates of some rows, beside a residual, before a function, in part dropped"
+            ) {
+                trace, batch, scope in
+                let x = start(trace, batch, scope)
+                let qkv = matrix(scope, "qkv", 36, width)
+                let (up, down) = (matrix(scope, "up", 20, width), matrix(scope, "down", width, 20))
+                func update(_ name: String, _ weight: Parameter, _ first: Int, _ out: Int, dropout: Float = 0) {
+                    scope.update(
+                        weight,
+                        with: LowRankUpdate(
+                            down: matrix(scope, name + "A", 3, weight.shape[1]), up: matrix(scope, name + "B", out, 3),
+                            firstRow: first, scale: 1.5, dropout: dropout))
+                }
+                update("q", qkv, 0, 12)
+                update("v", qkv, 24, 12)
+                update("up", up, 0, 20, dropout: 0.2)
+                update("down", down, 0, width)
+                let shape = AttentionShape(heads: 3, width: 4, causal: true)
+                let y = x.linear(qkv).attending(shape, batch: batch, layer: 0)
+                loss(y.linear(up, activation: .gelu).linear(down, adding: y), batch, scope)
+            },
+            TinyCase(description: "a penalty on log Z, logits capped") { trace, batch, scope in
+                trace.logitPenalty = 0.3
+                let x = start(trace, batch, scope)
+                _ = x.crossEntropy(
+                    scope.parameter("loss", [vocabulary, width], .normal(0.5)), targets: .rows(batch), cap: 2,
+                    smoothing: 0.1)
+            },
+            TinyCase(description: "a low-rank update of the output matrix, logits capped") { trace, batch, scope in
+                let x = start(trace, batch, scope)
+                let head = scope.parameter("head", [vocabulary, width], .normal(0.5))
+                scope.update(
+                    head,
+                    with: LowRankUpdate(
+                        down: matrix(scope, "A", 2, width), up: matrix(scope, "B", vocabulary, 2), firstRow: 0,
+                        scale: 0.7))
+                _ = x.crossEntropy(head, targets: .rows(batch), cap: 2, smoothing: 0.1)
+            },
             TinyCase(description: "attention to a memory") { trace, batch, scope in
                 let shape = AttentionShape(heads: 3, keyHeads: 1, width: 4, causal: false)
                 let x = start(trace, batch, scope)
@@ -225,8 +264,11 @@ struct ReferenceTests {
     @Test("buffers that are used at the same time never share addresses", arguments: cases)
     func lifetimes(_ tiny: TinyCase) throws {
         let batch = try batch(tiny.sequences)
-        let trace = Trace(for: .training, maximumLength: 12)
-        let layout = ParameterLayout.declare { tiny.record(trace, batch, $0) }.layout
+        let layout = ParameterLayout.declare {
+            tiny.record(Trace(for: .training, maximumLength: 12), batch, $0)
+        }.layout
+        let trace = Trace(for: .training, maximumLength: 12, updates: layout.updates)
+        _ = ParameterLayout.declare { tiny.record(trace, batch, $0) }
         let schedule = try Schedule(trace, layout)
         // First and last use by what the events themselves say.
         var uses: [Int: ClosedRange<Int>] = [:]

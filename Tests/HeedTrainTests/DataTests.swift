@@ -35,6 +35,27 @@ struct DataTests {
         #expect(starts == [0, 8, 16, 24, 0, 8, 16, 24, 0])
     }
 
+    @Test("shards of llm.c, 16 and 32 bits wide; a header of another length is refused", arguments: [false, true])
+    func shards(isWide: Bool) throws {
+        let path = temporaryPath("shard.bin")
+        defer { try? removeFile(path) }
+        let ids: [Int32] = isWide ? [5, 70_000, 9] : [5, 60_000, 9]
+        var bytes = [UInt8](repeating: 0, count: 1024)
+        func put(_ value: Int32, _ width: Int, at place: Int? = nil) {
+            let parts = (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * Int32($0))) }
+            if let place { bytes.replaceSubrange(place..<place + width, with: parts) } else { bytes += parts }
+        }
+        let words: [Int32] = isWide ? [20_240_801, 7, 3] : [20_240_520, 1, 3]
+        for index in 0..<3 { put(words[index], 4, at: 4 * index) }
+        for id in ids { put(id, isWide ? 4 : 2) }
+        try writeAtomically(path: path, bytes: bytes)
+        let stream = try TokenStream(binary: path)
+        #expect(stream.ids == ids && stream[1..<3].ids == Array(ids[1...]))
+        put(4, 4, at: 8)
+        try writeAtomically(path: path, bytes: bytes)
+        #expect(throws: HeedError.self) { try TokenStream(binary: path) }
+    }
+
     @Test("shuffled windows: all once an epoch, another order and another cut in the next", arguments: [1, 2, 3, 40])
     func shuffled(windows: Int) throws {
         let context = 5

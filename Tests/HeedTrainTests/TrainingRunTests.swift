@@ -247,7 +247,7 @@ struct TrainingRunTests {
         defer { try? removeTree(folder) }
         func run(_ steps: Int, resume: Bool) throws -> TrainingSummary {
             var output = TrainingOutput(folder: folder)
-            output.keep = 2
+            output.averaged = 2
             output.resume = resume
             let model = try SmallRun.model()
             return try TrainingRun(

@@ -112,7 +112,8 @@ extension CrossEntropyOperation: ReferenceLowering {
                 let wanted =
                     Double(smoothing) / Double(classes) + (k == Int(targets.ids[row]) ? 1 - Double(smoothing) : 0)
                 let bent = cap.map { 1 - logits[k] / Double($0) * logits[k] / Double($0) } ?? 1
-                let slope = Double(scale.value) * (ExactMathematics.exp(-surprises[k]) - wanted) * bent
+                let grown = 1 + 2 * Double(penalty) * (surprises[0] + logits[0])  // log Z = −log p + z
+                let slope = Double(scale.value) * (ExactMathematics.exp(-surprises[k]) * grown - wanted) * bent
                 memory.add(slope, to: bias, at: k)
                 for c in 0..<width {
                     memory.add(slope * h[row * width + c], to: weight, at: k * width + c)

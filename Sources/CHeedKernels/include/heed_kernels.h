@@ -416,12 +416,13 @@ typedef struct heed_cached_attention {
 
 // Per row of logits [rows, columns] (a window of the tokens): loss[r] = −log p(target) with label smoothing ε
 // (1−ε)·nll + ε·mean over classes; targets[r] == ignore gives 0 and a zero gradient. When gradient is set the logits
-// are replaced by ∂L/∂logits = scale · (p − y), *scale read at run time (1/number of counted targets of the step).
+// are replaced by ∂L/∂logits = scale · (p·(1 + 2·penalty·log Z) − y), Z the sum of the row's exponentials, *scale read at
+// run time (1/number of counted targets of the step). The penalty counts in the gradient alone.
 typedef struct heed_cross_entropy {
     heed_window window;                         // rows of the targets; row r of the window is row r − first of logits
     float *logits; int64_t stride;
     const int32_t *targets; int32_t columns, ignore;
-    float smoothing; const float *scale; int32_t gradient;
+    float smoothing, penalty; const float *scale; int32_t gradient;
     float *loss;                                // [rows of the targets]
 } heed_cross_entropy;
 
@@ -434,7 +435,7 @@ typedef struct heed_square_sum { const float *x; int64_t count; double *sums; } 
 typedef struct heed_adam_rates {
     float rate, beta1, beta2, epsilon, correction1, correction2, clip; // correction = 1 − βᵗ; clip = factor on gradients
 } heed_adam_rates;
-// θ ← θ − rate·decay·θ; m, v as usual; θ ← θ − rate·(m/correction1)/(√(v/correction2) + ε); the gradient becomes zero.
+// One step of an optimiser by the kernel of its name; the gradient becomes zero. Lion and sgd have no second moment.
 typedef struct heed_adamw {
     float *parameter, *gradient, *first, *second; int64_t count; float decay; const heed_adam_rates *rates;
 } heed_adamw;
@@ -462,7 +463,7 @@ typedef struct heed_kernels {
     heed_kernel embedding, embedding_slots, embedding_sums, embedding_flush, embedding_clear, scatter_add;
     heed_kernel rotary;
     heed_kernel attention, attention_gradient, cache_append, cached_attention;
-    heed_kernel cross_entropy, square_sum, adamw, zero;
+    heed_kernel cross_entropy, square_sum, adamw, adam, lion, sgd, zero;
     heed_kernel probe_products, probe_read;
     int64_t probe_operations;   // of one round of probe_products
 } heed_kernels;

@@ -41,6 +41,7 @@ struct Chat: ParsableCommand {
     var cache = CacheKind.float32
 
     @OptionGroup var form: WeightOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
 
     func validate() throws {
@@ -65,7 +66,7 @@ struct Chat: ParsableCommand {
         let tokenizer = try Tokenizer.load(path: model)
         let prompter = chat.prompter(model: model, tokenizer: .success(tokenizer))
         _ = try prompter.template(hasTools: history.tools != nil)
-        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
+        let loaded = try adapter.load(model, weights: form.weights)
         guard case .decoder = loaded.architecture else {
             throw HeedError(.unsupported, "the model answers no conversation", in: model, expected: "a decoder")
         }

@@ -32,6 +32,7 @@ struct Classify: ParsableCommand {
     var maxLength: Int?
 
     @OptionGroup var form: WeightOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -41,7 +42,7 @@ struct Classify: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
+        let loaded = try adapter.load(model, weights: form.weights)
         let classifier = try TextClassifier(
             loaded, longest: maxLength, runtime: try compute.runtime())
         let configuration = try loaded.encoder.configuration

@@ -9,6 +9,7 @@ struct Convert: ParsableCommand {
         discussion: """
             heed convert model model.gguf
             heed convert weights.gguf weights.safetensors --tensors-only
+            heed convert model merged --adapter adapter
 
             The output's format is told by its name: a path that ends in .safetensors or .gguf is such a file, any other \
             is a folder, which gets a model.safetensors. The input may also be a PyTorch file or a llama2.c checkpoint; \
@@ -31,8 +32,19 @@ struct Convert: ParsableCommand {
     @Flag(help: "Copy tensors under their names, of any architecture, and nothing else.")
     var tensorsOnly = false
 
+    @Option(
+        help: ArgumentHelp(
+            "An adapter to add to the weights: a folder in the PEFT layout.", valueName: "folder"))
+    var adapter: String?
+
     @Flag(help: "Write over an output that is there already.")
     var overwrite = false
+
+    func validate() throws {
+        guard adapter == nil || !tensorsOnly else {
+            throw ValidationError("--adapter: tensors of any file are copied as they are under --tensors-only.")
+        }
+    }
 
     func run() throws {
         let input = try locateModel(self.input)
@@ -40,9 +52,20 @@ struct Convert: ParsableCommand {
         let toGGUF = output.hasSuffix(".gguf")
         let path = try outputPath(toGGUF)
         if !tensorsOnly, toGGUF, !(source is GGUFFile) { return try export(input, to: path) }
+        if toGGUF, adapter != nil {
+            throw HeedError(
+                .unsupported, "an adapter cannot be added to a GGUF file that stays one", in: input,
+                advice: "Convert it to a folder with --adapter, and the folder to GGUF")
+        }
         // Published names stand in files of every other form.
         let published: any TensorSource =
-            if !tensorsOnly, !toGGUF, let file = source as? GGUFFile { try GGUFModel(file) } else { source }
+            if let adapter {
+                try MergedTensors(folder: input, adapter: adapter)
+            } else if !tensorsOnly, !toGGUF, let file = source as? GGUFFile {
+                try GGUFModel(file)
+            } else {
+                source
+            }
         let copy = try TensorCopy(published, to: toGGUF ? .gguf : .safetensors, type: dtype?.elementType)
         report(source, copy)
         // The weights come last, so that a folder that has them is whole.
@@ -71,8 +94,10 @@ struct Convert: ParsableCommand {
     private func export(_ folder: String, to path: String) throws {
         let model = try StoredModel(path: folder)
         let name = lastPathComponent(folder)
+        let weights: any TensorSource =
+            if let adapter { try MergedTensors(folder: folder, adapter: adapter) } else { model.weights }
         var export = try GGUFExport(
-            model.weights, configuration: model.document, in: model.file, name: name, type: dtype?.elementType)
+            weights, configuration: model.document, in: model.file, name: name, type: dtype?.elementType)
         if let dtype { export.metadata["general.file_type"] = .uint32(dtype.fileType) }
         try addTokenizer(folder, model, &export)
         func list(_ names: [String]) -> String {

@@ -15,13 +15,16 @@ struct EmbeddingOptions: ParsableArguments {
 
     @OptionGroup var form: WeightOption
 
+    @OptionGroup var adapter: AdapterOption
+
     func validate() throws {
         if let maxLength { try check("--max-length", maxLength, atLeast: 1) }
     }
 
     func encoder(folder: String, runtime: Runtime) throws -> SentenceEncoder {
         try SentenceEncoder(
-            folder: folder, pooling: pooling, longest: maxLength, weights: form.weights, runtime: runtime)
+            adapter.load(folder, weights: form.weights), folder: folder, pooling: pooling, longest: maxLength,
+            runtime: runtime)
     }
 }
 

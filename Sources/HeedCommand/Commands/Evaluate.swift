@@ -74,6 +74,7 @@ struct Evaluate: ParsableCommand {
 
     @OptionGroup var form: WeightOption
     @OptionGroup var unknown: UnknownOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -105,7 +106,8 @@ struct Evaluate: ParsableCommand {
         StandardInput.prepare(data + source + target + bleu)
         if let model {
             try LossEvaluation(
-                model: model, data: data, sources: source, targets: target, tokenizer: tokenizer, context: context,
+                model: model, adapter: adapter, data: data, sources: source, targets: target, tokenizer: tokenizer,
+                context: context,
                 stride: stride, batch: batch,
                 weights: form.weights, against: against, maxUnknown: unknown.maxUnknown
             ).run(runtime: try compute.runtime(), json: output.json)

@@ -37,6 +37,7 @@ struct FillMask: ParsableCommand {
     var topK = 5
 
     @OptionGroup var form: WeightOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -49,7 +50,7 @@ struct FillMask: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
+        let loaded = try adapter.load(model, weights: form.weights)
         let tokenizer = ids == nil ? try Tokenizer.load(path: model) : try? Tokenizer.load(path: model)
         guard let mask = maskId.map({ Int32(clamping: $0) }) ?? tokenizer.flatMap(FillMask.mask) else {
             throw HeedError(

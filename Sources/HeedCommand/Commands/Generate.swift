@@ -79,6 +79,7 @@ struct Generate: ParsableCommand {
 
     @OptionGroup var form: WeightOption
     @OptionGroup var overwriting: OverwriteOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -104,7 +105,7 @@ struct Generate: ParsableCommand {
 
     func run() throws {
         try checkTarget()
-        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
+        let loaded = try adapter.load(model, weights: form.weights)
         let tokenizer = tokenizer()
         let reader = PromptReader(
             vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.begin.map { Int32($0) },

@@ -39,6 +39,7 @@ struct Pass: ParsableCommand {
     var dtype: ComputeType = .f32
 
     @OptionGroup var overwriting: OverwriteOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
 
     func validate() throws {
@@ -48,7 +49,7 @@ struct Pass: ParsableCommand {
     func run() throws {
         try overwriting.check(output, tensors: ["logits", "last_hidden_state", "prediction_logits", "loss"])
         let tensors = try TensorFile(path: input)
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try adapter.load(model)
         var options = PassOptions()
         options.everything = all
         options.gradients = gradients

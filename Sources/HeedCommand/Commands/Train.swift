@@ -11,13 +11,15 @@ struct Train: ParsableCommand {
             heed train --data a.jsonl b.txt.gz --validation 0.05 --preset tiny --layers 6 --context 256 --output model
             heed train --output novel-model --resume --steps 4000
             heed train --init model --data more.txt --output tuned
+            heed train --init model --lora-rank 8 --lora-alpha 16 --lora-targets q_proj,v_proj --data more.txt
             heed train --source a.de --target a.en --output translator
             heed train --preset bert-tiny --data novel.txt --output encoder
 
             Data are text files (UTF-8), JSONL files with a field "text", files of 16-bit token ids (.bin), or rows of \
             ids (.safetensors with input_ids and, where they apply, labels and attention_mask); text and ids may be \
-            compressed with gzip, and - is standard input. Where no tokenizer is given, one is made of the data. An \
-            encoder learns from plain text by guessing masked words, and classes from JSONL with "text" and "label".
+            compressed with gzip, and - is standard input. Of conversations ("messages" with roles, through the model's \
+            chat template) and of lines with "prompt" and "completion" a decoder learns the answers alone. Where no \
+            tokenizer is given, one is made of the data. An encoder learns from plain text by guessing masked words, and classes from JSONL with "text" and "label".
 
             The output is a folder in the Hugging Face layout at the end and at every save, and beside it, in \
             training/, what --resume needs: a run that was killed at any moment goes on to the same bits. --resume \
@@ -51,8 +53,20 @@ struct Train: ParsableCommand {
         help: ArgumentHelp("End after this many measurements without a better validation loss.", valueName: "n"))
     var patience: Int?
 
+    @Option(help: ArgumentHelp("Keep the last n saves as models of their own, in checkpoints/step-N.", valueName: "n"))
+    var keepLast: Int = 0
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep the n saves with the lowest validation loss as models of their own; --save-every is then a multiple of "
+                + "--evaluate-every.", valueName: "n"))
+    var keepBest: Int = 0
+
     @Option(help: ArgumentHelp("Write one JSON object per step to this file.", valueName: "file.jsonl"))
     var log: String?
+
+    @Flag(help: "Write the norm of each layer's gradient into the log, as layer_grad_norms.")
+    var logLayers = false
 
     @Option(help: ArgumentHelp("Write curves for TensorBoard to this folder.", valueName: "folder"))
     var tensorboard: String?
@@ -62,6 +76,12 @@ struct Train: ParsableCommand {
             "Go on from the last save in the output folder, with the options of the run; from the beginning where "
                 + "there is none."))
     var resume = false
+
+    @Option(help: .hidden)
+    var replayStep: Int?
+
+    @Flag(help: .hidden)
+    var replayJSON = false
 
     @Flag(help: "Throw away the run or model that the output folder holds.")
     var overwrite = false
@@ -77,29 +97,56 @@ struct Train: ParsableCommand {
 }
 
 extension Train: CompletesWords {
-    /// With `--resume`, the options of the run that the output folder holds, and behind them what is given now.
+    /// With `--config` of a run, the options in that file, and behind them what is given beside it; with `--resume`, the
+    /// options of the run that the output folder holds, and behind them what is given now.
     static func completed(_ words: [String]) throws -> [String] {
-        guard words.contains("--resume"), !words.contains("--help"), !words.contains("-h") else { return words }
-        let given = StoredOptions(words, of: try CommandDescription(of: Train.self))
+        guard !words.contains("--help"), !words.contains("-h") else { return words }
+        let command = try CommandDescription(of: Train.self)
+        var given = StoredOptions(words, of: command)
+        var words = words
+        if let path = given["--config"]?.first, RunConfiguration.isOne(path) {
+            let isKnown = { (word: String) in
+                !word.hasPrefix("--") || command.argument(named: String(word.prefix { $0 != "=" })) != nil
+            }
+            // The parser complains of what is unknown better than this could.
+            guard words.dropFirst().allSatisfy(isKnown) else { return words }
+            given = given.behind(try RunConfiguration(path: path, of: command))
+            words = words.prefix(1) + given.words
+        }
+        guard given["--resume"] != nil else { return words }
         let folder = given["--output"]?.first ?? given["--data"]?.first.map { TrainingDefaults.output(for: $0) }
-        guard let folder, let stored = try StoredOptions(folder: folder, of: CommandDescription(of: Train.self))
+        guard let folder, let stored = try StoredOptions(folder: folder, of: command)
         else { return words }
         var all = try stored.completed(by: given, in: folder)
         all.set("--output", [folder])
         return words.prefix(1) + all.words
     }
 
-    func run(_ words: [String]) throws {
-        var options = try optimiser.options()
+    func run(_ words: [String]) throws { try RankedJob.run { try run(words, $0) } }
+
+    private func run(_ words: [String], _ ranked: RankedJob) throws {
+        var options = try optimiser.options(ranks: ranked.ranks)
         options.order = try WindowOrder.named(data.order)
         options.saveEvery = saveEvery
         options.evaluateEvery = evaluateEvery
         options.patience = patience
         options.step.precision = dtype.precision
+        options.step.reportsLayers = logLayers || replayStep != nil
         if let context = data.context { options.step.context = context }
         try options.validate()
         if patience != nil, data.validation == nil, pairs.validationSource == nil {
             throw ValidationError("--patience: there is nothing to measure; give --validation FILE or FRACTION.")
+        }
+        for (option, count) in [("--keep-last", keepLast), ("--keep-best", keepBest)] {
+            try check(option, count, in: 0...10_000)
+        }
+        if keepBest > 0, evaluateEvery == 0 || saveEvery % evaluateEvery != 0 {
+            throw ValidationError(
+                "--keep-best: expected --save-every (\(saveEvery)) to be a multiple of --evaluate-every (\(evaluateEvery))."
+            )
+        }
+        if pairs.average > 1, let option = model.part.adapterOption {
+            throw ValidationError("--average and \(option): expected one of them; --ema averages an adapter.")
         }
         guard let first = data.data.first ?? pairs.source.first else {
             throw ValidationError("expected --data FILE…, or --source FILE… and --target FILE….")
@@ -119,10 +166,21 @@ extension Train: CompletesWords {
             format: data.format, skipsLines: data.onError == .skip, context: data.context, output: folder,
             resume: resume, seed: options.step.seed,
             dropout: optimiser.dropout)
+        if replayStep != nil, let initial = model.initial, !fileExists(initial) {
+            throw HeedError(.missing, "the model that the run began with is gone", in: initial)
+        }
         var job = TrainingJob(
-            start: start, options: options, optimiser: optimiser, runtime: try compute.runtime(),
-            output: trainingOutput(folder, start))
+            start: start, options: options, optimiser: optimiser,
+            runtime: try Runtime(threads: ranked.threads(compute.threads), instructionSet: compute.instructionSet),
+            output: trainingOutput(folder, start, ranked.communicator))
+        job.replay = replayStep.map { StepReplay(step: $0, json: replayJSON, tokenizer: start.tokenizer) }
         job.words = words.isEmpty ? nil : StoredOptions(words, of: try CommandDescription(of: Train.self))
+        if optimiser.preference != nil {
+            guard !pairs.isGiven, model.initial != nil else {
+                throw ValidationError("--dpo: expected --init MODEL and --data FILE with two answers on every line.")
+            }
+            _ = try start.model.decoder
+        }
         if pairs.isGiven {
             guard data.data.isEmpty, data.validation == nil else {
                 throw ValidationError(
@@ -139,7 +197,10 @@ extension Train: CompletesWords {
             skipped.tell()
             try lacking.check(limit: self.unknown.maxUnknown, place: data.data.joined(separator: ", "))
         }
+        if let beta = optimiser.preference { return try job.learnPreferences(data, choice, beta: beta) }
         switch start.model.architecture {
+        case .decoder where try data.data.count == 1 && start.learnsAnswers(first):
+            try job.learnRows(data, choice)
         case .decoder where DataKind(path: first, format: data.format) != .rows:
             try job.learnText(data, encoding, choice, whenRead: told)
         case .encoder(let encoder) where try isPlainText(encoder):
@@ -160,13 +221,17 @@ extension Train: CompletesWords {
             }
     }
 
-    private func trainingOutput(_ folder: String, _ start: TrainingStart) -> TrainingOutput {
+    private func trainingOutput(
+        _ folder: String, _ start: TrainingStart, _ communicator: any Communicator
+    ) -> TrainingOutput {
         var output = TrainingOutput(folder: folder)
+        output.communicator = communicator
         output.log = log
         output.tensorboard = tensorboard
         output.resume = resume
         output.overwrite = overwrite
-        output.keep = pairs.average
+        output.keep = KeptModels(last: keepLast, best: keepBest)
+        output.averaged = pairs.average
         output.tokenizerFiles = start.tokenizerFiles?.write
         return output
     }

@@ -56,6 +56,7 @@ struct Translate: ParsableCommand {
 
     @OptionGroup var form: WeightOption
     @OptionGroup var overwriting: OverwriteOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var json: JSONOption
 
@@ -75,7 +76,7 @@ struct Translate: ParsableCommand {
 
     func run() throws {
         if let output { try overwriting.check(output) }
-        let loaded = try Model.loadTelling(folder: model, weights: form.weights)
+        let loaded = try adapter.load(model, weights: form.weights)
         let layers = try loaded.encoderDecoder
         let tokenizer = try Tokenizer.load(path: model)
         let target = try Tokenizer.loadTarget(path: model)

@@ -25,8 +25,9 @@ final class SentenceEncoder {
     private let tokenizer: FittingTokenizer
 
     /// - Throws: `HeedError` when the folder holds no encoder or no tokenizer.
-    init(folder: String, pooling: SentencePooling.Way?, longest: Int?, weights: WeightForm, runtime: Runtime) throws {
-        let model = try Model.loadTelling(folder: folder, weights: weights)
+    init(
+        _ model: Model, folder: String, pooling: SentencePooling.Way?, longest: Int?, runtime: Runtime
+    ) throws {
         var ways = try SentencePooling(folder: folder)
         if let pooling { ways.ways = [pooling] }
         embedder = try SentenceEmbedder(

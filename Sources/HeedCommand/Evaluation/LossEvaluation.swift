@@ -7,6 +7,7 @@ import HeedTensor
 /// Measures the loss of a model on files.
 struct LossEvaluation {
     let model: String
+    let adapter: AdapterOption
     let data: [String]
     let sources: [String]
     let targets: [String]
@@ -21,11 +22,11 @@ struct LossEvaluation {
     private let unknown = UnknownCharacters()
 
     init(
-        model: String, data: [String], sources: [String], targets: [String], tokenizer: String?, context: Int?,
-        stride: Int?, batch: Int, weights: WeightForm, against: String?,
-        maxUnknown: Double
+        model: String, adapter: AdapterOption, data: [String], sources: [String], targets: [String], tokenizer: String?,
+        context: Int?, stride: Int?, batch: Int, weights: WeightForm, against: String?, maxUnknown: Double
     ) {
         self.model = model
+        self.adapter = adapter
         self.data = data
         self.sources = sources
         self.targets = targets
@@ -39,7 +40,7 @@ struct LossEvaluation {
     }
 
     func run(runtime: Runtime, json: Bool) throws {
-        let loaded = try Model.loadTelling(folder: model, weights: weights)
+        let loaded = try adapter.load(model, weights: weights)
         switch loaded.architecture {
         case .encoderDecoder where data.isEmpty:
             return try PairEvaluation(

@@ -80,7 +80,8 @@ struct CommandPath {
 
     /// Where an option is not called as in the library.
     private static let namesOfTheirOwn = [
-        "peak": "lr", "minimum": "min-lr", "precision": "dtype", "initial": "init", "tokensPerBatch": "batch-tokens",
+        "peak": "lr", "optimiser": "optimizer", "logitPenalty": "z-loss", "average": "ema", "minimum": "min-lr",
+        "precision": "dtype", "initial": "init", "tokensPerBatch": "batch-tokens",
         "endTokens": "eos-token-ids", "suppressedTokens": "suppress-tokens", "draftTokens": "num-assistant-tokens",
         "biases": "logit-bias", "mirostat.target": "mirostat-tau", "mirostat.rate": "mirostat-eta",
         "samples": "sample", "vocabularySize": "vocab-size", "specialTokens": "special", "maximumLength": "max-length",

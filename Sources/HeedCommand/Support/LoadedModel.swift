@@ -5,8 +5,10 @@ extension Model {
     /// Loads a folder and says on standard error what a user should know of it.
     ///
     /// - Throws: `HeedError` naming file and key or tensor.
-    static func loadTelling(folder: String, weights: WeightForm = .stored) throws -> Model {
-        let model = try load(folder: folder, weights: weights)
+    static func loadTelling(
+        folder: String, _ adaptation: Adaptation = Adaptation(), weights: WeightForm = .stored
+    ) throws -> Model {
+        let model = try load(folder: folder, adaptation, weights: weights)
         tell(model.warnings)
         return model
     }

@@ -3,18 +3,21 @@ import Heed
 import HeedRun
 import HeedSupport
 
-/// Rows of ids for any model, or texts with a class each for a classifier.
+/// Rows of ids for any model, texts with a class each for a classifier, or texts with answers to learn.
 struct RowTrainingData {
     let training: TrainingRows
     let validation: ValidationData?
 
-    init(_ paths: [String], _ choice: ValidationChoice?, _ start: TrainingStart, context: Int?) throws {
+    /// - Parameter prefers: lines hold two answers each, which are two rows.
+    init(
+        _ paths: [String], _ choice: ValidationChoice?, _ start: TrainingStart, context: Int?, prefers: Bool = false
+    ) throws {
         guard paths.count == 1, let path = paths.first else {
             throw HeedError(
                 .usage, "--data takes one file for this model", in: start.model.family.name,
                 expected: "rows of ids (.safetensors) or texts with classes (.jsonl)", got: "\(paths.count) files")
         }
-        let all = try RowTrainingData.rows(path, start, context)
+        let all = try RowTrainingData.rows(path, start, context, prefers)
         if let context, DataKind(path: path) == .rows {
             try requireOption(
                 "context", context == all.longest, expected: "\(all.longest), the length of the rows of \(path)",
@@ -25,7 +28,8 @@ struct RowTrainingData {
             training = all
             validation = nil
         case .fraction(let fraction):
-            let kept = Int(Double(all.count) * (1 - fraction))
+            var kept = Int(Double(all.count) * (1 - fraction))
+            if prefers { kept -= kept % 2 }
             guard kept >= 1, kept < all.count else {
                 throw HeedError(
                     .badInput, "--validation leaves nothing to train on or to measure", in: path,
@@ -40,14 +44,24 @@ struct RowTrainingData {
                 try stream.check(vocabulary: decoder.configuration.vocabulary)
                 validation = .streams([stream])
             } else {
-                validation = .rows(try RowTrainingData.rows(other, start, context))
+                validation = .rows(try RowTrainingData.rows(other, start, context, prefers))
             }
         }
     }
 
-    private static func rows(_ path: String, _ start: TrainingStart, _ context: Int?) throws -> TrainingRows {
+    private static func rows(
+        _ path: String, _ start: TrainingStart, _ context: Int?, _ prefers: Bool
+    ) throws -> TrainingRows {
         switch DataKind(path: path) {
         case .rows: return try TrainingRows(TensorFile(path: path), start.model.architecture)
+        case .jsonLines where try prefers || start.learnsAnswers(path):
+            let decoder = try start.model.decoder.configuration
+            var texts = AnsweredTexts(
+                try start.requiredTokenizer(for: path), folder: start.folder ?? "", end: start.documentEnd,
+                longest: min(context ?? decoder.context, decoder.context))
+            let file = try texts.rows(path, prefers: prefers)
+            texts.tell()
+            return try TrainingRows(file, start.model.architecture)
         case .jsonLines:
             guard case .encoder(let encoder) = start.model.architecture else { throw wrong(path, start) }
             let tokenizer = try start.requiredTokenizer(for: path)

@@ -22,8 +22,9 @@ struct StoredOptions {
     ]
     /// Options that a resumed run may have otherwise: they change nothing of the steps that are done.
     private static let free: Set<String> = [
-        "--steps", "--epochs", "--save-every", "--evaluate-every", "--average", "--log", "--tensorboard",
-        "--validation",
+        "--steps", "--epochs", "--save-every", "--evaluate-every", "--average", "--keep-last", "--keep-best",
+        "--log-layers",
+        "--log", "--tensorboard", "--validation",
         "--validation-source", "--validation-target",
     ]
     /// Options whose values are compared by what they lead to, not as text.
@@ -55,6 +56,22 @@ struct StoredOptions {
                 if command.argument(named: name)?.isRepeating != true { current = nil }
             }
         }
+    }
+
+    /// The options of a file, and in their place those that are given here; the file itself is none.
+    func behind(_ file: RunConfiguration) -> StoredOptions {
+        var all = self
+        all.entries = file.options.map { Entry(name: $0.name, values: $0.values) }
+        for entry in entries where entry.name != "--config" { all.replace(with: entry) }
+        return all
+    }
+
+    /// Gives an option its values, and removes those that may not stand beside it.
+    private mutating func replace(with entry: Entry) {
+        for group in StoredOptions.alternatives where group.contains(entry.name) {
+            entries.removeAll { group.contains($0.name) && $0.name != entry.name }
+        }
+        set(entry.name, entry.values)
     }
 
     /// What a folder's run was started with, or nil where it holds none.
@@ -125,12 +142,7 @@ struct StoredOptions {
                 advice: "Leave it out to go on, or start anew with --overwrite or another --output")
         }
         var all = self
-        for entry in given.entries {
-            for group in StoredOptions.alternatives where group.contains(entry.name) {
-                all.entries.removeAll { group.contains($0.name) && $0.name != entry.name }
-            }
-            all.set(entry.name, entry.values)
-        }
+        for entry in given.entries { all.replace(with: entry) }
         return all
     }
 

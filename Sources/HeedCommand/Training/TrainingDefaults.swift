@@ -6,9 +6,10 @@ enum TrainingDefaults {
     /// The largest learning rate for a model of so many parameters.
     ///
     /// New decoders: 0.003239 − 0.0001395 · ln N (Kaplan et al. 2020, equation D.1). Other new models, whose norms stand
-    /// behind each half: 5e-4, or less in proportion beyond a width of 256. Models that are trained already: 5e-5.
+    /// behind each half: 5e-4, or less in proportion beyond a width of 256. Models that are trained already:
+    /// 5e-5; adapters on them: 2e-4.
     static func rate(of model: Model, isNew: Bool) -> Double {
-        guard isNew else { return 5e-5 }
+        guard isNew else { return model.adapter == nil ? 5e-5 : 2e-4 }
         guard case .decoder = model.architecture else {
             return rounded(min(5e-4, 0.128 / Double(width(of: model))))
         }

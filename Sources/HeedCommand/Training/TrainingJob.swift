@@ -11,6 +11,10 @@ struct TrainingJob {
     var output: TrainingOutput
     /// The options that were given, to be kept for a resumed run; nil: none are kept.
     var words: StoredOptions?
+    /// What is computed again instead of training.
+    var replay: StepReplay?
+    /// The same with what was chosen.
+    var described: StoredOptions?
 
     private var model: Model { start.model }
 
@@ -91,6 +95,20 @@ struct TrainingJob {
             step: "rows of at most \(counted(rows.training.longest, "token"))")
     }
 
+    /// Trains a decoder to prefer one of two answers.
+    mutating func learnPreferences(_ data: TrainingDataOptions, _ choice: ValidationChoice?, beta: Double) throws {
+        let rows = try RowTrainingData(data.data, choice, start, context: data.context, prefers: true)
+        try complete(epoch: rows.training.count / 2)
+        let validation: TrainingRows? = if case .rows(let rows)? = rows.validation { rows } else { nil }
+        let run = try RunData(
+            preferences: rows.training, validation: validation, beta: beta, model, options.step,
+            order: options.order, runtime: runtime)
+        try perform(
+            TrainingRun(model, run, options, output: output, runtime: runtime),
+            data: counted(rows.training.count / 2, "pair"),
+            step: "answers of at most \(counted(rows.training.longest, "token"))")
+    }
+
     private func requireContext(_ longest: Int) throws {
         guard options.step.context <= longest else {
             throw HeedError(
@@ -110,10 +128,19 @@ struct TrainingJob {
         for (name, value) in chosen.sorted(by: { $0.key < $1.key }) where words[name] == nil {
             words.set(name, [value])
         }
-        output.describe = { try words.write(folder: $0) }
+        described = words
+        output.describe = { [words] in try words.write(folder: $0) }
     }
 
     private func perform(_ run: TrainingRun, data: String, step: String) throws {
-        try TrainingSession(run, options, model, folder: output.folder, data: data, step: step).perform()
+        if let replay { return try replay.perform(run) }
+        if optimiser.findLr { return try RateSearch(run).perform() }
+        var session = TrainingSession(run, options, model, folder: output.folder, data: data, step: step)
+        session.card = described.map { words in
+            ModelCard(
+                folder: output.folder, model: model, data: words["--data"] ?? words["--source"] ?? [], amount: data,
+                options: words.entries.map { ($0.name, $0.values) })
+        }
+        try session.perform()
     }
 }

@@ -12,10 +12,14 @@ struct TrainingModelOptions: ParsableArguments {
             "A new model of a known shape. (default: tiny; translation-small for sentence pairs)", valueName: "name"))
     var preset: String?
 
-    @Option(help: ArgumentHelp("A new model of the shape in this config.json.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A new model of the shape in this config.json; or the options of a run, in a .toml or .json file such as "
+                + "training/options.json of another run.", valueName: "file"))
     var config: String?
 
     @OptionGroup var shape: ShapeOptions
+    @OptionGroup var part: TrainedPartOptions
 
     @Option(
         help: ArgumentHelp(
@@ -43,6 +47,12 @@ struct TrainingModelOptions: ParsableArguments {
         let given = [("--init", initial), ("--preset", preset), ("--config", config)].filter { $0.1 != nil }.map(\.0)
         guard given.count <= 1 else {
             throw ValidationError("\(given.joined(separator: " and ")): expected one of them.")
+        }
+        if let option = part.given.first, initial == nil {
+            throw ValidationError("\(option): expected --init beside it.")
+        }
+        if let option = part.adapterOption, classes != nil {
+            throw ValidationError("\(option) and --classes: expected a model that has its classifier already.")
         }
         if let option = shape.given.first, let other = given.first, other != "--preset" {
             throw ValidationError("\(option) and \(other): expected a preset's shape to change.")
@@ -84,8 +94,9 @@ struct TrainingModelOptions: ParsableArguments {
         if let initial {
             // A run that goes on has all it needs in its own folder.
             let folder = resume && !fileExists(initial) ? output : initial
-            let loaded = try Model.loadTelling(folder: folder)
-            model = try classifier(on: loaded, data, seed: seed) ?? loaded
+            let loaded = try Model.loadTelling(
+                folder: folder, part.adaptation(seed: seed, dropout: dropout.map { Float($0) }))
+            model = try loaded.adapter == nil ? classifier(on: loaded, data, seed: seed) ?? loaded : loaded
         } else if let config {
             model = try Model.new(configuration: config, seed: seed)
         } else if let preset {
@@ -107,7 +118,8 @@ struct TrainingModelOptions: ParsableArguments {
                 expected: "at most \(vocabulary)", got: "\(tokenizer.vocabularySize)")
         }
         return TrainingStart(
-            model: model, isNew: initial == nil, tokenizer: tokenizer, tokenizerFiles: files, documentEnd: end,
+            model: model, isNew: initial == nil, folder: initial, tokenizer: tokenizer, tokenizerFiles: files,
+            documentEnd: end,
             chosen: chosen)
     }
 
@@ -171,12 +183,20 @@ struct TrainingStart {
     let model: Model
     /// Whether the model has learned nothing yet.
     let isNew: Bool
+    /// The folder that the model came from; nil for a new one.
+    let folder: String?
     let tokenizer: Tokenizer?
     let tokenizerFiles: TokenizerFiles?
     /// The id that ends a document.
     let documentEnd: TokenID?
     /// What was chosen where nothing was given, by option.
     let chosen: [String: String]
+
+    /// Whether a file holds conversations, or prompts with completions, for a decoder.
+    func learnsAnswers(_ path: String) throws -> Bool {
+        guard case .decoder = model.architecture, DataKind(path: path) == .jsonLines else { return false }
+        return try AnsweredTexts.areIn(path)
+    }
 
     /// The tokenizer, which text needs.
     ///

@@ -24,6 +24,9 @@ struct TrainingSession {
         self.step = step
     }
 
+    /// Writes a card beside the model at the end; nil: none.
+    var card: ModelCard?
+
     /// Runs to the end, with progress on standard error and the outcome on standard output.
     ///
     /// - Throws: `HeedError` of the run; `interrupted` after a signal, with what was saved.
@@ -32,13 +35,17 @@ struct TrainingSession {
         StandardError.writeNote(opening)
         let progress = Progress("Training", total: steps)
         var validation: Double?
+        var curve = ModelCard.Curve()
+        let words = CommandPath(root: HeedCommand.self, words: ["train"])
         var isFirst = true
         let summary: TrainingSummary
         do {
             summary = try run.run(shouldStop: { Signals.isStopRequested }) { report in
+                curve.add(report.row)
                 validation = report.row.validationLoss ?? validation
                 if isFirst { tellOfResuming(progress) }
                 isFirst = false
+                for alarm in report.alarms { progress.note("Alarm at \(words.inOwnWords(alarm)).") }
                 progress.origin = run.resumedFrom
                 progress.update(done: report.step, TrainingSession.details(report, validation))
             }
@@ -47,11 +54,13 @@ struct TrainingSession {
             throw error
         }
         progress.finish()
+        guard run.isFirst else { return }
         // What the model gives is kept beside it, for heed verify.
         let isKept = fileExists(joinPath(folder, ModelFolderFiles.verification))
         if !isKept, fileExists(joinPath(folder, "model.safetensors")) {
             try GoldenVector.now(folder: folder, runtime: Runtime(threads: 1)).write(folder: folder)
         }
+        if summary.ending != .wasFinished { try card?.write(curve, summary) }
         try StandardOutput.writeLine(outcome(summary))
         if case .decoder = model.architecture, summary.ending != .wasFinished {
             StandardError.writeNote("Try: \(ProgramName.typed) generate \(folder) --prompt \"…\" --sample")
@@ -61,6 +70,7 @@ struct TrainingSession {
     /// Says where a resumed run goes on, and what a new length does to its schedule.
     private func tellOfResuming(_ progress: Progress) {
         guard run.resumedFrom > 0 else { return }
+        if let damage = run.damage { progress.note("The save before the last was used. \(damage)") }
         let next = run.resumedFrom + 1
         progress.note("Going on from step \(grouped(run.resumedFrom)) of \(grouped(options.schedule.steps)).")
         guard let former = run.formerSteps else { return }

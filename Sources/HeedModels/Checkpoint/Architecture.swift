@@ -68,6 +68,20 @@ public enum Architecture: Sendable {
         return vocabulary
     }
 
+    /// PEFT's word for what it does, or nil.
+    var task: String? {
+        switch self {
+        case .decoder: "CAUSAL_LM"
+        case .encoderDecoder: "SEQ_2_SEQ_LM"
+        case .encoder(let encoder):
+            switch encoder.configuration.head {
+            case .sequenceClassifier: "SEQ_CLS"
+            case .tokenClassifier: "TOKEN_CLS"
+            default: nil
+            }
+        }
+    }
+
     /// The kind in words, for messages.
     var kind: String {
         switch self {

@@ -125,7 +125,7 @@ public struct CheckpointTensor: Sendable {
     }
 
     /// Reads it from `source` into its parameter's numbers.
-    fileprivate func read(
+    func read(
         _ source: any TensorSource, _ name: String, into values: UnsafeMutableBufferPointer<Float>
     ) throws {
         let places = places

@@ -12,6 +12,8 @@ public final class Model: Sendable {
     public let weights: Weights
     /// Published names.
     public let checkpoint: [CheckpointTensor]
+    /// The adapter on it, where there is one.
+    public let adapter: Adapter?
     /// The ids that start, end and fill texts.
     public let specials: SpecialIds
     /// `config.json` as it is written.
@@ -51,29 +53,47 @@ public final class Model: Sendable {
         let (architecture, layout) = ParameterLayout.declare { configuration.declare(in: $0) }
         self.architecture = architecture
         checkpoint = family.definition.tensors(architecture)
+        adapter = nil
         weights = try Weights(layout, form: form)
     }
 
-    private init(_ folder: ModelFolder, _ form: WeightForm) throws {
+    private init(_ folder: ModelFolder, _ adaptation: Adaptation, _ form: WeightForm) throws {
         family = folder.family
         document = folder.document
         specials = folder.specials
-        let (architecture, layout) = ParameterLayout.declare { folder.configuration.declare(in: $0) }
-        self.architecture = architecture
-        checkpoint = folder.family.definition.tensors(architecture)
+        var moving: Set<String>?
+        let (made, layout) = try ParameterLayout.declare(isFrozen: { moving?.contains($0) == false }) { scope in
+            let made = try DeclaredModel(folder, adaptation, in: scope)
+            moving = made.moving
+            return made
+        }
+        (architecture, checkpoint, adapter) = (made.architecture, made.checkpoint, made.adapter)
         // Files are held against the configuration before any memory is asked for.
         var folder = folder
-        try folder.check(checkpoint)
+        try folder.check(made.checkpoint)
         warnings = folder.warnings
-        weights = try Weights(layout, from: CheckpointSource(folder.source, checkpoint), form: form)
+        let source = CheckpointSource(folder.source, made.checkpoint)
+        guard let adapter = made.adapter else {
+            weights = try Weights(layout, from: source, form: form)
+            return
+        }
+        let seed: UInt64 = if case .new(_, let seed)? = adaptation.adapter { seed } else { 0 }
+        weights = try Weights(
+            layout,
+            from: AdaptedSource(
+                model: source, adapter: made.files.map { CheckpointSource($0, adapter.checkpoint) },
+                own: Dictionary(uniqueKeysWithValues: made.own.map { ($0.index, layout.initial(of: $0)) }), seed: seed),
+            form: form)
     }
 
-    /// Reads a folder with `config.json` and safetensors.
+    /// Reads a folder with `config.json` and safetensors, and puts on it what `adaptation` says.
     ///
     /// - Parameter weights: the form in which products read the matrices.
     /// - Throws: `HeedError` naming file and key or tensor: missing, malformed, of another shape, not finite.
-    public static func load(folder: String, weights: WeightForm = .stored) throws -> Model {
-        try Model(ModelFolder(folder), weights)
+    public static func load(
+        folder: String, _ adaptation: Adaptation = Adaptation(), weights: WeightForm = .stored
+    ) throws -> Model {
+        try Model(ModelFolder(folder), adaptation, weights)
     }
 
     /// Writes `config.json`, `generation_config.json` and `model.safetensors` into `folder`, each by rename.

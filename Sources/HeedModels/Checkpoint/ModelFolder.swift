@@ -14,6 +14,8 @@ struct ModelFolder {
     let specials: SpecialIds
     /// The weights.
     let source: any TensorSource
+    /// The folder or file, found.
+    let path: String
     /// What a user should know: sentences without a full stop.
     private(set) var warnings: [String]
 
@@ -27,6 +29,7 @@ struct ModelFolder {
         let said: Configuration
         (family, said, warnings) = try Family.read(reader)
         source = stored.weights
+        path = stored.path
         configuration = try family.definition.reconciled(said, with: source)
         var document = reader.object
         if configuration != said { document["tie_word_embeddings"] = .bool(configuration.isTied) }

@@ -70,8 +70,8 @@ extension CrossEntropyOperation: ProcessorLowering {
         ) { at in
             heed_cross_entropy(
                 window: block.window, logits: at[block.logits], stride: Int64(block.stride), targets: targets.ids,
-                columns: Int32(classes), ignore: TokenBatch.ignored, smoothing: smoothing, scale: scale.pointer,
-                gradient: gradient ? 1 : 0, loss: readout.losses)
+                columns: Int32(classes), ignore: TokenBatch.ignored, smoothing: smoothing, penalty: penalty,
+                scale: scale.pointer, gradient: gradient ? 1 : 0, loss: readout.losses)
         }
     }
 

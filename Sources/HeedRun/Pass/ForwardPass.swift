@@ -122,10 +122,11 @@ public struct ForwardPass {
         output.append("loss", shape: [], [Float(loss)])
     }
 
-    /// Appends `grad.NAME` of everything learned, under published names.
+    /// Appends `grad.NAME` of everything learned, under published names; with an adapter of its tensors alone.
     func append(_ gradients: ParameterBuffer?, to output: inout TensorFile) {
         guard let gradients else { return }
-        for tensor in model.checkpoint where gradients.layout.isTrained(tensor.parameter) {
+        let tensors = model.adapter.map { $0.checkpoint.flatMap(\.everyName) } ?? model.checkpoint
+        for tensor in tensors where gradients.layout.isTrained(tensor.parameter) {
             output.append("grad." + tensor.name, shape: tensor.storedShape, tensor.stored(in: gradients))
         }
     }

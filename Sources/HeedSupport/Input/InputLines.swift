@@ -79,8 +79,15 @@ public struct InputLines: Sendable {
         return isJSON
     }
 
-    /// Calls `body` with every line, in order; it returns whether to go on.
+    /// Whether a name says that a file is a table with a heading, whose records are read as JSON objects: `.csv` or
+    /// `.tsv`, compressed or not.
+    public static func hasNameOfTable(_ path: String) -> Bool { TableRecords.separator(ofName: path) != nil }
+
+    /// Calls `body` with every line (of a table, with every record), in order; it returns whether to go on.
     public func read(_ body: (InputLine) throws -> Bool) rethrows {
+        if format != .text, let separator = TableRecords.separator(ofName: file.path) {
+            return try TableRecords(file.bytes, separator: separator, name: name).read(body)
+        }
         try InputLines.forEachRawLine(file.bytes) { bytes, number in
             let place = "\(name), line \(number)"
             return try body(InputLine(number: number, place: place, content: content(bytes, place)))

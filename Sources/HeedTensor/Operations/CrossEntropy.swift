@@ -62,6 +62,8 @@ public struct CrossEntropyOperation: Operation {
     public let cap: Float?
     /// ε.
     public let smoothing: Float
+    /// c of `c · log²Z`, of which the gradient alone counts.
+    public let penalty: Float
     /// The factor on the gradient.
     public let scale: RuntimeScalar
     /// Where the losses go.
@@ -78,7 +80,7 @@ public struct CrossEntropyOperation: Operation {
             + "L = −log softmax(z)[target]" + (smoothing > 0 ? ", smoothed by ε" : "")
     }
     public var gradientFormula: String {
-        "∂z = (p − y)/n\(cap == nil ? "" : " · (1 − (z/c)²)"); ∂h = ∂z · W; ∂W += ∂zᵀ · h"
+        "∂z = (p · (1 + 2c · log Z) − y)/n\(cap == nil ? "" : " · (1 − (z/c)²)"); ∂h = ∂z · W; ∂W += ∂zᵀ · h"
     }
     public var parameters: [Parameter] { bias.map { [weight, $0] } ?? [weight] }
     public var gradientInputs: [Int] { [0] }
@@ -106,18 +108,26 @@ extension Tensor {
     /// Records the cross-entropy of `h · Wᵀ + b` against `targets`.
     ///
     /// `self [rows, C]`, `weight [V, C]`. The gradient is scaled by `scale`, by default the trace's `lossScale`. Peak
-    /// memory: 256 rows of logits.
+    /// memory: 256 rows of logits, or all of them where an adapter updates the matrix.
     /// Cost: 2 · rows · V · C operations, three times that with gradients.
     public func crossEntropy(
         _ weight: Parameter, _ bias: Parameter? = nil, targets: Targets, cap: Float? = nil, smoothing: Float = 0,
         scale: RuntimeScalar? = nil
     ) -> LossReadout {
         let readout = LossReadout(rows: rows)
+        if trace.updates[weight.index] != nil {
+            let logits = linear(weight, bias)
+            _ = trace.record(
+                LogitsCrossEntropyOperation(
+                    targets: targets, smoothing: smoothing, penalty: trace.logitPenalty,
+                    scale: scale ?? trace.lossScale, readout: readout, classes: weight.shape.first ?? 0),
+                [cap.map { logits.capped(at: $0) } ?? logits])
+            return readout
+        }
         _ = trace.record(
             CrossEntropyOperation(
                 weight: weight, bias: bias, targets: targets, cap: cap, smoothing: smoothing,
-                scale: scale ?? trace.lossScale,
-                readout: readout), [self])
+                penalty: trace.logitPenalty, scale: scale ?? trace.lossScale, readout: readout), [self])
         return readout
     }
 }

@@ -61,10 +61,20 @@ extension Tensor {
     /// Returns `residual + f(x · Wᵀ + b)`.
     ///
     /// `self [rows, in]`, `weight [out, in]`, `bias [out]`, `residual [rows, out]`; the result is `[rows, out]`.
-    /// Cost: 2 · rows · in · out operations, twice that for the gradient.
+    /// What an adapter adds to W comes before f. Cost: 2 · rows · in · out operations, twice that for the gradient.
     public func linear(
         _ weight: Parameter, _ bias: Parameter? = nil, activation: Activation = .identity,
         adding residual: Tensor? = nil
+    ) -> Tensor {
+        if let updates = trace.updates[weight.index] {
+            let product = product(weight, bias, .identity, residual).adding(updates, of: self)
+            return activation == .identity ? product : product.activated(activation)
+        }
+        return product(weight, bias, activation, residual)
+    }
+
+    private func product(
+        _ weight: Parameter, _ bias: Parameter?, _ activation: Activation, _ residual: Tensor?
     ) -> Tensor {
         trace.record(
             LinearOperation(weight: weight, bias: bias, activation: activation, addsResidual: residual != nil),

@@ -64,6 +64,10 @@ final class ParameterRegistry {
         let learned: Bool
     }
     private(set) var entries: [Entry] = []
+    /// What adapters add, by the place of the matrix.
+    private(set) var updates: [Int: [LowRankUpdate]] = [:]
+
+    func add(_ update: LowRankUpdate, to matrix: Parameter) { updates[matrix.index, default: []].append(update) }
 
     func add(
         _ name: String, _ shape: [Int], _ initial: Initialiser, decays: Bool, learned: Bool = true

@@ -40,17 +40,7 @@ public final class ParameterBuffer: @unchecked Sendable {
     /// Fills every tensor as declared. Each element depends on `seed`, the tensor's place and the element's index only.
     public func initialise(seed: UInt64) {
         for parameter in layout.parameters {
-            let values = self[parameter]
-            switch layout.initial(of: parameter) {
-            case .zeros: values.update(repeating: 0)
-            case .ones: values.update(repeating: 1)
-            case .normal(let deviation):
-                RandomSource(seed: seed, purpose: .initialisation, step: UInt32(parameter.index))
-                    .fillNormal(values, deviation: deviation)
-            case .uniform(let bound):
-                RandomSource(seed: seed, purpose: .initialisation, step: UInt32(parameter.index))
-                    .fillUniform(values, bound: bound)
-            }
+            layout.initial(of: parameter).fill(self[parameter], seed: seed, of: parameter)
         }
     }
 
@@ -62,5 +52,19 @@ public final class ParameterBuffer: @unchecked Sendable {
             }
         }
         return nil
+    }
+}
+
+extension Initialiser {
+    /// Fills the numbers of a parameter as declared. Each depends on `seed`, the parameter's place and the element's index
+    /// only.
+    package func fill(_ values: UnsafeMutableBufferPointer<Float>, seed: UInt64, of parameter: Parameter) {
+        let random = RandomSource(seed: seed, purpose: .initialisation, step: UInt32(parameter.index))
+        switch self {
+        case .zeros: values.update(repeating: 0)
+        case .ones: values.update(repeating: 1)
+        case .normal(let deviation): random.fillNormal(values, deviation: deviation)
+        case .uniform(let bound): random.fillUniform(values, bound: bound)
+        }
     }
 }

@@ -11,6 +11,8 @@ public struct ParameterLayout: Sendable {
     public let decayed: Int
     /// The elements that training moves: `0 ..< trained`.
     public let trained: Int
+    /// What adapters add to matrices, by the place of the matrix.
+    public let updates: [Int: [LowRankUpdate]]
     private let offsets: [Int]
     private let initials: [Initialiser]
     private let isTrained: [Bool]
@@ -23,10 +25,12 @@ public struct ParameterLayout: Sendable {
     ) rethrows -> (model: Model, layout: ParameterLayout) {
         let registry = ParameterRegistry()
         let model = try declare(ParameterScope(registry: registry, path: ""))
-        return (model, ParameterLayout(registry.entries, isFrozen: isFrozen))
+        return (model, ParameterLayout(registry, isFrozen: isFrozen))
     }
 
-    init(_ entries: [ParameterRegistry.Entry], isFrozen: (String) -> Bool) {
+    init(_ registry: ParameterRegistry, isFrozen: (String) -> Bool) {
+        let entries = registry.entries
+        updates = registry.updates
         parameters = entries.map(\.parameter)
         initials = entries.map(\.initial)
         let isTrained = entries.map { $0.learned && !isFrozen($0.parameter.name) }

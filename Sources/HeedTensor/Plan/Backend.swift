@@ -47,7 +47,7 @@ extension Backend {
     ) throws -> Pass<Outputs> {
         let trace = Trace(
             for: purpose, maximumLength: maximumLength, precision: precision, store: store,
-            keepsAttentionWeights: keepsAttentionWeights)
+            keepsAttentionWeights: keepsAttentionWeights, updates: weights.layout.updates)
         let outputs = try record(trace)
         let schedule = try Schedule(trace, weights.layout)
         let gradients = purpose == .training ? try ParameterBuffer(weights.layout, trainedOnly: true) : nil

@@ -45,10 +45,16 @@ public final class Trace {
     public let keepsAttentionWeights: Bool
     /// The longest sequence that attention may see, and one more than the largest position.
     public let maximumLength: Int
+    /// What adapters add to matrices, by the place of the matrix.
+    public let updates: [Int: [LowRankUpdate]]
     /// Run-time seed, step and row of the dropout masks.
     public let randomState = RandomState()
     /// 1 / (number of counted targets of the step), read at run time by the loss.
     public let lossScale = RuntimeScalar()
+
+    /// c of `c · log²Z`, which losses that are recorded from now on add to what is minimised and not to what they report;
+    /// Z is the sum of a row's exponentials.
+    public var logitPenalty: Float = 0
 
     /// The operations in order.
     public private(set) var nodes: [Node] = []
@@ -66,12 +72,13 @@ public final class Trace {
     /// An empty trace for sequences of up to `maximumLength` tokens.
     public init(
         for purpose: Purpose, maximumLength: Int, precision: Precision = .float32, store: (any KeyValueStore)? = nil,
-        keepsAttentionWeights: Bool = false
+        keepsAttentionWeights: Bool = false, updates: [Int: [LowRankUpdate]] = [:]
     ) {
         self.purpose = purpose
         self.maximumLength = maximumLength
         self.precision = precision
         self.store = store
+        self.updates = updates
         self.keepsAttentionWeights = keepsAttentionWeights
     }
 

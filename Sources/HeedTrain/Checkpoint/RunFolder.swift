@@ -28,13 +28,20 @@ final class RunFolder {
     let tokenizerFiles: ((String) throws -> Void)?
     /// Whether the folder's former model, of whatever kind, goes when the first save is published.
     var replacesModel = false
+    /// What is published in the place of the weights, where there is one.
+    var mean: RunningMean?
     private var lock: Int32 = -1
     private var madeFolder = false
     private var wroteDescription = false
 
-    /// - Parameter tokenizerFiles: writes the tokenizer's files into a folder.
-    init(path: String, tokenizerFiles: ((String) throws -> Void)?) {
+    private let weightsFile: String
+
+    /// - Parameters:
+    ///   - weightsFile: the name of the public file of weights.
+    ///   - tokenizerFiles: writes the tokenizer's files into a folder.
+    init(path: String, weightsFile: String = "model.safetensors", tokenizerFiles: ((String) throws -> Void)?) {
         self.path = path
+        self.weightsFile = weightsFile
         self.tokenizerFiles = tokenizerFiles
     }
 
@@ -42,9 +49,13 @@ final class RunFolder {
 
     var stateFolder: String { joinPath(path, "training") }
     var statePath: String { joinPath(stateFolder, "state.safetensors") }
-    var modelPath: String { joinPath(path, "model.safetensors") }
+    /// The state of the save before.
+    private var earlierPath: String { joinPath(stateFolder, "state-before.safetensors") }
+    /// What was wrong with the last save, where the one before it was used.
+    private(set) var damage: HeedError?
+    var modelPath: String { joinPath(path, weightsFile) }
 
-    var holdsState: Bool { fileExists(statePath) }
+    var holdsState: Bool { fileExists(statePath) || fileExists(earlierPath) }
 
     /// Makes the folder where it is missing, takes the lock and removes what a killed run left half written.
     ///
@@ -70,13 +81,19 @@ final class RunFolder {
     }
 
     /// Removes the state of an earlier run.
-    func removeState() throws { try removeFile(statePath) }
+    func removeState() throws {
+        try removeFile(statePath)
+        try removeFile(earlierPath)
+    }
 
     /// Saves everything; see the type's description.
-    func save(_ state: RunState, _ model: Model, _ update: AdamWUpdate) throws {
+    func save(_ state: RunState, _ model: Model, _ memory: OptimiserMemory) throws {
         try createDirectory(stateFolder)
         try beforeOperation?("state")
-        try state.write(path: statePath, model, update)
+        // A second name for the last save: both are whole at every moment. Without links there is only one.
+        try removeFile(earlierPath)
+        link(statePath, earlierPath)
+        try state.write(path: statePath, model, memory)
         try publish(model)
     }
 
@@ -88,34 +105,73 @@ final class RunFolder {
                 try removeKept()
             }
             try beforeOperation?("configuration")
-            try model.saveConfiguration(folder: path)
+            try model.saveTrainedConfiguration(folder: path)
             try beforeOperation?("tokenizer")
             try tokenizerFiles?(path)
             wroteDescription = true
         }
         try beforeOperation?("model")
-        try model.writeWeights(path: modelPath)
+        mean?.exchange()
+        defer { mean?.exchange() }
+        try model.writeTrained(path: modelPath)
         try beforeOperation?("end")
     }
 
     /// Reads the state, completes a save that was cut short, and returns where the run stands.
-    func restore(_ model: Model, _ update: AdamWUpdate, identity: JSONObject) throws -> RunState {
-        let file = try SafetensorsFile(path: statePath)
-        let state = try RunState(file, model.weights.layout)
-        try state.requireSame(identity, place: path)
-        try RunState.read(file, model, update)
+    func restore(_ model: Model, _ memory: OptimiserMemory, identity: JSONObject) throws -> RunState {
+        let state = try wholeState(model, memory, identity: identity)
         // A finished run may have published the mean of its last saves instead.
         if try averagedStep() != state.step, try !isPublished(model) { try publish(model) }
         return state
     }
 
+    /// The last state, or where it is damaged the one before, which takes its place.
+    private func wholeState(
+        _ model: Model, _ memory: OptimiserMemory, identity: JSONObject
+    ) throws -> RunState {
+        do {
+            return try state(model, memory, identity: identity)
+        } catch let error as HeedError where [.badInput, .missing, .io].contains(error.kind) && fileExists(earlierPath)
+        {
+            guard (try? RunState.check(earlierPath, model.weights.layout)) != nil else { throw error }
+            damage = error
+            guard rename(earlierPath, statePath) == 0 else { throw error }
+            return try state(model, memory, identity: identity)
+        }
+    }
+
+    /// Reads the state and returns where the run stands.
+    func state(_ model: Model, _ memory: OptimiserMemory, identity: JSONObject) throws -> RunState {
+        let (file, state) = try RunState.check(statePath, model.weights.layout)
+        try state.requireSame(identity, place: path)
+        try RunState.read(file, model, memory)
+        return state
+    }
+
+    /// Reads the last save before `step` and returns its step; nil where there is none.
+    func readState(
+        before step: Int, _ model: Model, _ memory: OptimiserMemory, identity: JSONObject
+    ) throws -> Int? {
+        for path in [statePath, earlierPath] where fileExists(path) {
+            let (file, state) = try RunState.check(path, model.weights.layout)
+            guard state.step < step else { continue }
+            try state.requireSame(identity, place: path)
+            try RunState.read(file, model, memory)
+            return state.step
+        }
+        return nil
+    }
+
     /// Whether the public files are there and hold exactly these weights.
     private func isPublished(_ model: Model) throws -> Bool {
-        guard fileExists(joinPath(path, "config.json")), fileExists(joinPath(path, "generation_config.json")),
+        mean?.exchange()
+        defer { mean?.exchange() }
+        let said = model.adapter == nil ? ["config.json", "generation_config.json"] : ["adapter_config.json"]
+        guard said.allSatisfy({ fileExists(joinPath(path, $0)) }),
             let file = try? SafetensorsFile(path: modelPath)
         else { return false }
         let numbers = try model.weights.all()
-        for tensor in model.checkpoint {
+        for tensor in model.trainedTensors {
             guard let stored = file.tensor(named: tensor.name), stored.shape == tensor.storedShape, stored.type == .f32
             else { return false }
             let same = try tensor.stored(in: numbers).withUnsafeBytes { ours in

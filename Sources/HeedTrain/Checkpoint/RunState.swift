@@ -16,27 +16,38 @@ struct RunState: Equatable {
     /// What the bits of the run depend on, by option.
     var identity: JSONObject
 
-    private static let format = "heed training state 1"
+    private static let format = "heed training state 2"
 
-    /// Writes the state with the numbers of `model` and `update`, by rename.
-    func write(path: String, _ model: Model, _ update: AdamWUpdate) throws {
-        func tensor(_ name: String, _ buffer: ParameterBuffer) -> TensorToWrite {
-            TensorToWrite(name, .f32, shape: [buffer.count]) { writer in
-                try writer.append(raw: UnsafeRawBufferPointer(start: buffer.base, count: buffer.count * 4))
-            }
-        }
+    /// Writes the state with the numbers of `model` and what the optimiser remembers, by rename.
+    ///
+    /// What is frozen is in the model that the run began with.
+    func write(path: String, _ model: Model, _ memory: OptimiserMemory) throws {
+        let count = model.weights.layout.trained
+        let numbers = try model.weights.all()
         var metadata = [
             "format": RunState.format, "step": String(step), "finished": isFinished ? "yes" : "no",
             "waited": String(waited), "options": JSON.object(identity).serialised(),
             "layout": RunState.fingerprint(of: model.weights.layout),
         ]
         if let best { metadata["best"] = String(best.bitPattern) }
+        let sum = StateChecksum()
+        let parameters = TensorToWrite("parameters", .f32, shape: [count]) { writer in
+            let bytes = UnsafeRawBufferPointer(start: numbers.base, count: count * 4)
+            sum.add(bytes)
+            try writer.append(raw: bytes)
+        }
         try writeSafetensors(
-            path: path,
-            [
-                tensor("parameters", try model.weights.all()), tensor("first_moment", update.first),
-                tensor("second_moment", update.second),
-            ], metadata: metadata)
+            path: path, [parameters] + memory.tensors(count: count, sum) + [sum.tensor], metadata: metadata)
+    }
+
+    /// Opens a state and holds its numbers against its checksum.
+    ///
+    /// - Throws: `HeedError` naming the file where it is damaged or no state of this model.
+    static func check(_ path: String, _ layout: ParameterLayout) throws -> (SafetensorsFile, RunState) {
+        let file = try SafetensorsFile(path: path)
+        let state = try RunState(file, layout)
+        try StateChecksum.verify(file)
+        return (file, state)
     }
 
     /// Reads what a state says of itself.
@@ -71,16 +82,15 @@ struct RunState: Equatable {
         self.identity = identity
     }
 
-    /// Reads the numbers of a state into `model` and `update`.
-    static func read(_ file: SafetensorsFile, _ model: Model, _ update: AdamWUpdate) throws {
-        for (name, buffer) in [
-            ("parameters", try model.weights.all()), ("first_moment", update.first), ("second_moment", update.second),
-        ] {
-            let tensor = try file.required(name, shape: [buffer.count])
-            try file.withBytes(of: tensor) { bytes in
-                UnsafeMutableRawBufferPointer(start: buffer.base, count: buffer.count * 4).copyMemory(from: bytes)
-            }
+    /// Reads the numbers of a state into `model` and what the optimiser remembers.
+    static func read(_ file: SafetensorsFile, _ model: Model, _ memory: OptimiserMemory) throws {
+        let count = model.weights.layout.trained
+        let tensor = try file.required("parameters", shape: [count])
+        let numbers = try model.weights.all()
+        try file.withBytes(of: tensor) { bytes in
+            UnsafeMutableRawBufferPointer(start: numbers.base, count: count * 4).copyMemory(from: bytes)
         }
+        try memory.read(file, count: count)
     }
 
     /// The steps that the run was to have, where the schedule depends on them and they are others now.

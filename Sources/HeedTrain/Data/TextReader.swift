@@ -24,7 +24,8 @@ public enum DataKind: Sendable, Equatable {
     case tokens
     /// `.safetensors`: rows of ids.
     case rows
-    /// `.jsonl`: a JSON string or an object with a field `text` per line; each is a document.
+    /// `.jsonl`: a JSON string or an object with a field `text` per line; each is a document. Records of a `.csv` or `.tsv`
+    /// with a heading are such objects.
     case jsonLines
     /// Anything else: one text in UTF-8.
     case text
@@ -39,7 +40,8 @@ public enum DataKind: Sendable, Equatable {
             self = .rows
         } else if format != .auto {
             self = format == .json ? .jsonLines : .text
-        } else if InputLines.hasNameOfLines(path) || InputFile.pipeBeginsAsJSON(path) {
+        } else if InputLines.hasNameOfLines(path) || InputLines.hasNameOfTable(path) || InputFile.pipeBeginsAsJSON(path)
+        {
             self = .jsonLines
         } else {
             self = .text

@@ -11,11 +11,18 @@ public struct TokenStream: Sendable {
     private let storage: TokenStorage
     private let offset: Int
 
-    /// Opens a file of little-endian 16-bit ids. Nothing is read before it is asked for.
+    /// Opens a file of little-endian ids: 16 bits each, as nanoGPT writes them, or behind the header of llm.c's shards 16 or
+    /// 32 bits. Nothing is read before it is asked for.
     ///
-    /// - Throws: `HeedError` naming the file: missing, empty, an odd number of bytes.
+    /// - Throws: `HeedError` naming the file: missing, empty, an odd number of bytes, a header of another length.
     public init(binary path: String) throws {
         let file = try InputFile.open(path)
+        if let header = try TokenShardHeader(file) {
+            self.init(
+                name: file.name, count: header.count,
+                storage: TokenStorage(file, from: TokenShardHeader.byteCount, isWide: header.isWide), offset: 0)
+            return
+        }
         guard file.count > 0 else {
             throw HeedError(
                 .badInput, "the token file is empty", in: file.name, expected: "16-bit token ids, two bytes each")
@@ -80,6 +87,38 @@ public struct TokenStream: Sendable {
     }
 }
 
+/// What llm.c's shards begin with: 256 words of 32 bits, of which the first are a mark, a version and the number of ids.
+struct TokenShardHeader {
+    static let byteCount = 1024
+    /// How many ids follow.
+    let count: Int
+    /// Whether an id has 32 bits.
+    let isWide: Bool
+
+    /// The header of a file, or nil where it begins otherwise.
+    ///
+    /// - Throws: `HeedError` when the file is not as long as the header says.
+    init?(_ file: InputFile) throws {
+        guard file.count >= TokenShardHeader.byteCount else { return nil }
+        func word(_ index: Int) -> Int {
+            Int(Int32(littleEndian: file.bytes.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self)))
+        }
+        switch (word(0), word(1)) {
+        case (20_240_520, 1): isWide = false
+        case (20_240_801, 7): isWide = true
+        default: return nil
+        }
+        count = word(2)
+        let expected = TokenShardHeader.byteCount + count * (isWide ? 4 : 2)
+        guard count > 0, file.count == expected else {
+            throw HeedError(
+                .badInput, "the shard's header names another number of tokens than the file holds", in: file.name,
+                expected: "\(grouped(expected)) bytes for \(grouped(count)) tokens", got: "\(grouped(file.count)) bytes"
+            )
+        }
+    }
+}
+
 /// Where ids lie: 2 or 4 bytes each.
 private final class TokenStorage: Sendable {
     private let file: InputFile?
@@ -87,10 +126,10 @@ private final class TokenStorage: Sendable {
     private let address: UInt
     private let isWide: Bool
 
-    init(_ file: InputFile) {
+    init(_ file: InputFile, from start: Int = 0, isWide: Bool = false) {
         self.file = file
-        address = UInt(bitPattern: file.bytes.baseAddress)
-        isWide = false
+        address = UInt(bitPattern: file.bytes.baseAddress) + UInt(start)
+        self.isWide = isWide
     }
 
     init(_ ids: [Int32]) {

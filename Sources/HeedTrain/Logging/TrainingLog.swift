@@ -23,6 +23,8 @@ public struct LogRow: Sendable, Equatable {
     public let tokensPerSecond: Double
     /// Mean loss on the validation data after the update, where it was measured.
     public let validationLoss: Double?
+    /// Norms of gradients by layer, where they were asked for.
+    public var layers: [LayerNorms.Entry] = []
 
     /// The row as JSON.
     public var json: JSON {
@@ -31,6 +33,11 @@ public struct LogRow: Sendable, Equatable {
             "tokens": .integer(tokens), "tokens_per_second": .number((tokensPerSecond * 10).rounded() / 10),
         ]
         if let validationLoss { row["validation_loss"] = .number(validationLoss) }
+        if !layers.isEmpty {
+            var norms = JSONObject()
+            for layer in layers { norms[layer.name] = .number(layer.norm) }
+            row["layer_grad_norms"] = .object(norms)
+        }
         return .object(row)
     }
 }

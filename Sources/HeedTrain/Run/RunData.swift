@@ -10,6 +10,8 @@ public struct RunData {
     public let capacity: StepCapacity
     /// Depends on everything that training reads.
     public let fingerprint: String
+    /// The tokens of the data, where they are known.
+    public var tokensPerEpoch: Int?
     /// Measures the validation loss with the weights as they stand; nil: there is nothing to measure.
     public let measure: (() throws -> Double?)?
 
@@ -38,6 +40,7 @@ public struct RunData {
             measure: try opened.validation.map {
                 try ValidationData.streams($0).meter(model, options, context: context, runtime: runtime)
             })
+        tokensPerEpoch = opened.tokens
     }
 
     /// Sentence pairs for an encoder-decoder.

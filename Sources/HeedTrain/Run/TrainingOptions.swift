@@ -55,6 +55,10 @@ public struct TrainingOptions: Sendable, Equatable {
                 got: "\(clip)")
         }
         if let dropout = step.dropout { try fraction("dropout", Double(dropout)) }
+        try requireOption(
+            "logitPenalty", step.logitPenalty.isFinite && step.logitPenalty >= 0, expected: "a number of at least 0",
+            got: "\(step.logitPenalty)")
+        if let average = step.average { try fraction("average", average) }
         try fraction("labelSmoothing", Double(step.labelSmoothing))
         try requireOption("saveEvery", saveEvery >= 0, expected: "0 or more steps", got: "\(saveEvery)")
         try requireOption("evaluateEvery", evaluateEvery >= 0, expected: "0 or more steps", got: "\(evaluateEvery)")
@@ -83,6 +87,8 @@ public struct TrainingOptions: Sendable, Equatable {
             "peak": .number(schedule.peak),
             "minimum": .number(schedule.minimum),
             "warmup": .integer(schedule.warmup),
+            "optimiser": .string(step.optimiser.rawValue),
+            "shards": .integer(step.shards),
             "weightDecay": .number(step.weightDecay),
             "beta1": .number(step.beta1),
             "beta2": .number(step.beta2),
@@ -93,7 +99,10 @@ public struct TrainingOptions: Sendable, Equatable {
             "precision": .string(step.precision == .float32 ? "f32" : "bf16"),
             "patience": patience.map { .integer($0) } ?? .null,
         ]
-        if schedule.shape == .cosine || schedule.shape == .linear { identity["steps"] = .integer(schedule.steps) }
+        if schedule.shape.readsSteps { identity["steps"] = .integer(schedule.steps) }
+        if let decay = schedule.decay { identity["decay"] = .integer(decay) }
+        if step.logitPenalty > 0 { identity["logitPenalty"] = .number(Double(step.logitPenalty)) }
+        if let average = step.average { identity["average"] = .number(average) }
         if patience != nil { identity["evaluateEvery"] = .integer(evaluateEvery) }
         return identity
     }

@@ -22,8 +22,12 @@ public struct TrainingOutput {
     public var resume = false
     /// Whether a run that `folder` holds may be thrown away.
     public var overwrite = false
-    /// How many of the last saves are kept as models of their own, and averaged at the end when more than one.
-    public var keep = 0
+    /// Which saves are kept as models of their own.
+    public var keep = KeptModels()
+    /// How many of the last saves the model is the mean of at the end; below 2: of the last alone.
+    public var averaged = 0
+    /// The ranks that share the work; rank 0 writes.
+    public var communicator: any Communicator = SingleRank()
     /// Writes the tokenizer's files into a folder.
     public var tokenizerFiles: ((String) throws -> Void)?
     /// Writes what a resumed run is to know into the folder, once it is locked.
@@ -60,6 +64,8 @@ public struct StepReport: Sendable {
     public let row: LogRow
     /// Whether the step was saved.
     public let isSaved: Bool
+    /// What goes wrong and what to try, in words.
+    public let alarms: [String]
 }
 
 /// How a run ended.
@@ -98,16 +104,18 @@ public final class TrainingRun {
     public private(set) var resumedFrom = 0
     /// The steps that the run had before, where it is now longer or shorter and its schedule depends on them.
     public private(set) var formerSteps: Int?
+    /// What was wrong with the last save, where the run goes on from the one before it.
+    public var damage: HeedError? { folder.damage }
     /// The pass of a micro-batch, for reports.
     public var pass: Pass<[RecordedLoss]> { stepper.pass }
 
-    private let model: Model
+    let model: Model
     private let data: RunData
-    private let options: TrainingOptions
+    let options: TrainingOptions
     private let output: TrainingOutput
-    private let identity: JSONObject
-    private let stepper: TrainingStep
-    private let folder: RunFolder
+    let identity: JSONObject
+    let stepper: TrainingStep
+    let folder: RunFolder
 
     /// Plans a run; nothing is written yet.
     ///
@@ -135,17 +143,27 @@ public final class TrainingRun {
         self.output = output
         var identity = options.identity(data: data.fingerprint)
         identity["context"] = .integer(stepOptions.context)
+        if let adapter = model.adapter { identity["adapter"] = .string(adapter.identity) }
         self.identity = identity
-        folder = RunFolder(path: output.folder, tokenizerFiles: output.tokenizerFiles)
+        folder = RunFolder(
+            path: output.folder, weightsFile: model.trainedFile,
+            tokenizerFiles: model.adapter == nil ? output.tokenizerFiles : nil)
         folder.replacesModel = output.overwrite && !output.resume
-        try output.requireFree(holdsRun: folder.holdsState)
-        stepper = try TrainingStep(model, stepOptions, capacity: data.capacity, runtime: runtime)
+        if output.communicator.rank == 0 { try output.requireFree(holdsRun: folder.holdsState) }
+        stepper = try TrainingStep(
+            model, stepOptions, capacity: data.capacity, runtime: runtime, communicator: output.communicator)
+        folder.mean = stepper.mean
     }
 
     /// Called before each file operation with its name; for tests.
     var beforeFileOperation: ((String) throws -> Void)? {
         get { folder.beforeOperation }
         set { folder.beforeOperation = newValue }
+    }
+
+    /// One step at a rate of its own, of which nothing is written.
+    func trial(step: Int, rate: Double) throws -> StepResult {
+        try stepper.run(step: step, rate: rate, from: data.source)
     }
 
     /// Runs to the end.
@@ -158,7 +176,7 @@ public final class TrainingRun {
     public func run(
         shouldStop: () -> Bool = { false }, progress: (StepReport) -> Void = { _ in }
     ) throws -> TrainingSummary {
-        try folder.open()
+        if isFirst { try folder.open() }
         defer { model.weights.settle() }
         do {
             return try steps(shouldStop, progress)
@@ -168,6 +186,13 @@ public final class TrainingRun {
         }
     }
 
+    /// Whether this rank writes.
+    public var isFirst: Bool { output.communicator.rank == 0 }
+    /// What a checkpoint holds beside the weights.
+    var memory: OptimiserMemory {
+        OptimiserMemory(update: stepper.update, slices: stepper.slices, mean: stepper.mean)
+    }
+
     private func steps(
         _ shouldStop: () -> Bool, _ progress: (StepReport) -> Void
     ) throws -> TrainingSummary {
@@ -175,32 +200,44 @@ public final class TrainingRun {
         let began = clock.now
         var stopping = EarlyStopping(patience: options.patience)
         let last = options.schedule.steps
-        if output.resume, folder.holdsState {
-            let state = try folder.restore(model, stepper.update, identity: identity)
+        // Rank 0 decides and puts the folder in order, before the others look at it.
+        let communicator = output.communicator
+        var restored: RunState?
+        if isFirst, output.resume, folder.holdsState {
+            restored = try folder.restore(model, memory, identity: identity)
+        }
+        if try communicator.isTrueAnywhere(restored != nil), restored == nil {
+            restored = try folder.state(model, memory, identity: identity)
+        }
+        if let state = restored {
             resumedFrom = state.step
             formerSteps = state.formerSteps(now: identity)
             stopping = EarlyStopping(patience: options.patience, best: state.best, waited: state.waited)
             if state.isFinished && (state.step >= last || stopping.isOver) {
-                if let path = output.log, fileExists(path) {
+                if isFirst, let path = output.log, fileExists(path) {
                     try RunFolder.sweep(beside: path)
                     _ = try TrainingLog(path: path, keepingUpTo: state.step)
                 }
-                if output.keep > 1 { try folder.publishAverage(ofRunAt: state.step) }
+                if isFirst, output.averaged > 1 {
+                    try folder.publishAverage(ofRunAt: state.step, last: output.averaged)
+                }
                 return TrainingSummary(
                     ending: .wasFinished, step: state.step, resumedFrom: state.step, loss: nil,
                     validationLoss: state.best, seconds: 0, tokens: 0)
             }
         }
-        if let path = output.log { try RunFolder.sweep(beside: path) }
-        let log = try output.log.map { try TrainingLog(path: $0, keepingUpTo: resumedFrom) }
-        let events = try output.tensorboard.map { try EventFile(folder: $0, resumingFrom: resumedFrom) }
-        if !output.resume { try folder.removeState() }
-        try output.describe?(output.folder)
+        let written = isFirst ? output : TrainingOutput(folder: output.folder)
+        if let path = written.log { try RunFolder.sweep(beside: path) }
+        let log = try written.log.map { try TrainingLog(path: $0, keepingUpTo: resumedFrom) }
+        let events = try written.tensorboard.map { try EventFile(folder: $0, resumingFrom: resumedFrom) }
+        if isFirst, !output.resume { try folder.removeState() }
+        try written.describe?(output.folder)
 
         var (loss, measured): (Double?, Double?) = (nil, nil)
         var tokens = 0
         var number = resumedFrom
         var isOver = false
+        var alarms = Alarms(tokensPerEpoch: data.tokensPerEpoch)
         while number < last, !isOver {
             number += 1
             let rate = options.schedule.rate(number)
@@ -216,7 +253,7 @@ public final class TrainingRun {
             tokens += result.tokens
             var validationLoss: Double?
             if let measure = data.measure, number == last || isDue(number, options.evaluateEvery),
-                let value = try measure()
+                let value = try evaluated(by: measure)
             {
                 validationLoss = value
                 measured = value
@@ -225,20 +262,23 @@ public final class TrainingRun {
             }
             let row = LogRow(
                 step: number, loss: result.loss, rate: rate, gradientNorm: result.gradientNorm, tokens: result.tokens,
-                tokensPerSecond: seconds > 0 ? Double(result.tokens) / seconds : 0, validationLoss: validationLoss)
+                tokensPerSecond: seconds > 0 ? Double(result.tokens) / seconds : 0, validationLoss: validationLoss,
+                layers: result.layers)
             try log?.append(row)
             try write(row, to: events)
             let isLast = number == last || isOver
-            let isAskedToStop = !isLast && shouldStop()
+            let isAskedToStop = try communicator.isTrueAnywhere(!isLast && shouldStop())
             let saves = isLast || isAskedToStop || isDue(number, options.saveEvery)
             if saves {
                 log?.synchronise()
                 let state = RunState(
                     step: number, isFinished: isLast, best: stopping.best, waited: stopping.waited, identity: identity)
-                try folder.save(state, model, stepper.update)
-                try folder.keep(model, step: number, atMost: output.keep)
+                try save(state, loss: validationLoss)
             }
-            progress(StepReport(step: number, steps: last, row: row, isSaved: saves))
+            progress(
+                StepReport(
+                    step: number, steps: last, row: row, isSaved: saves,
+                    alarms: alarms.observe(row).map { "step \(grouped(number)), \($0.kind.rawValue): \($0.text)" }))
             if isAskedToStop {
                 throw HeedError(
                     .interrupted, "stopped on request after step \(grouped(number)) of \(grouped(last))",
@@ -246,10 +286,27 @@ public final class TrainingRun {
                 )
             }
         }
-        if output.keep > 1 { try folder.publishAverage(ofRunAt: number) }
+        if isFirst, output.averaged > 1 { try folder.publishAverage(ofRunAt: number, last: output.averaged) }
         return TrainingSummary(
             ending: isOver && number < last ? .stoppedEarly : .finished, step: number, resumedFrom: resumedFrom,
             loss: loss, validationLoss: measured, seconds: (clock.now - began).inSeconds, tokens: tokens)
+    }
+
+    /// The validation loss, measured by rank 0; nil where there is nothing to measure.
+    private func evaluated(by measure: () throws -> Double?) throws -> Double? {
+        stepper.mean?.exchange()
+        defer { stepper.mean?.exchange() }
+        let value = try output.communicator.fromFirst(isFirst ? measure() ?? .nan : .nan)
+        return value.isNaN ? nil : value
+    }
+
+    /// Rank 0 writes; the others send it what they alone know.
+    private func save(_ state: RunState, loss: Double?) throws {
+        guard isFirst else { return try memory.send() }
+        try folder.save(state, model, memory)
+        var kept = output.keep
+        kept.last = max(kept.last, output.averaged)
+        try folder.keep(model, step: state.step, loss: loss, kept)
     }
 
     private func isDue(_ step: Int, _ every: Int) -> Bool { every > 0 && step % every == 0 }

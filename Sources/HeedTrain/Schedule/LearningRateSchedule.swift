@@ -11,6 +11,11 @@ public enum ScheduleShape: String, Sendable, CaseIterable {
     case constant
     /// The peak times √(w/t) (Vaswani et al. 2017, section 5.3, with the peak in place of d^−½).
     case inverseSquareRoot = "inverse-sqrt"
+    /// The peak, and a straight line down to the minimum at the end (Hu et al. 2024, "MiniCPM", section 4).
+    case warmupStableDecay = "warmup-stable-decay"
+
+    /// Whether a rate depends on how many steps the run has.
+    public var readsSteps: Bool { self == .cosine || self == .linear || self == .warmupStableDecay }
 
     /// The shape called `name`.
     ///
@@ -29,6 +34,7 @@ public enum ScheduleShape: String, Sendable, CaseIterable {
 /// Steps count from 1; w is the warm-up, N the number of steps, p the peak, m the minimum:
 /// - t ≤ w: `p · t/w`;
 /// - cosine: `m + (p − m) · ½(1 + cos(π(t − 1 − w)/(N − w)))`; linear: the same with `1 − (t − 1 − w)/(N − w)`;
+/// - warmup-stable-decay: `p`, and in the last d steps `m + (p − m) · (N − t + 1)/d`;
 /// - constant: `p`; inverse-sqrt: `p · √(max(w, 1)/t)`, never below m.
 ///
 /// Beyond N cosine and linear stay at the minimum. The cosine is `HeedTensor`'s own, so that a rate has the same bits
@@ -44,6 +50,8 @@ public struct LearningRateSchedule: Sendable, Equatable {
     public var warmup = 0
     /// Steps of the run.
     public var steps = 2000
+    /// Steps at the end of warmup-stable-decay in which the rate falls; nil: a fifth of all.
+    public var decay: Int?
 
     /// A schedule of `steps` steps, `warmup` of which rise to `peak`.
     public init(
@@ -66,6 +74,10 @@ public struct LearningRateSchedule: Sendable, Equatable {
         case .cosine:
             return minimum + (peak - minimum)
                 * (0.5 * (1 + ExactMathematics.sineAndCosine(Double.pi * way(step)).cosine))
+        case .warmupStableDecay:
+            let length = max(1, decay ?? steps / 5)
+            let left = steps - step + 1
+            return left >= length ? peak : minimum + (peak - minimum) * Double(max(left, 0)) / Double(length)
         case .linear:
             return minimum + (peak - minimum) * (1 - way(step))
         }
@@ -86,6 +98,12 @@ public struct LearningRateSchedule: Sendable, Equatable {
         try requireOption(
             "minimum", minimum.isFinite && minimum >= 0 && minimum <= peak,
             expected: "a number from 0 to `peak` (\(peak))", got: "\(minimum)")
+        if let decay {
+            try requireOption(
+                "decay", decay >= 1 && decay <= steps - warmup && shape == .warmupStableDecay,
+                expected: "1 to the steps after the warm-up (\(steps - warmup)), with `schedule` warmup-stable-decay",
+                got: "\(decay)")
+        }
         try requireOption(
             "warmup", warmup >= 0 && warmup <= steps, expected: "0 to `steps` (\(steps))", got: "\(warmup)")
     }

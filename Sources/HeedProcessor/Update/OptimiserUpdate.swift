@@ -2,24 +2,24 @@ import CHeedKernels
 import HeedSupport
 import HeedTensor
 
-/// Elements whose squares the kernel adds in one sum.
-private let blockLength = 4096
 /// From how many elements on more than one thread is worth waking.
 private let sharedFrom = 16_384
 
-/// Gradient norm, clip and AdamW over the contiguous buffers of a model: one pass each at memory speed.
+/// Gradient norm, clip and an optimiser's rule over the contiguous buffers of a model: one pass each at memory speed.
 ///
-/// `θ ← θ − η·λ·θ; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; θ ← θ − η · (m/(1 − β₁ᵗ)) / (√(v/(1 − β₂ᵗ)) + ε)`
-/// (Loshchilov and Hutter 2019, algorithm 2). λ touches the layout's decayed range only; frozen parameters have neither
-/// gradient nor moments. Memory: two moments.
-public final class AdamWUpdate {
-    /// First moments, `m`.
-    public let first: ParameterBuffer
-    /// Second moments, `v`.
-    public let second: ParameterBuffer
+/// λ touches the layout's decayed range only; frozen parameters have neither gradient nor moments. Where several ranks
+/// share the work, each updates a slice of the numbers and remembers moments of that slice alone (Rajbhandari et al.
+/// 2020, "ZeRO", stage 1). Memory: the optimiser's moments of the slice.
+public final class OptimiserUpdate {
+    /// The rule.
+    public let optimiser: Optimiser
+    /// What it remembers.
+    public let moments: [MomentBuffer]
+    /// The trained numbers that are updated here; begins at a multiple of `blockLength`.
+    public let slice: Range<Int>
+    /// Elements whose squares are added in one sum.
+    public static let blockLength = 4096
 
-    private let parameters: ParameterBuffer
-    private let gradients: ParameterBuffer
     private let team: Team
     private let rates: UnsafeMutablePointer<heed_adam_rates>
     private let sums: UnsafeMutablePointer<Double>
@@ -41,38 +41,57 @@ public final class AdamWUpdate {
 
     /// Makes zero moments for `parameters`.
     ///
+    /// - Parameter slice: the trained numbers to update, from a multiple of `blockLength` on; nil: all.
     /// - Throws: `HeedError` (`io`) when memory is refused.
-    public init(_ parameters: ParameterBuffer, gradients: ParameterBuffer, decay: Float, runtime: Runtime) throws {
+    public init(
+        _ parameters: ParameterBuffer, gradients: ParameterBuffer, optimiser: Optimiser = .adamW, decay: Float,
+        slice: Range<Int>? = nil, runtime: Runtime
+    ) throws {
         let layout = parameters.layout
         let kernels = runtime.kernels.table.pointee
-        self.parameters = parameters
-        self.gradients = gradients
+        let slice = slice ?? 0..<layout.trained
+        self.optimiser = optimiser
+        self.slice = slice
         team = runtime.team
-        first = try ParameterBuffer(layout, trainedOnly: true)
-        second = try ParameterBuffer(layout, trainedOnly: true)
+        let moments = try (0..<optimiser.moments).map { _ in try MomentBuffer(slice) }
+        self.moments = moments
         rates = .allocate(capacity: 1)
         rates.initialize(to: heed_adam_rates())
-        blocks = (layout.trained + blockLength - 1) / blockLength
+        blocks = (layout.trained + OptimiserUpdate.blockLength - 1) / OptimiserUpdate.blockLength
         sums = .allocate(capacity: max(blocks, 1))
         sums.initialize(repeating: 0, count: max(blocks, 1))
-        normStep = Owned(heed_square_sum(x: gradients.base, count: Int64(layout.trained), sums: sums))
+        normStep = Owned(
+            heed_square_sum(
+                x: gradients.base + slice.lowerBound, count: Int64(slice.count),
+                sums: sums + slice.lowerBound / OptimiserUpdate.blockLength))
         func step(_ kernel: @escaping heed_kernel, _ arguments: UnsafeRawPointer, _ count: Int) -> Step {
             Step(kernel: kernel, arguments: arguments, rows: nil, shareFrom: count < sharedFrom ? Int32.max : 0)
         }
         normList = .allocate(capacity: 1)
-        normList.initialize(repeating: step(kernels.square_sum, normStep.pointer, layout.trained))
-        for (range, decays) in [(0..<layout.decayed, true), (layout.decayed..<layout.trained, false)] {
+        normList.initialize(repeating: step(kernels.square_sum, normStep.pointer, slice.count))
+        func moment(_ index: Int, _ element: Int) -> UnsafeMutablePointer<Float>? {
+            index < moments.count ? moments[index].values.baseAddress.map { $0 + element - slice.lowerBound } : nil
+        }
+        for (whole, decays) in [(0..<layout.decayed, true), (layout.decayed..<layout.trained, false)] {
+            let range = whole.clamped(to: slice)
             guard !range.isEmpty else { continue }
             updateSteps.append(
                 Owned(
                     heed_adamw(
                         parameter: parameters.base + range.lowerBound, gradient: gradients.base + range.lowerBound,
-                        first: first.base + range.lowerBound, second: second.base + range.lowerBound,
+                        first: moment(0, range.lowerBound), second: moment(1, range.lowerBound),
                         count: Int64(range.count), decay: decays ? decay : 0, rates: rates)))
         }
+        let kernel: heed_kernel =
+            switch optimiser {
+            case .adamW: kernels.adamw
+            case .adam: kernels.adam
+            case .lion: kernels.lion
+            case .sgd: kernels.sgd
+            }
         updateList = .allocate(capacity: updateSteps.count)
         _ = updateList.initialize(
-            from: updateSteps.map { step(kernels.adamw, $0.pointer, Int($0.pointer.pointee.count)) })
+            from: updateSteps.map { step(kernel, $0.pointer, Int($0.pointer.pointee.count)) })
     }
 
     deinit {
@@ -82,9 +101,14 @@ public final class AdamWUpdate {
         updateList.deallocate()
     }
 
-    /// Returns √Σg², summed in fixed blocks: the same bits for any number of threads.
-    public func gradientNorm() -> Double {
+    /// Returns √Σg², summed in fixed blocks: the same bits for any number of threads and ranks.
+    ///
+    /// - Parameter collect: fills in the sums of the blocks of other slices.
+    public func gradientNorm(
+        collect: (UnsafeMutableBufferPointer<Double>) throws -> Void = { _ in }
+    ) rethrows -> Double {
         team.run(UnsafeBufferPointer(normList))
+        try collect(UnsafeMutableBufferPointer(start: sums, count: blocks))
         var sum = 0.0
         for block in 0..<blocks { sum += sums[block] }
         return sum.squareRoot()
@@ -94,8 +118,8 @@ public final class AdamWUpdate {
     public func apply(step: Int, rate: Double, beta1: Double, beta2: Double, epsilon: Double, clip: Double) {
         rates.pointee = heed_adam_rates(
             rate: Float(rate), beta1: Float(beta1), beta2: Float(beta2), epsilon: Float(epsilon),
-            correction1: Float(1 - AdamWUpdate.power(beta1, step)),
-            correction2: Float(1 - AdamWUpdate.power(beta2, step)), clip: Float(clip))
+            correction1: Float(1 - OptimiserUpdate.power(beta1, step)),
+            correction2: Float(1 - OptimiserUpdate.power(beta2, step)), clip: Float(clip))
         team.run(UnsafeBufferPointer(updateList))
     }
 

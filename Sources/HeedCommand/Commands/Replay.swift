@@ -1,0 +1,106 @@
+import ArgumentParser
+import Heed
+import HeedSupport
+
+/// `heed replay`: a step of a training run, computed again.
+struct Replay: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compute a step of a training run again, and show what it learned from.",
+        discussion: """
+            heed replay novel-model --step 1200
+            heed replay novel-model --step 1200 --json > step.json
+
+            From the nearest save before it, or from the start of the run, the steps up to this one are computed again to \
+            the same bits: its texts with the loss of every token, and the norm of each layer's gradient. So a loss that \
+            jumps becomes a question with an answer: which texts, which layer. Data and starting model must be where they \
+            were; nothing is written.
+            """)
+
+    @Argument(help: ArgumentHelp("The folder that the run writes or wrote.", valueName: "run"))
+    var folder: String
+
+    @Option(help: ArgumentHelp("The step, from 1.", valueName: "n"))
+    var step: Int
+
+    @OptionGroup var compute: ComputeOptions
+    @OptionGroup var output: JSONOption
+
+    func validate() throws { try check("--step", step, atLeast: 1) }
+
+    func run() throws {
+        let command = try CommandDescription(of: Train.self)
+        guard let stored = try StoredOptions(folder: folder, of: command) else {
+            throw HeedError(
+                .missing, "the folder holds no training run", in: folder, expected: "training/options.json in it")
+        }
+        var words = stored.words + ["--output", folder, "--resume", "--replay-step", "\(step)"]
+        if output.json { words.append("--replay-json") }
+        if let threads = compute.threads { words += ["--threads", "\(threads)"] }
+        guard let train = try Train.parseAsRoot(words) as? Train else {
+            throw HeedError(.unsupported, "the options of the run are not those of heed train", in: folder)
+        }
+        try train.run([])
+    }
+}
+
+/// Shows a step that is computed again.
+struct StepReplay {
+    let step: Int
+    let json: Bool
+    let tokenizer: Tokenizer?
+
+    func perform(_ run: TrainingRun) throws {
+        let progress = Progress("Replaying", total: step)
+        let found = try run.replay(step: step, shouldStop: { Signals.isStopRequested }) { done, origin in
+            progress.origin = origin
+            progress.update(done: done)
+        }
+        progress.finish()
+        try StandardOutput.writeLine(json ? document(found).serialised() : text(found))
+    }
+
+    private func words(_ ids: [Int32]) -> String {
+        guard let tokenizer else { return ids.map { "\($0)" }.joined(separator: " ") }
+        return (try? tokenizer.decode(ids.map { TokenID($0) }, skippingSpecialTokens: false)) ?? ""
+    }
+
+    private func document(_ found: ReplayedStep) -> JSON {
+        var layers = JSONObject()
+        for layer in found.result.layers { layers[layer.name] = .number(layer.norm) }
+        return [
+            "step": .integer(found.step), "from": .integer(found.origin), "loss": .number(found.result.loss),
+            "lr": .number(found.rate), "grad_norm": .number(found.result.gradientNorm),
+            "tokens": .integer(found.result.tokens), "layer_grad_norms": .object(layers),
+            "sequences": .array(
+                found.sequences.map { sequence in
+                    [
+                        "loss": .number(sequence.loss), "text": .string(words(sequence.ids)),
+                        "ids": .array(sequence.ids.map { .integer(Int($0)) }),
+                        "losses": .array(sequence.losses.map { $0.map { .number(Double($0)) } ?? .null }),
+                    ]
+                }),
+        ]
+    }
+
+    private func text(_ found: ReplayedStep) -> String {
+        var lines = [
+            "Step \(grouped(found.step)), from "
+                + (found.origin > 0 ? "the save of step \(grouped(found.origin))" : "the start of the run")
+                + ": loss \(fixed(found.result.loss, 4)), gradient \(fixed(found.result.gradientNorm, 4)), rate "
+                + "\(found.rate), \(counted(found.result.tokens, "token")).", "", "Gradient by layer:",
+        ]
+        lines += found.result.layers.map { "  \(fixed($0.norm, 4))  \($0.name)" }
+        lines += ["", "Sequences, the hardest first:"]
+        for sequence in found.sequences.sorted(by: { $0.loss > $1.loss }) {
+            let line = words(sequence.ids).split(whereSeparator: \.isNewline).joined(separator: " ")
+            lines.append("  \(fixed(sequence.loss, 4))  \(quoted(line, limit: 100))")
+            let worst = sequence.losses.enumerated().compactMap { index, loss in loss.map { (index, $0) } }
+                .max { $0.1 < $1.1 }
+            if let (index, loss) = worst {
+                let next = index + 1 < sequence.ids.count ? words([sequence.ids[index + 1]]) : "what follows"
+                lines.append("          hardest: \(quoted(next)), \(fixed(Double(loss), 4)), token \(index + 1)")
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,54 @@
+import HeedSupport
+
+/// What the ranks of one run say to each other.
+///
+/// Every rank makes the same calls in the same order; a call returns when its part is done.
+public protocol Communicator: AnyObject {
+    /// The number of this rank, from 0.
+    var rank: Int { get }
+    /// How many ranks there are.
+    var size: Int { get }
+    /// Sends bytes to `partner` and receives bytes from it at the same time; either may be none.
+    ///
+    /// - Throws: `HeedError` (`io`) when the ranks cannot reach each other.
+    func exchange(with partner: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer) throws
+    /// Gives every rank the blocks of all, each as long as `block`, in the order of ranks.
+    ///
+    /// - Throws: `HeedError` (`io`) when the ranks cannot reach each other.
+    func gather(_ block: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws
+}
+
+extension Communicator {
+    /// The values of all ranks, one rank's after the other's; each gives as many.
+    func gathered<Value: BitwiseCopyable>(_ values: [Value], fill: Value) throws -> [Value] {
+        guard size > 1 else { return values }
+        var all = [Value](repeating: fill, count: values.count * size)
+        try values.withUnsafeBytes { block in
+            try all.withUnsafeMutableBytes { try gather(block, into: $0) }
+        }
+        return all
+    }
+
+    /// Whether any rank says yes.
+    func isTrueAnywhere(_ answer: Bool) throws -> Bool { try gathered([answer ? UInt8(1) : 0], fill: 0).contains(1) }
+
+    /// What rank 0 says.
+    func fromFirst(_ value: Double) throws -> Double { try gathered([value], fill: 0)[0] }
+}
+
+/// The only rank of a run.
+public final class SingleRank: Communicator {
+    public let rank = 0
+    public let size = 1
+
+    /// A run on one process.
+    public init() {}
+
+    public func exchange(
+        with partner: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer
+    ) throws {}
+
+    public func gather(_ block: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
+        all.copyMemory(from: block)
+    }
+}
