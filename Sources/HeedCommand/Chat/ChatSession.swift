@@ -1,5 +1,6 @@
 import Heed
 import HeedSupport
+import HeedTexts
 
 /// A conversation in the terminal: what the user says, to what the model answers, as it comes.
 struct ChatSession {

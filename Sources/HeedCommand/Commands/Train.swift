@@ -149,7 +149,7 @@ extension Train: CompletesWords {
     }
 
     /// Whether an encoder is to learn from text as such, and not from rows or classes.
-    private func isPlainText(_ encoder: Encoder) throws -> Bool {
+    private func isPlainText(_ encoder: TransformerEncoder) throws -> Bool {
         try encoder.configuration.labels == nil
             && data.data.allSatisfy { path in
                 switch DataKind(path: path, format: data.format) {

@@ -34,8 +34,8 @@ public enum Configuration: Sendable, Equatable {
     /// Declares every parameter of the architecture in `scope`.
     public func declare(in scope: ParameterScope) -> Architecture {
         switch self {
-        case .decoder(let configuration): .decoder(Decoder(scope, configuration))
-        case .encoder(let configuration): .encoder(Encoder(scope, configuration))
+        case .decoder(let configuration): .decoder(TransformerDecoder(scope, configuration))
+        case .encoder(let configuration): .encoder(TransformerEncoder(scope, configuration))
         case .encoderDecoder(let configuration): .encoderDecoder(EncoderDecoder(scope, configuration))
         }
     }
@@ -44,9 +44,9 @@ public enum Configuration: Sendable, Equatable {
 /// The layers of a model: which of the three kinds of transformer it is.
 public enum Architecture: Sendable {
     /// Ids → logits of the next id.
-    case decoder(Decoder)
+    case decoder(TransformerDecoder)
     /// Ids → states that see both sides.
-    case encoder(Encoder)
+    case encoder(TransformerEncoder)
     /// Source ids and target ids → logits of the next target id.
     case encoderDecoder(EncoderDecoder)
 
@@ -82,7 +82,7 @@ extension Model {
     /// The layers of a decoder-only model.
     ///
     /// - Throws: `HeedError` (`unsupported`) for the other kinds.
-    public var decoder: Decoder {
+    public var decoder: TransformerDecoder {
         get throws {
             guard case .decoder(let decoder) = architecture else {
                 throw HeedError(
@@ -111,7 +111,7 @@ extension Model {
     /// The layers of an encoder.
     ///
     /// - Throws: `HeedError` (`unsupported`) for the other kinds.
-    public var encoder: Encoder {
+    public var encoder: TransformerEncoder {
         get throws {
             guard case .encoder(let layers) = architecture else {
                 throw HeedError(
