@@ -9,6 +9,8 @@ public struct Conversation: Sendable, Equatable {
 
     /// The messages in order, each an object with `role` and `content`.
     public var messages: [JSON] { variables["messages"]?.arrayValue ?? [] }
+    /// Whether the template is told of tools.
+    public var hasTools: Bool { variables["tools"].map { !$0.isNull } ?? false }
 
     /// A conversation from JSON: an array of messages, or an object with `messages` (and `tools`, …).
     ///
