@@ -20,8 +20,8 @@ struct Train: ParsableCommand {
             encoder learns from plain text by guessing masked words, and classes from JSONL with "text" and "label".
 
             The output is a folder in the Hugging Face layout at the end and at every save, and beside it, in \
-            training/, what --resume needs: a run that was killed at any moment goes on to the same bits. --resume \
-            alone goes on as the run was started; a larger --steps lengthens it, and then a cosine or line falls to \
+            training/, what --resume needs: a run that was killed at any moment resumes to the same bits. --resume \
+            alone uses the options of the run; a larger --steps lengthens it, and then a cosine or line falls to \
             its new end from where it is.
 
             Rates: step t of a warm-up of w has lr·t/w; then cosine and linear fall to --min-lr at the last step, \
@@ -59,7 +59,7 @@ struct Train: ParsableCommand {
 
     @Flag(
         help: ArgumentHelp(
-            "Go on from the last save in the output folder, with the options of the run; from the beginning where "
+            "Continue from the last save in the output folder, with the options of the run; from the beginning where "
                 + "there is none."))
     var resume = false
 

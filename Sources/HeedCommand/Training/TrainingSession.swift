@@ -55,7 +55,7 @@ struct TrainingSession {
     private func tellOfResuming(_ progress: Progress) {
         guard run.resumedFrom > 0 else { return }
         let next = run.resumedFrom + 1
-        progress.note("Going on from step \(grouped(run.resumedFrom)) of \(grouped(options.schedule.steps)).")
+        progress.note("Resuming from step \(grouped(run.resumedFrom)) of \(grouped(options.schedule.steps)).")
         guard let former = run.formerSteps else { return }
         progress.note(
             "The \(options.schedule.shape.rawValue) now ends at step \(grouped(options.schedule.steps)) instead of "
