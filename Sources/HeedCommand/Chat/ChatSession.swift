@@ -30,7 +30,7 @@ struct ChatSession {
     /// Converses until the input ends or the user quits.
     mutating func run() throws {
         if isInteractive {
-            try note("Ctrl-C stops an answer, /help lists the commands, Ctrl-D ends. A line that ends with \\ continues in the next.")
+            try note("Ctrl-C stops an answer, /help lists the commands, Ctrl-D ends. A \\ at the end continues a line.")
         }
         while true {
             try Signals.check()

@@ -23,8 +23,8 @@ public enum Configuration: Sendable, Equatable {
         get throws {
             guard case .decoder(let configuration) = self else {
                 throw HeedError(
-                    .unsupported, "this work wants the shape of a model that continues its own text",
-                    expected: "a decoder: gpt2 or llama",
+                    .unsupported, "a model that continues its own text is needed here",
+                    expected: "a decoder, such as gpt2 or llama",
                     got: ParameterLayout.declare { declare(in: $0) }.model.kind)
             }
             return configuration
@@ -86,8 +86,8 @@ extension Model {
         get throws {
             guard case .decoder(let decoder) = architecture else {
                 throw HeedError(
-                    .unsupported, "this work wants a model that continues its own text",
-                    expected: "a decoder: gpt2 or llama", got: "\(architecture.kind): \(family.name)")
+                    .unsupported, "a model that continues its own text is needed here",
+                    expected: "a decoder, such as gpt2 or llama", got: "\(architecture.kind): \(family.name)")
             }
             return decoder
         }
@@ -100,8 +100,8 @@ extension Model {
         get throws {
             guard case .encoderDecoder(let layers) = architecture else {
                 throw HeedError(
-                    .unsupported, "this work wants a model that turns one text into another",
-                    expected: "an encoder-decoder: marian, bart or t5",
+                    .unsupported, "a model that turns one text into another is needed here",
+                    expected: "an encoder-decoder, such as marian, bart or t5",
                     got: "\(architecture.kind): \(family.name)")
             }
             return layers
@@ -115,8 +115,8 @@ extension Model {
         get throws {
             guard case .encoder(let layers) = architecture else {
                 throw HeedError(
-                    .unsupported, "this work wants a model that reads a text from both sides",
-                    expected: "an encoder: bert or roberta", got: "\(architecture.kind): \(family.name)")
+                    .unsupported, "a model that reads a text from both sides is needed here",
+                    expected: "an encoder, such as bert or roberta", got: "\(architecture.kind): \(family.name)")
             }
             return layers
         }
