@@ -26,7 +26,8 @@ enum TrainingDefaults {
     }
 
     /// Two significant digits, so that the rate can be read and typed.
-    private static func rounded(_ rate: Double) -> Double {
+    static func rounded(_ rate: Double) -> Double {
+        guard rate > 0, rate.isFinite else { return rate }
         var scale = 1.0
         while rate * scale < 10 { scale *= 10 }
         return (rate * scale).rounded() / scale

@@ -59,7 +59,7 @@ struct TrainingSession {
         guard let former = run.formerSteps else { return }
         progress.note(
             "The \(options.schedule.shape.rawValue) now ends at step \(grouped(options.schedule.steps)) instead of "
-                + "\(grouped(former)): the rate of step \(grouped(next)) is \(options.schedule.rate(next)). The bits are "
+                + "\(grouped(former)): the rate of step \(grouped(next)) is \(TrainingDefaults.rounded(options.schedule.rate(next))). The bits are "
                 + "not those of a run that was this long from the start.")
     }
 
