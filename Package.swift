@@ -33,13 +33,20 @@ let package = Package(
         .target(name: "HeedWeights", dependencies: ["CHeedKernels", "HeedSupport"]),
         // ids → embeddings → blocks → logits.
         .target(name: "HeedModels", dependencies: ["HeedLayers", "HeedSupport", "HeedTensor", "HeedWeights"]),
-        // Models at work: passes over rows of ids, embeddings, classes, masked tokens.
+        // Models at work: passes over rows of ids.
         .target(
             name: "HeedRun", dependencies: ["HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
         // logits → ids.
         .target(
             name: "HeedGenerate",
             dependencies: ["CHeedKernels", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
+        // Texts in, texts out: generation, conversations, embeddings, classes, translation.
+        .target(
+            name: "HeedTexts",
+            dependencies: [
+                "HeedGenerate", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTemplates", "HeedTensor",
+                "HeedTokenizers", "HeedWeights",
+            ]),
         // loss → update.
         .target(
             name: "HeedTrain",
@@ -55,14 +62,14 @@ let package = Package(
             name: "Heed",
             dependencies: [
                 "HeedExplain", "HeedGenerate", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport",
-                "HeedTemplates", "HeedTensor", "HeedTokenizers", "HeedTrain", "HeedWeights",
+                "HeedTemplates", "HeedTensor", "HeedTexts", "HeedTokenizers", "HeedTrain", "HeedWeights",
             ]),
         // The command line.
         .executableTarget(
             name: "HeedCommand",
             dependencies: [
-                "Heed", "HeedGenerate", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "HeedTokenizers",
-                "HeedWeights", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Heed", "HeedGenerate", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "HeedTexts",
+                "HeedTokenizers", "HeedWeights", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         // Where tests find golden files.
@@ -85,8 +92,8 @@ let package = Package(
         .testTarget(
             name: "HeedModelsTests",
             dependencies: [
-                "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "HeedWeights",
-                "ReferenceBackend", "TestFixtures",
+                "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTensor", "HeedTexts",
+                "HeedWeights", "ReferenceBackend", "TestFixtures",
             ]),
         // Counts allocations, for tests that promise none.
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
@@ -108,7 +115,7 @@ let package = Package(
         .testTarget(
             name: "HeedCommandTests",
             dependencies: [
-                "Heed", "HeedCommand", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTokenizers", "HeedWeights",
+                "Heed", "HeedCommand", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTexts", "HeedTokenizers", "HeedWeights",
                 "TestFixtures", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ],

@@ -8,6 +8,7 @@
 @_exported import HeedSupport
 @_exported import HeedTemplates
 @_exported import HeedTensor
+@_exported import HeedTexts
 @_exported import HeedTokenizers
 @_exported import HeedTrain
 @_exported import HeedWeights

@@ -87,7 +87,7 @@ private let temporaries = Atomic<Int>(0)
 /// The bytes go to `PATH.tmp-PROCESS-NUMBER` in the same folder, are flushed to the disk and renamed. If `body` or
 /// the system fails, the temporary is removed and an older file at `path` is left as it was.
 /// - Throws: what `body` throws, or a `HeedError` of kind `io` or `missing` naming `path`.
-public func writeAtomically(path: String, _ body: (inout FileWriter) throws -> Void) throws {
+package func writeAtomically(path: String, _ body: (inout FileWriter) throws -> Void) throws {
     if isDirectory(path) { throw systemFailure("cannot write", path, EISDIR) }
     let number = temporaries.add(1, ordering: .relaxed).newValue
     let temporary = "\(path).tmp-\(getpid())-\(number)"
@@ -120,11 +120,11 @@ public func writeAtomically(path: String, _ body: (inout FileWriter) throws -> V
 }
 
 /// Writes `bytes` to `path` atomically.
-public func writeAtomically(path: String, bytes: [UInt8]) throws {
+package func writeAtomically(path: String, bytes: [UInt8]) throws {
     try writeAtomically(path: path) { try $0.write(bytes) }
 }
 
 /// Writes `text` to `path` atomically.
-public func writeAtomically(path: String, text: String) throws {
+package func writeAtomically(path: String, text: String) throws {
     try writeAtomically(path: path) { try $0.write(text) }
 }

@@ -9,7 +9,7 @@
 /// The whole content of a file.
 ///
 /// - Throws: `HeedError` of kind `missing` or `io`, naming the file.
-public func readFile(_ path: String) throws -> [UInt8] {
+package func readFile(_ path: String) throws -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw systemFailure("cannot open", path, errno) }
     defer { close(descriptor) }
@@ -45,24 +45,24 @@ func readDescriptor(_ descriptor: Int32, _ name: String, sizeHint: Int = 0) thro
 }
 
 /// Whether there is a file or folder at `path`.
-public func fileExists(_ path: String) -> Bool {
+package func fileExists(_ path: String) -> Bool {
     access(path, F_OK) == 0
 }
 
 /// Whether there is a folder at `path`.
-public func isDirectory(_ path: String) -> Bool {
+package func isDirectory(_ path: String) -> Bool {
     var information = stat()
     return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
 }
 
 /// The size of a file in bytes, or nil where there is none.
-public func fileSize(_ path: String) -> Int? {
+package func fileSize(_ path: String) -> Int? {
     var information = stat()
     return stat(path, &information) == 0 ? Int(information.st_size) : nil
 }
 
 /// The names in a folder without `.` and `..`, in the order of their bytes.
-public func listDirectory(_ path: String) throws -> [String] {
+package func listDirectory(_ path: String) throws -> [String] {
     guard let directory = opendir(path) else { throw systemFailure("cannot list", path, errno) }
     defer { closedir(directory) }
     var names: [String] = []
@@ -78,7 +78,7 @@ public func listDirectory(_ path: String) throws -> [String] {
 }
 
 /// Makes a folder and the folders above it; one that is there already is fine.
-public func createDirectory(_ path: String) throws {
+package func createDirectory(_ path: String) throws {
     if path.isEmpty || isDirectory(path) { return }
     let parent = parentPath(path)
     if parent != path, parent != "." { try createDirectory(parent) }
@@ -90,18 +90,18 @@ public func createDirectory(_ path: String) throws {
 }
 
 /// Removes a file; one that is not there is fine.
-public func removeFile(_ path: String) throws {
+package func removeFile(_ path: String) throws {
     if unlink(path) != 0, errno != ENOENT { throw systemFailure("cannot remove", path, errno) }
 }
 
 /// `folder/name`, with one slash between.
-public func joinPath(_ folder: String, _ name: String) -> String {
+package func joinPath(_ folder: String, _ name: String) -> String {
     if folder.isEmpty { return name }
     return folder.utf8.last == UInt8(ascii: "/") ? folder + name : folder + "/" + name
 }
 
 /// The part of a path after its last slash.
-public func lastPathComponent(_ path: String) -> String {
+package func lastPathComponent(_ path: String) -> String {
     var bytes = Substring(path).utf8
     while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
     guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")), bytes.count > 1 else { return String(Substring(bytes)) }
@@ -109,7 +109,7 @@ public func lastPathComponent(_ path: String) -> String {
 }
 
 /// The folder that holds `path`: `.` where the path names none.
-public func parentPath(_ path: String) -> String {
+package func parentPath(_ path: String) -> String {
     var bytes = Substring(path).utf8
     while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
     guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }

@@ -89,7 +89,7 @@ public struct HeedError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// The number with commas between groups of three digits: `4,096`.
-public func grouped(_ number: Int) -> String {
+package func grouped(_ number: Int) -> String {
     let digits = Array(String(number.magnitude).utf8)
     var result: [UInt8] = number < 0 ? [UInt8(ascii: "-")] : []
     for (index, digit) in digits.enumerated() {
@@ -100,7 +100,7 @@ public func grouped(_ number: Int) -> String {
 }
 
 /// At most `limit` characters of foreign text, in quotes, for use inside a message.
-public func quoted(_ text: String, limit: Int = 60) -> String {
+package func quoted(_ text: String, limit: Int = 60) -> String {
     let scalars = text.unicodeScalars
     guard let end = scalars.index(scalars.startIndex, offsetBy: limit, limitedBy: scalars.endIndex),
         end < scalars.endIndex

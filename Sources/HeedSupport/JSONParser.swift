@@ -291,7 +291,7 @@ struct JSONParser {
 ///
 /// Follows table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF.
 @inline(__always)
-public func utf8SequenceLength(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int) -> Int {
+package func utf8SequenceLength(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int) -> Int {
     let first = bytes[at]
     if first < 0x80 { return 1 }
     let left = bytes.count - at

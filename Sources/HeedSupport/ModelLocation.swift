@@ -12,7 +12,7 @@
 /// is looked for in the local cache of Hugging Face's tools; nothing is fetched. The revision is a branch, a tag or (the
 /// start of) a commit, `main` where none is given. A folder without `config.json` that holds one GGUF model is that.
 /// - Throws: `HeedError` saying what was looked for and where, with the nearest name there is.
-public func locateModel(_ name: String) throws -> String {
+package func locateModel(_ name: String) throws -> String {
     if fileExists(name) { return containedModel(name) }
     let cache = ModelCache(folder: ModelCache.standardFolder)
     return containedModel(try cache.snapshot(of: name))

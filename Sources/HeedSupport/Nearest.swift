@@ -2,7 +2,7 @@
 ///
 /// Near is an edit distance (insertions, deletions, replacements, swaps of neighbours) of at most a third of the
 /// longer word, and at least 1; the first of equals wins.
-public func nearest(_ word: String, among candidates: [String]) -> String? {
+package func nearest(_ word: String, among candidates: [String]) -> String? {
     let typed = Array(word.utf8)
     guard typed.count <= 200 else { return nil }
     var best: (distance: Int, word: String)?

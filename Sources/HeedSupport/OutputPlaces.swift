@@ -15,7 +15,7 @@
 ///   - overwrite: whether the user said that anything may be.
 ///   - way: what to do instead, as a sentence without its full stop.
 /// - Throws: `HeedError` (`usage`) naming the folder and what it holds.
-public func requireFreeFolder(
+package func requireFreeFolder(
     _ path: String, overwrite: Bool, isOwn: (String) -> Bool = { _ in false },
     way: String = "Choose another `output`, or write over it with `overwrite`"
 ) throws {
@@ -38,7 +38,7 @@ public func requireFreeFolder(
 ///   - isOwn: whether the file looks like what this command writes.
 ///   - overwrite: whether the user said that it may be anything.
 /// - Throws: `HeedError` (`usage`) naming the file.
-public func requireFreeFile(
+package func requireFreeFile(
     _ path: String, overwrite: Bool, isOwn: (String) -> Bool = { _ in false }
 ) throws {
     var information = stat()
@@ -52,14 +52,14 @@ public func requireFreeFile(
 }
 
 /// Whether two paths lead to the same file or folder, links followed.
-public func isSamePlace(_ one: String, _ other: String) -> Bool {
+package func isSamePlace(_ one: String, _ other: String) -> Bool {
     var (first, second) = (stat(), stat())
     guard stat(one, &first) == 0, stat(other, &second) == 0 else { return false }
     return first.st_dev == second.st_dev && first.st_ino == second.st_ino
 }
 
 /// The path from the root of the file system, links unresolved; `folder` is where a relative path begins.
-public func absolutePath(_ path: String) -> String {
+package func absolutePath(_ path: String) -> String {
     if path.hasPrefix("/") || path == "-" { return path }
     guard let folder = getcwd(nil, 0) else { return path }
     defer { free(folder) }
@@ -67,7 +67,7 @@ public func absolutePath(_ path: String) -> String {
 }
 
 /// Whether a name is `NAME.tmp-PROCESS-NUMBER`, as atomic writing calls a file until it is whole.
-public func isTemporaryName(_ name: String) -> Bool {
+package func isTemporaryName(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
     let mark = Array(".tmp-".utf8)
     guard bytes.count > mark.count else { return false }

@@ -2,7 +2,7 @@
 ///
 /// - Throws: `HeedError` (`numeric`) when a logit is NaN or infinite, or there is none.
 /// Cost: one exponential per logit.
-public func softmax(_ logits: some Collection<Float>) throws -> [Double] {
+package func softmax(_ logits: some Collection<Float>) throws -> [Double] {
     let largest = Double(logits.max() ?? 0)
     let powers = logits.map { ExactMathematics.exp(Double($0) - largest) }
     let sum = powers.reduce(0, +)

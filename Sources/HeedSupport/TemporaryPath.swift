@@ -7,13 +7,13 @@
 #endif
 
 /// A path in the system's folder for temporary files that nothing else uses; nothing is made there.
-public func temporaryPath(_ name: String) -> String {
+package func temporaryPath(_ name: String) -> String {
     let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     return joinPath(folder.isEmpty ? "." : folder, "heed-\(getpid())-\(UInt64.random(in: 0 ... .max))-\(name)")
 }
 
 /// Removes a file, or a folder with everything in it; one that is not there is fine. Links are removed, not followed.
-public func removeTree(_ path: String) throws {
+package func removeTree(_ path: String) throws {
     var information = stat()
     guard lstat(path, &information) == 0 else { return }
     guard information.st_mode & S_IFMT == S_IFDIR else { return try removeFile(path) }

@@ -120,7 +120,7 @@ func integerElement(_ bytes: UnsafeRawBufferPointer, _ type: ElementType, _ inde
 /// The place of the first NaN or infinity, or nil.
 ///
 /// Cost: one pass that vectorises; the second, which finds the place, runs only where there is one.
-public func firstNonFinite(_ values: UnsafeBufferPointer<Float>) -> Int? {
+package func firstNonFinite(_ values: UnsafeBufferPointer<Float>) -> Int? {
     let block = 4096
     for start in stride(from: 0, to: values.count, by: block) {
         let end = min(start + block, values.count)

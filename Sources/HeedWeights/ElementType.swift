@@ -96,7 +96,7 @@ public enum ElementType: String, Sendable, CaseIterable {
 }
 
 /// The product of extents, or nil where one is negative or the product is beyond `Int`.
-public func elementCount(_ shape: some Collection<Int>) -> Int? {
+package func elementCount(_ shape: some Collection<Int>) -> Int? {
     // A zero among the extents makes the product zero, whatever the others are.
     if shape.contains(where: { $0 < 0 }) { return nil }
     if shape.contains(0) { return 0 }

@@ -4,7 +4,7 @@ import HeedSupport
 /// index, in that order.
 ///
 /// - Throws: `HeedError` naming the file that is missing or broken.
-public func openWeights(folder: String) throws -> any TensorSource {
+package func openWeights(folder: String) throws -> any TensorSource {
     for name in ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"] {
         let path = joinPath(folder, name)
         if fileExists(path) { return try openTensors(path: path) }
@@ -22,7 +22,7 @@ public func openWeights(folder: String) throws -> any TensorSource {
 /// shards, told by its name; or a model folder.
 ///
 /// - Throws: `HeedError` naming the file that is missing or broken.
-public func openTensors(path: String) throws -> any TensorSource {
+package func openTensors(path: String) throws -> any TensorSource {
     if isDirectory(path) { return try openWeights(folder: path) }
     if path.hasSuffix(".index.json") { return try ShardedTensors(indexPath: path) { try openFile($0) } }
     return try openFile(path)

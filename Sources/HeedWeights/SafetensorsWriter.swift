@@ -6,7 +6,7 @@ import HeedSupport
 /// - Parameter metadata: texts for `__metadata__`; `{"format": "pt"}` is what `transformers` looks for.
 /// - Throws: `HeedError` of the file system, what a tensor's body throws, or where a body wrote more or fewer values
 ///   than its shape asks for. No file is left then.
-public func writeSafetensors(
+package func writeSafetensors(
     path: String, _ tensors: [TensorToWrite], metadata: [String: String] = ["format": "pt"]
 ) throws {
     var header = JSONObject()

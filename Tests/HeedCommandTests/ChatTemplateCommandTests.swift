@@ -1,5 +1,6 @@
 import Heed
 import HeedSupport
+import HeedTexts
 import Testing
 
 @testable import HeedCommand

@@ -1,5 +1,6 @@
 import Heed
 import HeedSupport
+import HeedTexts
 import Testing
 
 @testable import HeedCommand
@@ -47,13 +48,13 @@ struct EncoderCommandTests {
             let reader = ClassifierTexts(tokenizer, try loaded.encoder.configuration, longest: nil)
             let encoded = try texts.map { try reader.encode($0, nil) }
             let runtime = try Runtime(threads: 1)
-            let rows = try TextClassifier(loaded, runtime: runtime).probabilities(encoded.map(\.ids))
+            let rows = try SequenceClassifier(loaded, runtime: runtime).probabilities(encoded.map(\.ids))
             for (text, row) in zip(texts, rows) {
                 #expect((row[1] > row[0]) == text.contains("good"), "\(text): \(row)")
                 #expect(abs(row[0] + row[1] - 1) < 1e-12)
             }
             // Company changes nothing, and the numbers are those of a pass.
-            #expect(try TextClassifier(loaded, runtime: runtime).probabilities([encoded[3].ids]) == [rows[3]])
+            #expect(try SequenceClassifier(loaded, runtime: runtime).probabilities([encoded[3].ids]) == [rows[3]])
             var input = TensorFile()
             input.append("input_ids", shape: [1, encoded[3].ids.count], integers: encoded[3].ids.map { Int64($0) })
             let pass = try ForwardPass(loaded, options: PassOptions(), runtime: runtime).run(input)

@@ -176,7 +176,7 @@ struct TrainCommandTests {
         #expect(TrainingDefaults.output(for: "-") == "heed-model")
         #expect(TrainingDefaults.output(for: ".hidden") == ".hidden-model")
         let model = try Model(Preset.named("tiny").configuration, family: .gpt2, seed: 1)
-        #expect(TrainingDefaults.rate(of: model, isNew: true) == 1.3e-3)
+        #expect(TrainingDefaults.rate(of: model, isNew: true) == 3e-3)
         #expect(TrainingDefaults.rate(of: model, isNew: false) == 5e-5)
     }
 

@@ -1,4 +1,5 @@
 import HeedRun
+import HeedTexts
 import HeedProcessor
 import HeedSupport
 import HeedTensor

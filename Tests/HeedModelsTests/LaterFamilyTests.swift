@@ -85,6 +85,8 @@ enum SmallConfiguration {
             ["dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24, "id2label": ["0": "good", "1": "bad"]]),
         bert("xlm-roberta", "XLMRobertaForMaskedLM"), bert("xlm-roberta", "XLMRobertaForSequenceClassification"),
         bert("camembert", "CamembertModel"), bert("mpnet", "MPNetModel"), bert("mpnet", "MPNetForMaskedLM"),
+        bert("electra", "ElectraForMaskedLM", ["embedding_size": 8]), bert("electra", "ElectraModel"),
+        bert("electra", "ElectraForSequenceClassification", ["embedding_size": 16, "num_labels": 3]),
         bert("modernbert", "ModernBertForMaskedLM", ["local_attention": 6, "global_rope_theta": 5000]),
         bert("modernbert", "ModernBertForTokenClassification", ["num_labels": 3]),
         bart("mbart"), bart("m2m_100"), bart("pegasus", ["pad_token_id": 0]),

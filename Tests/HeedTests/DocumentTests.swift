@@ -35,7 +35,7 @@ struct DocumentTests {
         "every sample of a document stands, word for word, in the code that runs",
         arguments: [
             "README.md", "Documentation/Architecture.md", "Documentation/Generation.md", "Documentation/Families.md",
-            "Documentation/Tokenizers.md",
+            "Documentation/Tokenizers.md", "Documentation/Library.md",
         ])
     func verbatim(document: String) throws {
         let samples = String(
@@ -55,44 +55,53 @@ struct DocumentTests {
     }
 
     /// Small models under the names of the samples.
-    private func withModels(_ body: (SampleFolder) throws -> Void) throws {
+    private func withModels(_ body: (SampleFolder) async throws -> Void) async throws {
         let samples = SampleFolder(root: temporaryPath("samples"))
         try createDirectory(samples.root)
         defer { try? removeTree(samples.root) }
         let corpus = try readFile(joinPath(DocumentTests.root, "README.md"))
         try writeAtomically(path: samples.path("corpus.txt"), text: String(decoding: corpus, as: UTF8.self))
         let tokenizer = try ByteLevelBPETrainer(vocabularySize: 512).train(files: [samples.path("corpus.txt")])
-        func save(_ name: String, _ configuration: Configuration, _ family: Family) throws {
-            try Model(configuration, family: family, seed: 1).save(folder: samples.path(name))
+        func save(
+            _ name: String, _ configuration: Configuration, _ family: Family, ends: [Int] = [],
+            _ tokenizer: TrainedTokenizer? = nil
+        ) throws {
+            try Model(configuration, family: family, specials: SpecialIds(ends: ends), seed: 1)
+                .save(folder: samples.path(name))
+            try tokenizer?.save(to: samples.path(name))
         }
-        try save("heed-demo", .decoder(.gpt2(width: 16, layers: 1, heads: 2, vocabulary: 512, context: 64)), .gpt2)
-        try tokenizer.save(to: samples.path("heed-demo"))
+        let decoder = Configuration.decoder(.gpt2(width: 16, layers: 1, heads: 2, vocabulary: 512, context: 64))
+        try save("heed-demo", decoder, .gpt2, tokenizer)
+        try save("chat-model", decoder, .gpt2, tokenizer)
+        try writeAtomically(
+            path: samples.path("chat-model/chat_template.jinja"),
+            text: "{% for message in messages %}{{ message.role }}: {{ message.content[:9] }}\n{% endfor %}")
         try save("my-model", .decoder(.gpt2(width: 16, layers: 1, heads: 2, vocabulary: 4000, context: 128)), .gpt2)
         try save(
             "de-en",
-            .encoderDecoder(.original(width: 16, layers: 1, heads: 2, inner: 16, vocabulary: 200, context: 64)), .marian
-        )
-        try save(
-            "topics",
-            .encoder(
-                .bert(
-                    width: 16, layers: 1, heads: 2, vocabulary: 3000, context: 16, head: .sequenceClassifier(labels: 3))
-            ),
-            .bert)
+            .encoderDecoder(.original(width: 16, layers: 1, heads: 2, inner: 16, vocabulary: 512, context: 64)),
+            .marian, ends: [0], tokenizer)
+        let words = try WordPieceTrainer(vocabularySize: 300).train(files: [samples.path("corpus.txt")])
+        func encoder(_ head: EncoderHead) -> Configuration {
+            .encoder(.bert(width: 16, layers: 1, heads: 2, vocabulary: 300, context: 16, head: head))
+        }
+        try save("topics", encoder(.sequenceClassifier(labels: 3)), .bert, words)
+        try save("encoder", encoder(.maskedLanguage), .bert, words)
         try tokenizer.save(to: samples.path("gpt2"))
-        try body(samples)
+        try await body(samples)
     }
 
     @Test("the samples run and do what they say")
-    func running() throws {
-        try withModels { samples in
-            #expect(try samples.readme() == [1, 4, 512])
+    func running() async throws {
+        try await withModels { samples in
+            #expect(try await samples.readme() == [1, 4, 512])
             let (decoding, options, count) = try samples.generation()
             #expect(count == options.maxNewTokens)
             #expect(try samples.decoding(decoding, options) == options.maxNewTokens)
-            let (result, probabilities) = try samples.families()
-            #expect(result.sequences.count == 1)
-            #expect(probabilities.count == 1 && abs(probabilities[0].reduce(0, +) - 1) < 1e-9)
+            #expect(try samples.families() == 3)
+            #expect(try await samples.writing() == 2)
+            try samples.answering()
+            #expect(try samples.reading().count == 16)
             #expect(try samples.tokenizers().text == "The cat sat on")
             let model = try Model.load(folder: samples.path("my-model"))
             let batch = TokenBatch(rowCapacity: 3, sequenceCapacity: 1)

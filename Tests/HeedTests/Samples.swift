@@ -13,31 +13,28 @@ struct SampleFolder: Sendable {
     private func print(_ items: Any..., terminator: String = "\n") {}
 
     // README.md, 1
-    func readme() throws -> [Int] {
-        let tokenizer = try Tokenizer.load(path: path("heed-demo"))
-        let model = try Model.load(folder: path("heed-demo"))
-        let runtime = try Runtime()
-
-        // The prompt, continued.
-        var options = GenerationOptions()
+    func readme() async throws -> [Int] {
+        // The prompt, continued: at once, or as it is written.
+        let generator = try TextGenerator(path("heed-demo"))
+        var options = generator.options
         options.samples = true
         options.temperature = 0.8
-        options.maxNewTokens = 40
-        let prompt = GenerationPrompt(ids: tokenizer.ids(of: "One morning Mia"))
-        let result = try Generator(model: DecodingModel(model, runtime: runtime), options: options).generate([prompt])
-        print(try tokenizer.decode(result.sequences[0][0].ids))
+        print(try generator.generate("One morning Mia", options: options).text)
+        for try await piece in generator.stream("One morning Mia", options: options) { print(piece, terminator: "") }
 
         // One pass: any tensor of the model, by name.
         var input = TensorFile()
         input.append("input_ids", shape: [1, 4], integers: [47, 78, 69, 396])
-        let output = try ForwardPass(model, options: PassOptions(), runtime: runtime).run(input)
+        let output = try ForwardPass(generator.model, options: PassOptions(), runtime: Runtime()).run(input)
         print(output["logits"]?.shape ?? [])  // [1, 4, 512]
         // end
         return output["logits"]?.shape ?? []
     }
 
     // Documentation/Architecture.md, 1
-    func architecture(_ model: Model, _ decoder: Decoder, _ batch: TokenBatch, _ runtime: Runtime) throws -> [Float] {
+    func architecture(_ model: Model, _ decoder: TransformerDecoder, _ batch: TokenBatch, _ runtime: Runtime) throws
+        -> [Float]
+    {
         let pass = try runtime.pass(model.weights, for: .inference, maximumLength: 64) { trace in
             decoder.logits(decoder(batch, in: trace)).kept()
         }
@@ -80,22 +77,62 @@ struct SampleFolder: Sendable {
     }
 
     // Documentation/Families.md, 1
-    func families() throws -> (GenerationResult, [[Double]]) {
-        let model = try Model.load(folder: path("de-en"))
-        let runtime = try Runtime()
-        let decoding = try DecodingModel(model, runtime: runtime)
-        var options = GenerationOptions()
+    func families() throws -> Int {
+        let translator = try Translator(path("de-en"))
+        var options = translator.options
         options.numBeams = 5
-        options.earlyStopping = BeamStopping.yes
-        options.endTokens = [0]
-        // ids: the decoder's start, and a prefix.
-        let result = try Generator(model: decoding, options: options)
-            .generate([GenerationPrompt(ids: [1], source: [57, 8, 120, 0])])
-
-        let classifier = try TextClassifier(Model.load(folder: path("topics")), runtime: runtime)
-        let probabilities = try classifier.probabilities([[101, 2023, 102]])
+        options.numReturnSequences = 3
+        for best in try translator.translations(of: ["Ein Hund läuft."], options: options)[0] {
+            print(best.text, best.score ?? 0)
+        }
         // end
-        return (result, probabilities)
+        return options.numReturnSequences
+    }
+
+    // Documentation/Library.md, 1
+    func writing() async throws -> Int {
+        let generator = try TextGenerator(path("heed-demo"))
+        var options = generator.options  // what the model's folder says, and its end ids
+        options.samples = true
+        options.temperature = 0.8
+        options.maxNewTokens = 40
+        print(try generator.generate("One morning Mia", options: options).text)
+        let several = try generator.generate(["The sun", "The moon"])  // decoded together, each as if alone
+
+        // As it is written; a task that is cancelled ends the work.
+        for try await piece in generator.stream("One morning Mia", options: options) {
+            print(piece, terminator: "")
+        }
+        // end
+        return several.count
+    }
+
+    // Documentation/Library.md, 2
+    func answering() throws {
+        let chat = try TextGenerator(path("chat-model"))
+        let messages: [ChatMessage] = [.system("You answer briefly."), .user("What is a transformer?")]
+        print(try chat.answer(messages).text)
+        // end
+    }
+
+    // Documentation/Library.md, 3
+    func reading() throws -> [Float] {
+        let embedder = try TextEmbedder(path("encoder"))
+        let vectors = try embedder.embed(["A man eats", "Someone has lunch"])
+        print(TextEmbedder.cosine(vectors[0], vectors[1]))
+
+        let classifier = try TextClassifier(path("topics"))
+        for result in try classifier.classify(["What a film", "Never again"]) {
+            print(result.label, result.probability)
+        }
+
+        let filler = try MaskFiller(path("encoder"))
+        print(try filler.fill("The cat [MASK] on the mat.")[0].guesses[0].token)
+
+        let translator = try Translator(path("de-en"))
+        print(try translator.translate(["Guten Morgen", "Gute Nacht"]))
+        // end
+        return vectors[0]
     }
 
     // Documentation/Tokenizers.md, 1

@@ -16,7 +16,7 @@ public struct ReferenceBackend: Backend {
 }
 
 /// How the reference computes an operation.
-protocol ReferenceLowering: Operation {
+protocol ReferenceLowering: TensorOperation {
     func forward(_ frame: Frame, _ memory: ReferenceMemory)
     func backward(_ frame: Frame, _ memory: ReferenceMemory)
     func recompute(_ frame: Frame, _ memory: ReferenceMemory)

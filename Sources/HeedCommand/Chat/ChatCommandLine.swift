@@ -22,7 +22,7 @@ enum ChatCommandLine: Equatable {
         ("/retry", "", "answer the last message again, with other random numbers"),
         ("/history", "", "show the conversation"),
         ("/save", "FILE", "write the conversation as JSON, for --load and heed generate --chat"),
-        ("/load", "FILE", "go on with a conversation that was saved"),
+        ("/load", "FILE", "continue a conversation that was saved"),
         ("/set", "NAME=VALUE", "set a variable of the chat template, such as enable_thinking=false"),
         ("/quit", "", "end; so does Ctrl-D"),
     ]

@@ -1,4 +1,5 @@
 import HeedSupport
+import HeedTexts
 
 /// The messages of a conversation so far.
 struct ChatHistory {

@@ -1,5 +1,6 @@
 import Heed
 import HeedSupport
+import HeedTexts
 
 /// A conversation in the terminal: what the user says, to what the model answers, as it comes.
 struct ChatSession {
@@ -29,7 +30,7 @@ struct ChatSession {
     /// Converses until the input ends or the user quits.
     mutating func run() throws {
         if isInteractive {
-            try note("Ctrl-C stops an answer, /help lists the commands, Ctrl-D ends. A line that ends with \\ goes on.")
+            try note("Ctrl-C stops an answer, /help lists the commands, Ctrl-D ends. A \\ at the end continues a line.")
         }
         while true {
             try Signals.check()
@@ -132,7 +133,7 @@ struct ChatSession {
             try note("Saved \(path).")
         case .load(let path):
             try history.load(path)
-            try note("Going on with \(history.messages.count) messages of \(path).")
+            try note("Continuing with \(history.messages.count) messages of \(path).")
         case .set(let name, let value):
             history.variables[name] = (try? JSON.parse(value)) ?? .string(value)
             try note("\(name) is \(history.variables[name]?.serialised() ?? "").")

@@ -17,7 +17,7 @@ struct Chat: ParsableCommand {
             heed chat MODEL --system "You answer briefly." --temperature 0.7
 
             What you type goes through the model's chat template with everything said before; the answer comes as it is \
-            written. A line that ends with \\ goes on in the next, and so does everything between two lines of \"\"\". \
+            written. A line that ends with \\ continues in the next, and so does everything between two lines of \"\"\". \
             Ctrl-C stops an answer. /help lists the commands: /reset, /system, /undo, /retry, /history, /save, /load, \
             /set, /quit. In a pipe every line is a message, and only answers are printed.
             """)
@@ -28,7 +28,7 @@ struct Chat: ParsableCommand {
     @Option(help: ArgumentHelp("The system message.", valueName: "text"))
     var system: String?
 
-    @Option(help: ArgumentHelp("Go on with a conversation from /save, or any JSON of messages.", valueName: "file"))
+    @Option(help: ArgumentHelp("Continue a conversation from /save, or any JSON of messages.", valueName: "file"))
     var load: String?
 
     @Option(help: ArgumentHelp("Tools that the template tells the model of: a JSON array.", valueName: "file"))

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Heed
-import HeedRun
 import HeedSupport
+import HeedTexts
 
 /// `heed classify`: texts in, classes out.
 struct Classify: ParsableCommand {
@@ -42,41 +42,40 @@ struct Classify: ParsableCommand {
     }
 
     func run() throws {
-        let loaded = try adapter.load(model, weights: form.weights)
         let classifier = try TextClassifier(
-            loaded, longest: maxLength, runtime: try compute.runtime())
-        let configuration = try loaded.encoder.configuration
-        let reader = ClassifierTexts(try Tokenizer.load(path: model), configuration, longest: classifier.longest)
+            adapter.load(model, weights: form.weights), tokenizer: Tokenizer.load(path: model), longest: maxLength,
+            runtime: compute.runtime())
         let errors = LineErrors(lines.onError)
         let texts = try TextSource(text, file: input, lines).map(errors) { content, place in
             let text = try content.text(in: place)
-            let encoded = try reader.encode(text, content.pair) {
-                errors.reportCut(place, tokens: $0, kept: reader.longest)
+            let encoded = try classifier.encode(text, pair: content.pair)
+            if encoded.tokens > encoded.ids.count {
+                errors.reportCut(place, tokens: encoded.tokens, kept: encoded.ids.count)
             }
             return (text: text, encoded: encoded)
         }
         let given = texts.compactMap { $0 }
-        var rows = try classifier.probabilities(given.map(\.encoded.ids), types: given.map(\.encoded.types))[...]
+        var rows = try classifier.probabilities(
+            of: given.map(\.encoded.ids), types: given.map(\.encoded.types))[...]
         for text in texts {
             guard let text = text?.text, let row = rows.popFirst() else {
                 try StandardOutput.writeLine()
                 continue
             }
-            try StandardOutput.writeLine(line(text, row, configuration))
+            try StandardOutput.writeLine(line(text, classifier.result(row), classifier.labels))
         }
         try errors.finish(of: texts.count)
     }
 
-    private func line(_ text: String, _ row: [Double], _ configuration: EncoderConfiguration) -> String {
-        let best = row.indices.reduce(0) { row[$1] > row[$0] ? $1 : $0 }
-        let name = configuration.labelName(best)
-        guard output.json else { return "\(name)\t\(fixed(row[best], 4))\t\(text.replacing("\n", with: " "))" }
-        var probabilities = JSONObject()
-        for (label, probability) in row.enumerated() {
-            probabilities[configuration.labelName(label)] = .number(probability)
+    private func line(_ text: String, _ result: TextClassifier.Classification, _ labels: [String]) -> String {
+        guard output.json else {
+            return "\(result.label)\t\(fixed(result.probability, 4))\t\(text.replacing("\n", with: " "))"
         }
+        var probabilities = JSONObject()
+        for (label, probability) in zip(labels, result.probabilities) { probabilities[label] = .number(probability) }
         return JSON.object([
-            "label": .string(name), "probability": .number(row[best]), "probabilities": .object(probabilities),
+            "label": .string(result.label), "probability": .number(result.probability),
+            "probabilities": .object(probabilities),
         ]).serialised()
     }
 }

@@ -11,9 +11,9 @@ struct Convert: ParsableCommand {
             heed convert weights.gguf weights.safetensors --tensors-only
             heed convert model merged --adapter adapter
 
-            The output's format is told by its name: a path that ends in .safetensors or .gguf is such a file, any other \
+            The output's format follows from its name: a path that ends in .safetensors or .gguf is such a file, any other \
             is a folder, which gets a model.safetensors. The input may also be a PyTorch file or a llama2.c checkpoint; \
-            what it is is told by its content. A GGUF file gets the names, keys, tokenizer and chat template that \
+            the input's follows from its content. A GGUF file gets the names, keys, tokenizer and chat template that \
             llama.cpp reads. Memory stays small however large the file is.
             """)
 

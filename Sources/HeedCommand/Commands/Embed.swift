@@ -1,7 +1,7 @@
 import ArgumentParser
 import Heed
-import HeedRun
 import HeedSupport
+import HeedTexts
 
 extension SentencePooling.Way: ExpressibleByArgument {}
 
@@ -21,9 +21,12 @@ struct EmbeddingOptions: ParsableArguments {
         if let maxLength { try check("--max-length", maxLength, atLeast: 1) }
     }
 
-    func encoder(folder: String, runtime: Runtime) throws -> SentenceEncoder {
-        try SentenceEncoder(
-            adapter.load(folder, weights: form.weights), folder: folder, pooling: pooling, longest: maxLength,
+    func embedder(_ path: String, runtime: Runtime) throws -> TextEmbedder {
+        let path = try locateModel(path)
+        var ways = try SentencePooling(folder: path)
+        if let pooling { ways.ways = [pooling] }
+        return try TextEmbedder(
+            adapter.load(path, weights: form.weights), in: path, pooling: ways, longest: maxLength,
             runtime: runtime)
     }
 }
@@ -72,9 +75,9 @@ struct Embed: ParsableCommand {
         if let output, let kind {
             try requireFreeFile(output, overwrite: overwriting.overwrite, isOwn: kind.isOwn)
         }
-        let encoder = try embedding.encoder(folder: try locateModel(model), runtime: try compute.runtime())
+        let embedder = try embedding.embedder(model, runtime: try compute.runtime())
         let errors = LineErrors(lines.onError)
-        let vectors = try encoder.vectors(of: TextSource(text, file: input, lines), errors).vectors
+        let vectors = try embedder.vectors(of: TextSource(text, file: input, lines), errors).vectors
         if let output, let kind {
             try kind.write(vectors, to: output)
         } else {

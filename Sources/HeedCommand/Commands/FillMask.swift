@@ -1,7 +1,7 @@
 import ArgumentParser
 import Heed
-import HeedRun
 import HeedSupport
+import HeedTexts
 
 /// `heed fill-mask`: which tokens an encoder expects at masked places.
 struct FillMask: ParsableCommand {
@@ -51,28 +51,33 @@ struct FillMask: ParsableCommand {
 
     func run() throws {
         let loaded = try adapter.load(model, weights: form.weights)
-        let tokenizer = ids == nil ? try Tokenizer.load(path: model) : try? Tokenizer.load(path: model)
-        guard let mask = maskId.map({ Int32(clamping: $0) }) ?? tokenizer.flatMap(FillMask.mask) else {
-            throw HeedError(
-                .missing, "the tokenizer has no mask token", in: model, expected: "[MASK] or <mask>",
-                advice: "Say which id it is with --mask-id.")
-        }
         let runtime = try compute.runtime()
-        func predict(_ ids: [Int32]) throws -> [MaskedPrediction] {
-            try MaskedPrediction.predict(loaded, ids: ids, mask: mask, count: topK, runtime: runtime)
-        }
-        if let ids {
-            try show(predict(ids.ids), tokenizer)
+        let mask = maskId.map { Int32(clamping: $0) }
+        if let ids, let mask {
+            let tokenizer = try? Tokenizer.load(path: model)
+            let found = try MaskedPrediction.predict(
+                loaded, ids: ids.ids, mask: mask, count: topK, runtime: runtime)
+            try show(
+                found.map { prediction in
+                    (
+                        prediction.place,
+                        try prediction.guesses.map { guess in
+                            (
+                                try tokenizer.map { try $0.decode([guess.id], skippingSpecialTokens: false) },
+                                guess.id, guess.probability
+                            )
+                        }
+                    )
+                })
             return
         }
-        guard let tokenizer else { return }
-        let reader = FittingTokenizer(tokenizer, longest: try loaded.encoder.configuration.context)
+        let filler = try MaskFiller(loaded, in: model, mask: mask, runtime: runtime)
         let errors = LineErrors(lines.onError)
         let source = try TextSource(text, file: input, lines)
         let results = try source.map(errors) { content, place in
-            let (encoding, tokens) = try reader.encode(try content.text(in: place))
-            if tokens > encoding.ids.count { errors.reportCut(place, tokens: tokens, kept: encoding.ids.count) }
-            return (place: place, predictions: try predict(encoding.ids.map { Int32($0) }))
+            let (ids, tokens) = try filler.encode(try content.text(in: place))
+            if tokens > ids.count { errors.reportCut(place, tokens: tokens, kept: ids.count) }
+            return (place: place, found: try filler.fill(ids, count: topK))
         }
         for result in results {
             guard let result else {
@@ -80,39 +85,35 @@ struct FillMask: ParsableCommand {
                 continue
             }
             if results.count > 1, !output.json { try StandardOutput.writeLine("— \(result.place)") }
-            try show(result.predictions, tokenizer)
+            try show(result.found.map { ($0.index, $0.guesses.map { ($0.token, $0.id, $0.probability) }) })
         }
         try errors.finish(of: results.count)
     }
 
     /// What is expected at the masked places of one text; one line under `--json`.
-    private func show(_ predictions: [MaskedPrediction], _ tokenizer: Tokenizer?) throws {
-        let masks = try predictions.map { prediction in
-            let guesses = try prediction.guesses.map { guess in
-                (guess, try tokenizer.map { try $0.decode([guess.id], skippingSpecialTokens: false) })
+    private func show(_ places: [(index: Int, guesses: [(token: String?, id: Int32, probability: Double)])]) throws {
+        if output.json {
+            let masks = places.map { place in
+                JSON.object([
+                    "place": .integer(place.index),
+                    "guesses": .array(
+                        place.guesses.map { guess in
+                            [
+                                "id": .integer(Int(guess.id)), "token": guess.token.map { .string($0) } ?? .null,
+                                "probability": .number(guess.probability),
+                            ]
+                        }),
+                ])
             }
-            if !output.json {
-                try StandardOutput.writeLine("token \(prediction.place)")
-                for (guess, token) in guesses {
-                    try StandardOutput.writeLine(
-                        "  " + columns((fixed(guess.probability, 4), 8), (token ?? "id \(guess.id)", 0)))
-                }
-            }
-            return JSON.object([
-                "place": .integer(prediction.place),
-                "guesses": .array(
-                    guesses.map { guess, token in
-                        [
-                            "id": .integer(Int(guess.id)), "token": token.map { .string($0) } ?? .null,
-                            "probability": .number(guess.probability),
-                        ]
-                    }),
-            ])
+            try StandardOutput.writeLine(["masks": .array(masks)])
+            return
         }
-        if output.json { try StandardOutput.writeLine(["masks": .array(masks)]) }
-    }
-
-    private static func mask(_ tokenizer: Tokenizer) -> Int32? {
-        ["[MASK]", "<mask>"].lazy.compactMap { tokenizer.id(of: $0).map { Int32($0) } }.first
+        for place in places {
+            try StandardOutput.writeLine("token \(place.index)")
+            for guess in place.guesses {
+                try StandardOutput.writeLine(
+                    "  " + columns((fixed(guess.probability, 4), 8), (guess.token ?? "id \(guess.id)", 0)))
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Heed
 import HeedSupport
+import HeedTexts
 
 /// `heed search`: the lines that mean most nearly the same as a query.
 struct Search: ParsableCommand {
@@ -45,17 +46,17 @@ struct Search: ParsableCommand {
     func validate() throws { try check("--top", top, atLeast: 1) }
 
     func run() throws {
-        let encoder = try embedding.encoder(folder: model, runtime: try compute.runtime())
+        let embedder = try embedding.embedder(model, runtime: try compute.runtime())
         let errors = LineErrors(lines.onError)
         let source = try TextSource([], file: input, lines)
         let (found, texts): (SentenceVectors, [String?])
         if let vectors {
             texts = try source.map(errors) { content, place in try content.text(in: place) }
-            found = try VectorFile.read(vectors, width: encoder.width, lines: texts.count)
+            found = try VectorFile.read(vectors, width: embedder.width, lines: texts.count)
         } else {
-            (found, texts) = try encoder.vectors(of: source, errors)
+            (found, texts) = try embedder.vectors(of: source, errors)
         }
-        let queries = try encoder.vectors(of: .texts(query, option: "--query"), LineErrors(.stop)).vectors
+        let queries = try embedder.vectors(of: .texts(query, option: "--query"), LineErrors(.stop)).vectors
         for (number, query) in query.enumerated() {
             guard let vector = queries.row(number) else { continue }
             try show(query, Search.nearest(found, to: vector, count: top), texts, isFirst: number == 0)

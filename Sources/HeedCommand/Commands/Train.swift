@@ -22,8 +22,8 @@ struct Train: ParsableCommand {
             tokenizer is given, one is made of the data. An encoder learns from plain text by guessing masked words, and classes from JSONL with "text" and "label".
 
             The output is a folder in the Hugging Face layout at the end and at every save, and beside it, in \
-            training/, what --resume needs: a run that was killed at any moment goes on to the same bits. --resume \
-            alone goes on as the run was started; a larger --steps lengthens it, and then a cosine or line falls to \
+            training/, what --resume needs: a run that was killed at any moment resumes to the same bits. --resume \
+            alone uses the options of the run; a larger --steps lengthens it, and then a cosine or line falls to \
             its new end from where it is.
 
             Rates: step t of a warm-up of w has lr·t/w; then cosine and linear fall to --min-lr at the last step, \
@@ -73,7 +73,7 @@ struct Train: ParsableCommand {
 
     @Flag(
         help: ArgumentHelp(
-            "Go on from the last save in the output folder, with the options of the run; from the beginning where "
+            "Continue from the last save in the output folder, with the options of the run; from the beginning where "
                 + "there is none."))
     var resume = false
 
@@ -210,7 +210,7 @@ extension Train: CompletesWords {
     }
 
     /// Whether an encoder is to learn from text as such, and not from rows or classes.
-    private func isPlainText(_ encoder: Encoder) throws -> Bool {
+    private func isPlainText(_ encoder: TransformerEncoder) throws -> Bool {
         try encoder.configuration.labels == nil
             && data.data.allSatisfy { path in
                 switch DataKind(path: path, format: data.format) {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Heed
 import HeedProcessor
 import HeedSupport
+import HeedTexts
 
 /// `heed translate`: a text into another, line by line.
 struct Translate: ParsableCommand {
@@ -77,28 +78,30 @@ struct Translate: ParsableCommand {
     func run() throws {
         if let output { try overwriting.check(output) }
         let loaded = try adapter.load(model, weights: form.weights)
-        let layers = try loaded.encoderDecoder
-        let tokenizer = try Tokenizer.load(path: model)
-        let target = try Tokenizer.loadTarget(path: model)
+        let runtime = try compute.runtime()
+        let translator = try Translator(loaded, in: model, computing: DecodingModelOptions(), runtime: runtime)
         let reader = PromptReader(
-            vocabulary: layers.configuration.sourceVocabulary, begin: loaded.specials.ends.first.map { Int32($0) },
-            tokenizer: .success(tokenizer))
-        let prefix = try prefix.map { try prefixIds(of: $0, target) } ?? prefixIds?.ids ?? []
-        let options = try options(loaded, context: layers.configuration.context)
-        _ = try options.forPrompt(of: 1 + prefix.count, context: layers.configuration.context)
+            vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.ends.first.map { Int32($0) },
+            tokenizer: .success(translator.source))
+        let prefix = try prefix.map { try prefixIds(of: $0, translator.target) } ?? prefixIds?.ids ?? []
+        let options = try options(loaded, context: translator.longest)
+        _ = try options.forPrompt(of: 1 + prefix.count, context: translator.longest)
         let errors = LineErrors(reading.onError)
-        let sources = try TextSource(text, file: input, reading).map(errors) { content, place -> GivenPrompt? in
+        let sources = try TextSource(text, file: input, reading).map(errors) { content, place -> GenerationPrompt? in
             let given = try reader.line(content, in: place)
             if case .text(let text) = content, text.allSatisfy(\.isWhitespace) { return nil }
-            return cut(loaded.prompt(given), prefix, loaded, errors)
+            return cut(given, prefix, translator, errors)
         }.map { $0 ?? nil }
-        let runtime = try compute.runtime()
-        let generator = try Generator(model: DecodingModel(loaded, runtime: runtime), options: options)
         let progress = Progress("Translating", total: sources.count)
         var done: [String] = []
         for start in stride(from: 0, to: sources.count, by: batch * Translate.batchesInOrder) {
             let part = Array(sources[start..<min(start + batch * Translate.batchesInOrder, sources.count)])
-            let results = try translate(part, generator) { progress.update(done: start + $0) }
+            let results = try translator.generate(
+                part, options: options, batch: batch, isInterrupted: { Signals.isStopRequested }
+            ) { done in
+                progress.update(done: start + done)
+                try Signals.check(saved: output.map { "Nothing was written to \($0)" })
+            }
             let attention =
                 alignments ? try attention(loaded, part, results, runtime) : nil
             let lines = try part.indices.flatMap { index -> [String] in
@@ -106,8 +109,8 @@ struct Translate: ParsableCommand {
                     return [String](repeating: "", count: json.json ? 1 : options.numReturnSequences)
                 }
                 return json.json
-                    ? [try report(source, results[index], attention?[index], prefix, target)]
-                    : try texts(results[index], prefix, target)
+                    ? [try report(source, results[index], attention?[index], prefix, translator.target)]
+                    : try texts(results[index], prefix, translator.target)
             }
             if output == nil {
                 for line in lines { try StandardOutput.writeLine(line) }
@@ -124,25 +127,20 @@ struct Translate: ParsableCommand {
     /// Lines are sorted by length among so many batches; then their translations are written.
     private static let batchesInOrder = 16
 
-    /// The source with the first ids of its target, cut to what the model reads; the end id stays at the end.
-    private func cut(_ source: GivenPrompt, _ prefix: [Int32], _ model: Model, _ errors: LineErrors) -> GivenPrompt {
-        var source = source
-        source.target?.append(contentsOf: prefix)
-        guard let longest = try? model.encoderDecoder.configuration.context, source.ids.count > longest else {
-            return source
-        }
-        errors.reportCut(source.place, tokens: source.ids.count, kept: longest)
-        let last = source.ids.last.map { [$0] } ?? []
-        source.ids = source.isText ? source.ids.prefix(longest - 1) + last : Array(source.ids.prefix(longest))
-        return source
+    /// The source with the first ids of its target, cut to what the model reads.
+    private func cut(
+        _ given: GivenPrompt, _ prefix: [Int32], _ translator: Translator, _ errors: LineErrors
+    ) -> GenerationPrompt {
+        var prompt = translator.model.generationPrompt(given.ids, isText: given.isText)
+        prompt.ids += prefix
+        let tokens = prompt.source?.count ?? 0
+        if tokens > translator.longest { errors.reportCut(given.place, tokens: tokens, kept: translator.longest) }
+        return translator.cut(prompt, isText: given.isText)
     }
 
     /// The ids of the words that translations begin with, without what stands around a text.
     private func prefixIds(of text: String, _ tokenizer: Tokenizer) throws -> [Int32] {
-        var tokenizer = tokenizer
-        tokenizer.truncation = nil
-        tokenizer.padding = nil
-        return try tokenizer.encode(text, addingSpecialTokens: false).ids.map { Int32($0) }
+        try tokenizer.withoutLimits.encode(text, addingSpecialTokens: false).ids
     }
 
     private func options(_ loaded: Model, context: Int) throws -> GenerationOptions {
@@ -150,43 +148,23 @@ struct Translate: ParsableCommand {
         var options = decoding.options(defaults, ends: loaded.usableEnds, context: context)
         // A search is what a translation wants, unless the command or the model's folder says otherwise.
         if decoding.numBeams == nil, options.numBeams == 1, !options.isRandom {
-            options.numBeams = max(4, options.numReturnSequences)
+            options.numBeams = max(Translator.usualBeams, options.numReturnSequences)
         }
         try options.validate(vocabulary: loaded.architecture.vocabulary)
         decoding.tell(defaults, for: options)
         return options
     }
 
-    /// Lines of about one length share a batch; results come in the order of the lines.
-    private func translate(
-        _ sources: [GivenPrompt?], _ generator: Generator, _ progress: (_ done: Int) -> Void
-    ) throws -> [[GeneratedSequence]] {
-        let lengths = sources.map { $0?.ids.count ?? 0 }
-        let order = sources.indices.filter { sources[$0] != nil }
-            .sorted { (lengths[$0], $0) > (lengths[$1], $1) }
-        var results = [[GeneratedSequence]](repeating: [], count: sources.count)
-        var hooks = GenerationHooks()
-        hooks.isInterrupted = { Signals.isStopRequested }
-        for start in stride(from: 0, to: order.count, by: batch) {
-            let part = order[start..<min(start + batch, order.count)]
-            let result = try generator.generate(part.compactMap { sources[$0]?.generation }, hooks: hooks)
-            for (index, sequences) in zip(part, result.sequences) { results[index] = sequences }
-            progress(start + part.count)
-            try Signals.check(saved: output.map { "Nothing was written to \($0)" })
-        }
-        return results
-    }
-
     /// For every line and sequence, the weights [new ids, source ids].
     private func attention(
-        _ model: Model, _ sources: [GivenPrompt?], _ results: [[GeneratedSequence]], _ runtime: Runtime
+        _ model: Model, _ sources: [GenerationPrompt?], _ results: [[GeneratedSequence]], _ runtime: Runtime
     ) throws -> [[[[Float]]]] {
         var pairs: [SourceAligner.Pair] = []
         for (source, sequences) in zip(sources, results) {
             guard let source else { continue }
             for sequence in sequences where !sequence.ids.isEmpty {
                 pairs.append(
-                    SourceAligner.Pair(source: source.ids, target: (source.target ?? []) + sequence.ids.dropLast()))
+                    SourceAligner.Pair(source: source.source ?? [], target: source.ids + sequence.ids.dropLast()))
             }
         }
         let longest = pairs.reduce(1) { max($0, $1.source.count, $1.target.count) }
@@ -215,7 +193,7 @@ struct Translate: ParsableCommand {
     }
 
     private func report(
-        _ source: GivenPrompt, _ sequences: [GeneratedSequence], _ attention: [[[Float]]]?, _ prefix: [Int32],
+        _ prompt: GenerationPrompt, _ sequences: [GeneratedSequence], _ attention: [[[Float]]]?, _ prefix: [Int32],
         _ tokenizer: Tokenizer
     ) throws -> String {
         let list = try sequences.enumerated().map { number, sequence -> JSON in
@@ -235,8 +213,9 @@ struct Translate: ParsableCommand {
             }
             return .object(object)
         }
-        var document: JSONObject = ["sequences": .array(list), "prompt_tokens": .integer(source.ids.count)]
-        if attention != nil { document["source_ids"] = .array(source.ids.map { .integer(Int($0)) }) }
+        let source = prompt.source ?? []
+        var document: JSONObject = ["sequences": .array(list), "prompt_tokens": .integer(source.count)]
+        if attention != nil { document["source_ids"] = .array(source.map { .integer(Int($0)) }) }
         return JSON.object(document).serialised()
     }
 }

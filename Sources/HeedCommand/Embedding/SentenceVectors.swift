@@ -1,6 +1,6 @@
 import Heed
 import HeedSupport
-import HeedTensor
+import HeedTexts
 
 /// The vectors of lines of text, one row each; a line that is blank or cannot be used has a row of zeros.
 struct SentenceVectors {
@@ -19,39 +19,20 @@ struct SentenceVectors {
     }
 }
 
-/// Turns texts into vectors with an encoder, its tokenizer and the folder's way of pooling.
-final class SentenceEncoder {
-    private let embedder: SentenceEmbedder
-    private let tokenizer: FittingTokenizer
-
-    /// - Throws: `HeedError` when the folder holds no encoder or no tokenizer.
-    init(
-        _ model: Model, folder: String, pooling: SentencePooling.Way?, longest: Int?, runtime: Runtime
-    ) throws {
-        var ways = try SentencePooling(folder: folder)
-        if let pooling { ways.ways = [pooling] }
-        embedder = try SentenceEmbedder(
-            model, pooling: ways, longest: try longest ?? SentenceEmbedder.longest(folder: folder),
-            runtime: runtime)
-        tokenizer = FittingTokenizer(try Tokenizer.load(path: folder), longest: embedder.longest)
-    }
-
-    /// The length of a vector.
-    var width: Int { embedder.width }
-
+extension TextEmbedder {
     /// The vectors of a source's lines. Too long lines are cut, with a warning.
     ///
     /// - Returns: them, and the text of every line; nil for those without one.
     func vectors(of source: TextSource, _ errors: LineErrors) throws -> (vectors: SentenceVectors, texts: [String?]) {
         let lines = try source.map(errors) { content, place in
             let text = try content.text(in: place)
-            let (encoding, tokens) = try tokenizer.encode(text)
-            if tokens > encoding.ids.count { errors.reportCut(place, tokens: tokens, kept: encoding.ids.count) }
-            return (text: text, ids: encoding.ids.map { Int32($0) })
+            let (ids, tokens) = try encode(text)
+            if tokens > ids.count { errors.reportCut(place, tokens: tokens, kept: ids.count) }
+            return (text: text, ids: ids)
         }
         let sentences = lines.compactMap { $0?.ids }
         let progress = Progress("Embedding", total: sentences.count)
-        let found = try embedder.embed(sentences) { progress.update(done: $0) }
+        let found = try vectors(of: sentences) { progress.update(done: $0) }
         progress.finish()
         var values = [Float](repeating: 0, count: lines.count * width)
         var next = 0

@@ -1,7 +1,7 @@
 import Heed
 import HeedProcessor
-import HeedRun
 import HeedSupport
+import HeedTexts
 
 /// Measures a classifier on texts whose classes are known.
 struct ClassifierEvaluation {
@@ -13,7 +13,7 @@ struct ClassifierEvaluation {
 
     func run(runtime: Runtime, json: Bool) throws {
         let configuration = try model.encoder.configuration
-        let classifier = try TextClassifier(model, longest: context, runtime: runtime)
+        let classifier = try SequenceClassifier(model, longest: context, runtime: runtime)
         let reader = ClassifierTexts(
             try Tokenizer.load(path: tokenizer ?? folder), configuration, longest: classifier.longest)
         var loss = 0.0

@@ -1,4 +1,5 @@
 import Heed
+import HeedTexts
 
 /// Makes ids of texts as a classifier reads them: cut to its length, with the kinds of tokens.
 final class ClassifierTexts {
@@ -17,18 +18,10 @@ final class ClassifierTexts {
 
     /// The ids of a text or a pair of texts.
     func encode(_ text: String, _ pair: String?) throws -> LabelledTexts.Encoded {
-        try encode(text, pair, whenCut: { _ in })
-    }
-
-    /// The same; `whenCut` is told how many tokens a text has that had to be cut.
-    func encode(_ text: String, _ pair: String?, whenCut: (_ tokens: Int) -> Void) throws -> LabelledTexts.Encoded {
         let (encoding, tokens) = try tokenizer.encode(text, pair: pair)
-        if tokens > encoding.ids.count {
-            cut += 1
-            whenCut(tokens)
-        }
+        if tokens > encoding.ids.count { cut += 1 }
         return LabelledTexts.Encoded(
-            ids: encoding.ids.map { Int32($0) }, types: encoding.typeIDs.map { min($0, Int32(types - 1)) })
+            ids: encoding.ids, types: encoding.typeIDs.map { min($0, Int32(types - 1)) })
     }
 
     /// Says how many texts were cut, if any.

@@ -1,12 +1,13 @@
 import Heed
 import HeedSupport
+import HeedTexts
 
 extension Masking {
     /// The masking that a tokenizer's special tokens allow.
     ///
     /// - Throws: `HeedError` when it has no mask token.
     init(_ tokenizer: Tokenizer) throws {
-        guard let mask = ["[MASK]", "<mask>"].lazy.compactMap({ tokenizer.id(of: $0) }).first else {
+        guard let mask = tokenizer.maskToken else {
             throw HeedError(
                 .badInput, "the tokenizer has no mask token", in: "--tokenizer", expected: "[MASK] or <mask>")
         }

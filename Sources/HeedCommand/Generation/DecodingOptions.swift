@@ -32,13 +32,10 @@ extension Substring {
 
 /// How tokens are chosen: the options of Hugging Face's generation, under their names.
 struct DecodingOptions: ParsableArguments {
-    /// New tokens where none are asked for.
-    static let usualNewTokens = 128
-
     @Option(
         name: [.long, .customShort("n"), .customLong("n-predict")],
         help: ArgumentHelp(
-            "At most this many new tokens. (default: \(usualNewTokens), or as many as the model's context holds)",
+            "At most this many new tokens. (default: \(GenerationDefaults.usualNewTokens), or as many as the model's context holds)",
             valueName: "n"))
     var maxNewTokens: Int?
 
@@ -249,7 +246,7 @@ struct DecodingOptions: ParsableArguments {
             options.maxNewTokens = maxNewTokens
             options.maxLength = nil
         } else {
-            if !defaults.setsLength { options.maxNewTokens = max(DecodingOptions.usualNewTokens, minNewTokens ?? 0) }
+            if !defaults.setsLength { options.maxNewTokens = max(GenerationDefaults.usualNewTokens, minNewTokens ?? 0) }
             if contextOverflow == .error, context < .max {
                 // One more than fits: the last id is not read.
                 options.maxLength = min(options.maxLength ?? .max, context + 1)

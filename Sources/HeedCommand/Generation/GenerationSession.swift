@@ -1,5 +1,6 @@
 import HeedGenerate
 import HeedSupport
+import HeedTexts
 import HeedTokenizers
 import HeedWeights
 
@@ -147,6 +148,6 @@ struct GenerationSession {
     }
 
     private func text(_ prompt: GivenPrompt, _ sequence: GeneratedSequence, _ tokenizer: Tokenizer) throws -> String {
-        try continuation(of: prompt.shownIds, by: sequence.ids, tokenizer)
+        try tokenizer.continuation(of: prompt.shownIds, by: sequence.ids)
     }
 }

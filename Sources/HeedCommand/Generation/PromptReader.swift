@@ -1,5 +1,6 @@
 import HeedGenerate
 import HeedSupport
+import HeedTexts
 import HeedTokenizers
 
 /// A prompt as it was given, with the place to name in messages.
@@ -19,14 +20,6 @@ struct GivenPrompt {
 
     /// The ids whose text precedes that of the new ids.
     var shownIds: [Int32] { target == nil ? ids : [] }
-
-    /// The prompt as the source of a translation that starts with `start`; a text ends with `end`.
-    func asSource(start: Int, end: Int?) -> GivenPrompt {
-        var source = self
-        source.target = [Int32(start)]
-        if let end, isText, ids.last != Int32(end) { source.ids.append(Int32(end)) }
-        return source
-    }
 }
 
 /// Turns what the user gave into ids.
@@ -47,44 +40,20 @@ struct PromptReader {
                 .unsupported, "the line holds messages of a conversation", in: conversation.place,
                 expected: "\"ids\", \"prompt\" or \"text\"")
         }
-        let ids = try known(try chat.ids(conversation), conversation.place)
+        let ids = try checked(try chat.ids(conversation), conversation.place)
         return GivenPrompt(ids: ids, place: conversation.place, isText: true)
     }
 
     /// `--prompt TEXT`
     func text(_ text: String, in place: String = "--prompt") throws -> GivenPrompt {
-        var tokenizer: Tokenizer
+        let tokenizer: Tokenizer
         do { tokenizer = try self.tokenizer.get() } catch {
             throw HeedError(
                 error.kind, "a prompt of text needs the model's tokenizer: \(error.description)", in: place,
                 advice: "Give ids instead, with --ids")
         }
-        tokenizer.truncation = nil
-        tokenizer.padding = nil
-        var ids = try tokenizer.encode(text).ids
-        // A SentencePiece model holds no template; models that use one expect their begin id in front of a text.
-        if let begin, tokenizer.kind.hasPrefix("SentencePiece"), ids.first != begin, !ids.isEmpty {
-            ids.insert(begin, at: 0)
-        }
-        if ids.isEmpty {
-            guard let begin else {
-                throw HeedError(
-                    .badInput, "the prompt is empty, and the model has no begin token to start from", in: place)
-            }
-            return GivenPrompt(ids: [begin], place: place)
-        }
-        return GivenPrompt(ids: try known(ids, place), place: place, isText: true)
-    }
-
-    /// The ids of a text: a tokenizer may have more than the model, as long as the text uses none of them.
-    private func known(_ ids: [Int32], _ place: String) throws -> [Int32] {
-        if let id = ids.first(where: { Int($0) >= vocabulary }) {
-            throw HeedError(
-                .badInput, "the text has a token of the tokenizer that the model does not have", in: place,
-                expected: "ids of the model's vocabulary, 0 to \(vocabulary - 1)", got: "\(id)",
-                advice: "The tokenizer and the model do not belong together")
-        }
-        return try checked(ids, place)
+        let ids = try TextPrompter(vocabulary: vocabulary, begin: begin, tokenizer: tokenizer).ids(of: text, in: place)
+        return GivenPrompt(ids: try checked(ids, place), place: place, isText: true)
     }
 
     /// `--ids 1,2,3`

@@ -102,14 +102,7 @@ struct TrainTokenizer: ParsableCommand {
         for path in files where !fileExists(path) {
             throw HeedError(.missing, "there is no such file", in: path, advice: "Check the path")
         }
-        if fileExists(output), !isDirectory(output) {
-            throw HeedError(.io, "the place for the result is a file", in: output, expected: "a folder")
-        }
-        if !overwrite, isDirectory(output), let first = try listDirectory(output).first {
-            throw HeedError(
-                .usage, "the folder for the result is not empty", in: output, got: "\(first) in it",
-                advice: "Choose another folder, or add --overwrite to replace a tokenizer that is there")
-        }
+        try requireFreeFolder(output, overwrite: overwrite)
         let display = TrainingDisplay()
         let trained = try train(kind) { progress in
             try Signals.check(saved: "Nothing was written")
@@ -141,7 +134,7 @@ struct TrainTokenizer: ParsableCommand {
         ]
         for option in given where option.isGiven && !option.kinds.contains(kind) {
             throw HeedError(
-                .usage, "\(option.name) says nothing to the kind \(kind.rawValue)", in: "--kind \(kind.rawValue)",
+                .usage, "\(option.name) has no effect on the kind \(kind.rawValue)", in: "--kind \(kind.rawValue)",
                 expected: "\(option.name) with \(option.kinds.map(\.rawValue).joined(separator: " or "))")
         }
     }

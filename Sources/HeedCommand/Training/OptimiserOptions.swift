@@ -28,7 +28,7 @@ struct OptimiserOptions: ParsableArguments {
     @Option(
         name: [.long, .customLong("learning-rate")],
         help: ArgumentHelp(
-            "The largest learning rate. (default: by size for a new model, 1.3e-3 for tiny; 5e-5 with --init)",
+            "The largest learning rate. (default: by size for a new model, 3e-3 for tiny; 5e-5 with --init)",
             valueName: "x"))
     var lr: Double?
 

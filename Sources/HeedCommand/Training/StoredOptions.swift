@@ -137,9 +137,9 @@ struct StoredOptions {
                 values.isEmpty ? "none" : values.joined(separator: " ")
             }
             throw HeedError(
-                .usage, "\(entry.name) differs from the run that is to go on", in: folder,
+                .usage, "\(entry.name) differs from the run that is resumed", in: folder,
                 expected: "\(entry.name) \(shown(before)), as it began", got: shown(entry.values),
-                advice: "Leave it out to go on, or start anew with --overwrite or another --output")
+                advice: "Leave it out to resume, or start anew with --overwrite or another --output")
         }
         var all = self
         for entry in given.entries { all.replace(with: entry) }

@@ -4,7 +4,7 @@ import HeedSupport
 
 /// Which model is trained and what makes ids of text.
 struct TrainingModelOptions: ParsableArguments {
-    @Option(name: .customLong("init"), help: ArgumentHelp("Go on training this model folder.", valueName: "model"))
+    @Option(name: .customLong("init"), help: ArgumentHelp("Start from this model folder.", valueName: "model"))
     var initial: String?
 
     @Option(

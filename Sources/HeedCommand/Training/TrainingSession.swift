@@ -72,11 +72,11 @@ struct TrainingSession {
         guard run.resumedFrom > 0 else { return }
         if let damage = run.damage { progress.note("The save before the last was used. \(damage)") }
         let next = run.resumedFrom + 1
-        progress.note("Going on from step \(grouped(run.resumedFrom)) of \(grouped(options.schedule.steps)).")
+        progress.note("Resuming from step \(grouped(run.resumedFrom)) of \(grouped(options.schedule.steps)).")
         guard let former = run.formerSteps else { return }
         progress.note(
             "The \(options.schedule.shape.rawValue) now ends at step \(grouped(options.schedule.steps)) instead of "
-                + "\(grouped(former)): the rate of step \(grouped(next)) is \(options.schedule.rate(next)). The bits are "
+                + "\(grouped(former)): the rate of step \(grouped(next)) is \(TrainingDefaults.rounded(options.schedule.rate(next))). The bits are "
                 + "not those of a run that was this long from the start.")
     }
 

@@ -87,7 +87,7 @@ public struct PredictionStory: Sendable {
     }
 
     private static func pass(
-        _ model: Model, _ decoder: Decoder, _ ids: [Int], answer: Int?, runtime: Runtime
+        _ model: Model, _ decoder: TransformerDecoder, _ ids: [Int], answer: Int?, runtime: Runtime
     ) throws -> Pass<Void> {
         let batch = TokenBatch(rowCapacity: ids.count, sequenceCapacity: 1)
         try batch.append(ids.map { Int32($0) }, lastOnly: true)

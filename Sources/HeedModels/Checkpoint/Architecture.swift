@@ -23,8 +23,8 @@ public enum Configuration: Sendable, Equatable {
         get throws {
             guard case .decoder(let configuration) = self else {
                 throw HeedError(
-                    .unsupported, "this work wants the shape of a model that continues its own text",
-                    expected: "a decoder: gpt2 or llama",
+                    .unsupported, "a model that continues its own text is needed here",
+                    expected: "a decoder, such as gpt2 or llama",
                     got: ParameterLayout.declare { declare(in: $0) }.model.kind)
             }
             return configuration
@@ -34,8 +34,8 @@ public enum Configuration: Sendable, Equatable {
     /// Declares every parameter of the architecture in `scope`.
     public func declare(in scope: ParameterScope) -> Architecture {
         switch self {
-        case .decoder(let configuration): .decoder(Decoder(scope, configuration))
-        case .encoder(let configuration): .encoder(Encoder(scope, configuration))
+        case .decoder(let configuration): .decoder(TransformerDecoder(scope, configuration))
+        case .encoder(let configuration): .encoder(TransformerEncoder(scope, configuration))
         case .encoderDecoder(let configuration): .encoderDecoder(EncoderDecoder(scope, configuration))
         }
     }
@@ -44,9 +44,9 @@ public enum Configuration: Sendable, Equatable {
 /// The layers of a model: which of the three kinds of transformer it is.
 public enum Architecture: Sendable {
     /// Ids → logits of the next id.
-    case decoder(Decoder)
+    case decoder(TransformerDecoder)
     /// Ids → states that see both sides.
-    case encoder(Encoder)
+    case encoder(TransformerEncoder)
     /// Source ids and target ids → logits of the next target id.
     case encoderDecoder(EncoderDecoder)
 
@@ -96,12 +96,12 @@ extension Model {
     /// The layers of a decoder-only model.
     ///
     /// - Throws: `HeedError` (`unsupported`) for the other kinds.
-    public var decoder: Decoder {
+    public var decoder: TransformerDecoder {
         get throws {
             guard case .decoder(let decoder) = architecture else {
                 throw HeedError(
-                    .unsupported, "this work wants a model that continues its own text",
-                    expected: "a decoder: gpt2 or llama", got: "\(architecture.kind): \(family.name)")
+                    .unsupported, "a model that continues its own text is needed here",
+                    expected: "a decoder, such as gpt2 or llama", got: "\(architecture.kind): \(family.name)")
             }
             return decoder
         }
@@ -114,8 +114,8 @@ extension Model {
         get throws {
             guard case .encoderDecoder(let layers) = architecture else {
                 throw HeedError(
-                    .unsupported, "this work wants a model that turns one text into another",
-                    expected: "an encoder-decoder: marian, bart or t5",
+                    .unsupported, "a model that turns one text into another is needed here",
+                    expected: "an encoder-decoder, such as marian, bart or t5",
                     got: "\(architecture.kind): \(family.name)")
             }
             return layers
@@ -125,12 +125,12 @@ extension Model {
     /// The layers of an encoder.
     ///
     /// - Throws: `HeedError` (`unsupported`) for the other kinds.
-    public var encoder: Encoder {
+    public var encoder: TransformerEncoder {
         get throws {
             guard case .encoder(let layers) = architecture else {
                 throw HeedError(
-                    .unsupported, "this work wants a model that reads a text from both sides",
-                    expected: "an encoder: bert or roberta", got: "\(architecture.kind): \(family.name)")
+                    .unsupported, "a model that reads a text from both sides is needed here",
+                    expected: "an encoder, such as bert or roberta", got: "\(architecture.kind): \(family.name)")
             }
             return layers
         }

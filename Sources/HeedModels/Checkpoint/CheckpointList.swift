@@ -39,7 +39,7 @@ struct CheckpointList {
     }
 
     /// The output matrix of a decoder, where it is not its table.
-    mutating func addHead(_ name: String, _ decoder: Decoder) {
+    mutating func addHead(_ name: String, _ decoder: TransformerDecoder) {
         if decoder.output.weight != decoder.embedding.table { add(name, decoder.output.weight) }
     }
 
@@ -130,7 +130,7 @@ struct CheckpointList {
     }
 }
 
-extension Decoder {
+extension TransformerDecoder {
     /// `names` where the output matrix is the table, which files may then hold under those too.
     func tiedHead(_ names: [String]) -> [String] { output.weight == embedding.table ? names : [] }
 }

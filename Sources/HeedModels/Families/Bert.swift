@@ -43,7 +43,7 @@ struct Bert: EncoderFamily {
     func document(_ c: EncoderConfiguration) -> JSONObject { bertDocument(c) }
 
     /// Names of the body begin with the family's name unless the body stands alone; files of either kind are read.
-    func tensors(_ encoder: Encoder) -> [CheckpointTensor] {
+    func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "bert.", writesPrefix: encoder.configuration.head != .none)
         list.addBertBody(encoder, tiedHead: ["cls.predictions.decoder.weight"])
         list.add("cls.predictions.transform.dense", encoder.transform)

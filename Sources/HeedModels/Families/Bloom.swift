@@ -59,7 +59,7 @@ struct Bloom: DecoderFamily {
         ]
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] {
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "transformer.", writesPrefix: true)
         list.addBody("word_embeddings.weight", decoder.embedding.table, aliases: decoder.tiedHead(tiedNames.head))
         list.addBody("word_embeddings_layernorm", decoder.embedding.norm)

@@ -73,7 +73,7 @@ struct DistilBert: EncoderFamily {
         return document
     }
 
-    func tensors(_ encoder: Encoder) -> [CheckpointTensor] {
+    func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "distilbert.", writesPrefix: encoder.configuration.head != .none)
         list.addBody(
             "embeddings.word_embeddings.weight", encoder.embedding.table,

@@ -93,7 +93,7 @@ extension EncoderConfiguration {
 
 extension CheckpointList {
     /// The embeddings and blocks under the names that BERT gave them.
-    mutating func addBertBody(_ encoder: Encoder, tiedHead: [String]) {
+    mutating func addBertBody(_ encoder: TransformerEncoder, tiedHead: [String]) {
         addBody("embeddings_project", encoder.embedding.projection)
         addBody(
             "embeddings.word_embeddings.weight", encoder.embedding.table,
@@ -115,7 +115,7 @@ extension CheckpointList {
     }
 
     /// An output matrix over ids of an encoder: its offset, and its matrix where it is not the table.
-    mutating func addPrediction(_ encoder: Encoder, bias: String, decoder: String) {
+    mutating func addPrediction(_ encoder: TransformerEncoder, bias: String, decoder: String) {
         add(bias, encoder.prediction?.bias, overriding: bias == decoder + ".bias" ? [] : [decoder + ".bias"])
         if let matrix = encoder.prediction?.weight, matrix != encoder.embedding.table {
             add(decoder + ".weight", matrix)

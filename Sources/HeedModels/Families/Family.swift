@@ -23,7 +23,7 @@ extension Family {
     public static let all: [Family] = [
         .gpt2, .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3, .phi3, .smolLM3, .gptNeoX, .olmo2, .granite,
         .starCoder2, .opt, .bloom, .mixtral, .qwen3Moe, .bert, .roberta, .distilBert, .xlmRoberta, .camembert,
-        .mpnet, .modernBert, .marian, .bart, .t5, .mbart, .m2m100, .pegasus, .mt5,
+        .mpnet, .electra, .modernBert, .marian, .bart, .t5, .mbart, .m2m100, .pegasus, .mt5,
     ]
 
     /// GPT-2 (Radford et al. 2019).
@@ -74,6 +74,8 @@ extension Family {
     public static let distilBert = Family(DistilBert())
     /// MPNet (Song et al. 2020).
     public static let mpnet = Family(MPNet())
+    /// ELECTRA (Clark et al. 2020).
+    public static let electra = Family(Electra())
     /// ModernBERT (Warner et al. 2024).
     public static let modernBert = Family(ModernBert())
     /// The 2017 transformer as published translation models have it (Junczys-Dowmunt et al. 2018).

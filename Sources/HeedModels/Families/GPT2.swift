@@ -48,7 +48,7 @@ struct GPT2: DecoderFamily {
         ]
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] {
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "transformer.", writesPrefix: true)
         list.addBody("wte.weight", decoder.embedding.table, aliases: decoder.tiedHead(tiedNames.head))
         list.addBody("wpe.weight", decoder.embedding.positionTable)

@@ -55,7 +55,7 @@ struct GPTNeoX: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] {
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "gpt_neox.", writesPrefix: true)
         list.addBody("embed_in.weight", decoder.embedding.table, aliases: decoder.tiedHead(tiedNames.head))
         for (layer, block) in decoder.stack.blocks.enumerated() {

@@ -72,7 +72,7 @@ struct Gemma: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] { llamaTensors(decoder, shift: 1) }
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] { llamaTensors(decoder, shift: 1) }
 }
 
 /// Gemma 2 (2024): a window in every other layer, capped scores and logits.
@@ -93,7 +93,7 @@ struct Gemma2: DecoderFamily {
     }
 
     func document(_ c: DecoderConfiguration) -> JSONObject { laterGemmaDocument(c) }
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] { llamaTensors(decoder, shift: 1) }
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] { llamaTensors(decoder, shift: 1) }
 }
 
 /// Gemma 3 for text (2025): norms on queries and keys, windows in most layers, which turn with a base of their own.
@@ -137,5 +137,5 @@ struct Gemma3: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] { llamaTensors(decoder, shift: 1) }
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] { llamaTensors(decoder, shift: 1) }
 }

@@ -23,5 +23,5 @@ struct Llama: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] { llamaTensors(decoder) }
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] { llamaTensors(decoder) }
 }

@@ -52,7 +52,8 @@ extension DecoderFamily {
     ///
     /// - Parameter shift: what files keep gains less by.
     func llamaTensors(
-        _ decoder: Decoder, shift: Float = 0, experts: (String, Experts, inout CheckpointList) -> Void = { _, _, _ in }
+        _ decoder: TransformerDecoder, shift: Float = 0,
+        experts: (String, Experts, inout CheckpointList) -> Void = { _, _, _ in }
     ) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "model.", writesPrefix: true)
         list.addBody("embed_tokens.weight", decoder.embedding.table, aliases: decoder.tiedHead(tiedNames.head))

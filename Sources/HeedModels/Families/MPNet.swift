@@ -49,7 +49,7 @@ struct MPNet: EncoderFamily {
         return document
     }
 
-    func tensors(_ encoder: Encoder) -> [CheckpointTensor] {
+    func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "mpnet.", writesPrefix: encoder.configuration.head != .none)
         list.addBody(
             "embeddings.word_embeddings.weight", encoder.embedding.table,

@@ -33,7 +33,7 @@ struct Mixtral: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] {
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] {
         llamaTensors(decoder) { name, experts, list in
             list.addBody(experts, router: name + "block_sparse_moe.gate") { expert in
                 let start = "\(name)block_sparse_moe.experts.\(expert)."

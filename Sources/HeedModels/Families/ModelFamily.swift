@@ -50,7 +50,7 @@ protocol DecoderFamily: ModelFamily {
     var className: String { get }
     func decoder(_ reader: ConfigurationReader) throws -> DecoderConfiguration
     func document(_ c: DecoderConfiguration) -> JSONObject
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor]
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor]
     /// The names of the output matrix and of the embedding table, as files have them.
     var tiedNames: (head: [String], table: [String]) { get }
 }
@@ -84,7 +84,7 @@ protocol EncoderFamily: ModelFamily {
     func heads(labels: Int) -> KeyValuePairs<String, EncoderHead>
     func encoder(_ reader: ConfigurationReader) throws -> EncoderConfiguration
     func document(_ c: EncoderConfiguration) -> JSONObject
-    func tensors(_ encoder: Encoder) -> [CheckpointTensor]
+    func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor]
     func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration
 }
 

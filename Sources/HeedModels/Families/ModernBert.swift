@@ -124,7 +124,7 @@ struct ModernBert: EncoderFamily {
         return document
     }
 
-    func tensors(_ encoder: Encoder) -> [CheckpointTensor] {
+    func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "model.", writesPrefix: encoder.configuration.head != .none)
         list.addBody(
             "embeddings.tok_embeddings.weight", encoder.embedding.table,

@@ -54,7 +54,7 @@ struct OPT: DecoderFamily {
         ]
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] {
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "model.", writesPrefix: true)
         list.addBody(
             "decoder.embed_tokens.weight", decoder.embedding.table, aliases: decoder.tiedHead(tiedNames.head))

@@ -24,5 +24,5 @@ struct Olmo2: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] { llamaTensors(decoder) }
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] { llamaTensors(decoder) }
 }

@@ -33,7 +33,7 @@ struct Phi3: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] {
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "model.", writesPrefix: true)
         list.addBody("embed_tokens.weight", decoder.embedding.table, aliases: decoder.tiedHead(tiedNames.head))
         for (layer, block) in decoder.stack.blocks.enumerated() {

@@ -36,7 +36,7 @@ struct Qwen2: DecoderFamily {
     }
 
     func document(_ c: DecoderConfiguration) -> JSONObject { qwenDocument(c) }
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] { llamaTensors(decoder) }
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] { llamaTensors(decoder) }
 }
 
 /// Qwen 3 (Yang et al. 2025): LLaMA with norms on the heads of queries and keys.
@@ -62,7 +62,7 @@ struct Qwen3: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] { llamaTensors(decoder) }
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] { llamaTensors(decoder) }
 }
 
 /// Qwen 3 with a mixture of experts in some layers.
@@ -112,7 +112,7 @@ struct Qwen3Moe: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] {
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] {
         llamaTensors(decoder) { name, experts, list in
             list.addBody(experts, router: name + "mlp.gate") { expert in
                 let start = "\(name)mlp.experts.\(expert)."

@@ -52,7 +52,7 @@ struct Roberta: EncoderFamily {
 
     func document(_ c: EncoderConfiguration) -> JSONObject { bertDocument(c) }
 
-    func tensors(_ encoder: Encoder) -> [CheckpointTensor] {
+    func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
         var list = CheckpointList(bodyPrefix: "roberta.", writesPrefix: encoder.configuration.head != .none)
         list.addBertBody(encoder, tiedHead: ["lm_head.decoder.weight"])
         list.add("lm_head.dense", encoder.transform)

@@ -43,5 +43,5 @@ struct SmolLM3: DecoderFamily {
         return document
     }
 
-    func tensors(_ decoder: Decoder) -> [CheckpointTensor] { llamaTensors(decoder) }
+    func tensors(_ decoder: TransformerDecoder) -> [CheckpointTensor] { llamaTensors(decoder) }
 }

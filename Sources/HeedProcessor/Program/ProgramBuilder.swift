@@ -3,7 +3,7 @@ import HeedSupport
 import HeedTensor
 
 /// How a processor computes an operation: its kernel calls, in a file of its own beside the other lowerings.
-protocol ProcessorLowering: Operation {
+protocol ProcessorLowering: TensorOperation {
     /// Emits the kernel calls of the forward pass.
     func forward(_ frame: Frame, _ program: ProgramBuilder) throws
     /// Emits the calls that turn the output's gradient into those of inputs and parameters.

@@ -5,7 +5,7 @@ import HeedWeights
 
 extension ForwardPass {
     /// A pass of an encoder: `last_hidden_state`, `pooler_output` and what its head says.
-    func run(_ model: Encoder, _ file: TensorFile) throws -> TensorFile {
+    func run(_ model: TransformerEncoder, _ file: TensorFile) throws -> TensorFile {
         let c = model.configuration
         let (input, batch, hasLabels) = try ForwardPass.encoderRows(file, c, allLosses: options.gradients)
         let layers = options.gradients ? model.withDropout(0) : model

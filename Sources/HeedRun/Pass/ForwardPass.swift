@@ -48,7 +48,7 @@ public struct ForwardPass {
         }
     }
 
-    private func run(_ decoder: Decoder, _ file: TensorFile) throws -> TensorFile {
+    private func run(_ decoder: TransformerDecoder, _ file: TensorFile) throws -> TensorFile {
         let configuration = decoder.configuration
         let input = try PassInput(file, vocabulary: configuration.vocabulary, context: configuration.context)
         let labels = try PassInput.labels(

@@ -93,4 +93,4 @@ public final class InputFile: Sendable {
 }
 
 /// What messages call the input at `path`.
-public func displayName(_ path: String) -> String { path == "-" ? "standard input" : path }
+package func displayName(_ path: String) -> String { path == "-" ? "standard input" : path }

@@ -78,7 +78,7 @@ public enum AttendedKeys: Sendable {
 }
 
 /// `out = softmax(scale · q kᵀ + bias, over visible keys) · v` for each head, sequence by sequence.
-public struct AttendOperation: Operation {
+public struct AttendOperation: TensorOperation {
     /// Heads, scale and mask.
     public let shape: AttentionShape
     /// Whose keys are read.
@@ -171,7 +171,7 @@ public struct AttendOperation: Operation {
 }
 
 /// Writes keys and values of a memory into a store, once per source.
-public struct StoreOperation: Operation {
+public struct StoreOperation: TensorOperation {
     /// Where they go.
     public let store: any KeyValueStore
     /// The layer of the store.

@@ -51,7 +51,7 @@ public enum Targets: Sendable {
 /// The output matrix and the cross-entropy as one operation, in blocks of rows: logits never exist in full.
 ///
 /// `z = h · Wᵀ + b`, `L[r] = (1 − ε)(−log p[target]) + ε · mean over classes of −log p` (Szegedy et al. 2016).
-public struct CrossEntropyOperation: Operation {
+public struct CrossEntropyOperation: TensorOperation {
     /// `W [V, C]`.
     public let weight: Parameter
     /// `b [V]`.

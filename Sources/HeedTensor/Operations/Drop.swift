@@ -1,5 +1,5 @@
 /// `y = r + m ⊙ x/(1 − p)`, m a mask of the step's random numbers (Srivastava et al. 2014).
-public struct DropOperation: Operation {
+public struct DropOperation: TensorOperation {
     /// p.
     public let rate: Float
     /// The number of this place in the counters of random numbers.

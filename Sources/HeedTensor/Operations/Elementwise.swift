@@ -1,5 +1,5 @@
 /// `y = f(x)`.
-public struct ActivateOperation: Operation {
+public struct ActivateOperation: TensorOperation {
     /// f.
     public let activation: Activation
     /// Columns.
@@ -21,7 +21,7 @@ public struct ActivateOperation: Operation {
 }
 
 /// `y = f(gate) ⊙ up` of `x = gate | up` (Shazeer 2020, "GLU Variants Improve Transformer").
-public struct GateOperation: Operation {
+public struct GateOperation: TensorOperation {
     /// f.
     public let activation: Activation
     /// Columns of the output.
@@ -44,7 +44,7 @@ public struct GateOperation: Operation {
 }
 
 /// `y = a·x + b·z`, or `y = a·x` of one input.
-public struct CombineOperation: Operation {
+public struct CombineOperation: TensorOperation {
     /// Factor on input 0.
     public let a: Float
     /// Factor on input 1.
@@ -71,7 +71,7 @@ public struct CombineOperation: Operation {
 }
 
 /// `y = c · tanh(x / c)`: x bent to within ±c.
-public struct CapOperation: Operation {
+public struct CapOperation: TensorOperation {
     /// c.
     public let cap: Float
     /// Columns.

@@ -7,7 +7,7 @@ public enum PositionRows: Sendable {
 }
 
 /// `y[r] = s · E[ids[r]] + P[positions[r]] + S[types[r]]`.
-public struct EmbedOperation: Operation {
+public struct EmbedOperation: TensorOperation {
     /// Whose ids, positions and types are looked up.
     public let batch: TokenBatch
     /// `E [V, C]`.

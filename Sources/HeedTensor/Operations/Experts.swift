@@ -53,7 +53,7 @@ public final class Routing: @unchecked Sendable {
 }
 
 /// `w = softmax(logits)` of the `chosen` largest, of equals the first; divided by their sum where the routing normalises.
-public struct RouteOperation: Operation {
+public struct RouteOperation: TensorOperation {
     /// Where the choice is kept.
     public let routing: Routing
 
@@ -80,7 +80,7 @@ public struct RouteOperation: Operation {
 }
 
 /// `y[slot] = x[row of the slot]`: every row once for each of its experts, by expert.
-public struct DispatchOperation: Operation {
+public struct DispatchOperation: TensorOperation {
     /// Who meets whom.
     public let routing: Routing
     /// Columns.
@@ -100,7 +100,7 @@ public struct DispatchOperation: Operation {
 }
 
 /// `y[slot] = x[slot] · W[expert of the slot]ᵀ`.
-public struct ExpertLinearOperation: Operation {
+public struct ExpertLinearOperation: TensorOperation {
     /// W of each expert, `[out, in]`.
     public let weights: [Parameter]
     /// Who meets whom.
@@ -139,7 +139,7 @@ public struct ExpertLinearOperation: Operation {
 }
 
 /// `y[row] = r[row] + Σ over its experts of w · x[slot]`.
-public struct MixOperation: Operation {
+public struct MixOperation: TensorOperation {
     /// Who meets whom.
     public let routing: Routing
     /// Whether input 2 is added.

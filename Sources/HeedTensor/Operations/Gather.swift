@@ -30,7 +30,7 @@ public enum PickedRows: Sendable {
 }
 
 /// `y[i] = x[index[i]]`: picks rows.
-public struct GatherOperation: Operation {
+public struct GatherOperation: TensorOperation {
     /// What is picked.
     public let picked: PickedRows
     /// The rows that are picked from.

@@ -1,5 +1,5 @@
 /// `y = residual + f(x · Wᵀ + b)`; `x [rows, in]`, `W [out, in]`, `y [rows, out]`.
-public struct LinearOperation: Operation {
+public struct LinearOperation: TensorOperation {
     /// `W [out, in]`.
     public let weight: Parameter
     /// `b [out]`.

@@ -7,7 +7,7 @@ public enum NormKind: Sendable, Equatable {
 }
 
 /// `y = γ ⊙ x̂ + β` with x̂ the normalised row.
-public struct NormaliseOperation: Operation {
+public struct NormaliseOperation: TensorOperation {
     /// Which normalisation.
     public let kind: NormKind
     /// γ.

@@ -22,7 +22,7 @@ public struct NormedHeads: Sendable {
 }
 
 /// `h ← γ ⊙ h/√(mean(h²) + ε)` for each head h of some; other columns stay (Henry et al. 2020, "Query-Key Normalization").
-public struct NormaliseHeadsOperation: Operation {
+public struct NormaliseHeadsOperation: TensorOperation {
     /// What is normalised, in the order of the columns.
     public let heads: [NormedHeads]
     /// ε.

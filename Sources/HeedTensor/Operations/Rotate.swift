@@ -35,7 +35,7 @@ public struct RotaryPositions: Sendable, Equatable {
 }
 
 /// Turns each pair of a head's numbers by an angle that grows with the position (Su et al. 2021, "RoFormer").
-public struct RotateOperation: Operation {
+public struct RotateOperation: TensorOperation {
     /// Whose positions count.
     public let batch: TokenBatch
     /// How fast pairs turn.

@@ -65,7 +65,7 @@ public struct Event: Sendable {
     /// What is done.
     public let action: Action
     /// By which operation.
-    public let operation: any Operation
+    public let operation: any TensorOperation
     /// The path of its layer.
     public let path: String
     /// With what.

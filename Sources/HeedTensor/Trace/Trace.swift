@@ -24,7 +24,7 @@ public final class Trace {
     /// A recorded operation.
     public struct Node {
         /// What is computed.
-        public let operation: any Operation
+        public let operation: any TensorOperation
         /// The path of the layer that recorded it: `blocks.3.attention.output`.
         public let path: String
         /// Values by number.
@@ -94,7 +94,7 @@ public final class Trace {
     ///
     /// When inputs do not fit, the mistake is kept for the planner and the output has the shape of the first input, so
     /// that recording goes on without further complaints.
-    public func record(_ operation: any Operation, _ inputs: [Tensor]) -> Tensor {
+    public func record(_ operation: any TensorOperation, _ inputs: [Tensor]) -> Tensor {
         let shape: Shape
         do {
             shape = try operation.shape(of: inputs.map(\.shape))
@@ -110,7 +110,7 @@ public final class Trace {
         return Tensor(trace: self, id: output, shape: shape)
     }
 
-    private func fail(_ operation: any Operation, _ mismatch: ShapeMismatch) {
+    private func fail(_ operation: any TensorOperation, _ mismatch: ShapeMismatch) {
         guard failure == nil else { return }
         failure = HeedError(
             .badInput, "the operation \(quoted(operation.name)) cannot take \(mismatch.what)",

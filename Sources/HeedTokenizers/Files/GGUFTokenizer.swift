@@ -141,7 +141,7 @@ struct GGUFTokenizerReader {
                 before: mark(file.beginID, try flag("add_bos_token", default: isBPE)),
                 after: mark(file.endID, try flag("add_eos_token", default: !isBPE)), repeats: true),
             decoding: .stage(PlainPieceReader.decoder(file)), addedTokens: addedTokens().filter(\.isSpecial),
-            kind: "SentencePiece \(algorithm)")
+            kind: "GGUF pieces (SentencePiece \(algorithm))")
     }
 
     private func byteLevel() throws -> Tokenizer {

@@ -7,7 +7,7 @@ import HeedTensor
 /// Sums run in double precision over the folders as listed, so the result depends on nothing else. The result has the
 /// configuration of the first folder.
 /// - Throws: `HeedError` naming the folder whose model has another shape.
-public func averageWeights(of folders: [String]) throws -> Model {
+package func averageWeights(of folders: [String]) throws -> Model {
     guard let first = folders.first else {
         throw HeedError(.usage, "there is nothing to average", expected: "at least one model folder")
     }

@@ -63,7 +63,7 @@ public struct ReadText: Sendable {
 /// Reads a token file or tokenises a text file, once.
 ///
 /// - Throws: `HeedError` naming the file: missing, empty, not UTF-8, a line without text, no tokenizer.
-public func readText(_ path: String, encoding: TextEncoding?) throws -> ReadText {
+package func readText(_ path: String, encoding: TextEncoding?) throws -> ReadText {
     let kind = DataKind(path: path, format: encoding?.format ?? .auto)
     if kind == .tokens { return ReadText(tokens: try TokenStream(binary: path), bytes: nil) }
     guard kind.isText else {

@@ -5,7 +5,7 @@ import HeedSupport
 /// - Parameter metadata: the named values; `general.alignment` is 32 where they do not say.
 /// - Throws: `HeedError` of the file system, what a tensor's body throws, or where a tensor has a type or shape that the
 ///   format cannot hold. No file is left then.
-public func writeGGUF(path: String, metadata: GGUFMetadata, _ tensors: [TensorToWrite]) throws {
+package func writeGGUF(path: String, metadata: GGUFMetadata, _ tensors: [TensorToWrite]) throws {
     let alignment = try metadata.integer("general.alignment", in: 1...1 << 20) ?? 32
     var table = GGUFTable()
     table.add(UInt32(0x4655_4747))

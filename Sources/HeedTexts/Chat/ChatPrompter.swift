@@ -1,25 +1,34 @@
-import Heed
 import HeedSupport
+import HeedTemplates
+import HeedTokenizers
+import Synchronization
 
 /// Turns conversations into the ids that a chat model continues: its template, then its tokenizer.
 ///
 /// The model's templates are read when the first conversation comes.
-final class ChatPrompter {
+public final class ChatPrompter: Sendable {
     private let model: String
     private let tokenizer: Result<Tokenizer, HeedError>
-    /// A template's file, or the name of one of the model's; nil for the one that fits.
     private let choice: String?
-    /// Variables for every conversation, over which its own go.
     private let variables: JSONObject
-    private var found: ModelChatTemplates?
-    private var read: [Bool: ChatTemplate] = [:]
+    private let read = Mutex(Read())
 
+    /// What has been read so far.
+    private struct Read {
+        var templates: ModelChatTemplates?
+        /// By whether tools are given.
+        var template: [Bool: ChatTemplate] = [:]
+    }
+
+    /// Makes ids of conversations with a model.
+    ///
     /// - Parameters:
-    ///   - model: the folder or GGUF file whose templates and special tokens are used.
+    ///   - model: the folder, GGUF file or cached name whose templates and special tokens are used.
+    ///   - tokenizer: the model's, or why there is none.
     ///   - choice: a template's file, or the name of one of the model's; nil for that for tools where tools are given,
     ///     else the default.
-    ///   - variables: more variables, such as `enable_thinking`.
-    init(
+    ///   - variables: more variables for every conversation, such as `enable_thinking`; its own come before them.
+    public init(
         model: String, tokenizer: Result<Tokenizer, HeedError>, choice: String? = nil,
         variables: JSONObject = JSONObject()
     ) {
@@ -30,27 +39,31 @@ final class ChatPrompter {
     }
 
     /// The template for conversations with or without tools.
-    func template(hasTools: Bool) throws -> ChatTemplate {
-        if let known = read[hasTools] { return known }
+    ///
+    /// - Throws: `HeedError` where the model has none, or it is malformed.
+    public func template(hasTools: Bool) throws -> ChatTemplate {
+        if let known = read.withLock({ $0.template[hasTools] }) { return known }
         let template: ChatTemplate
         if let choice, choice.hasSuffix(".jinja") || fileExists(choice) {
             template = try ChatTemplate(path: choice)
         } else {
             template = try templates().template(named: choice, hasTools: hasTools)
         }
-        read[hasTools] = template
+        read.withLock { $0.template[hasTools] = template }
         return template
     }
 
     private func templates() throws -> ModelChatTemplates {
-        if let found { return found }
+        if let known = read.withLock({ $0.templates }) { return known }
         let templates = try ModelChatTemplates.load(path: model)
-        found = templates
+        read.withLock { $0.templates = templates }
         return templates
     }
 
     /// The text that the template makes of a conversation.
-    func text(_ conversation: Conversation) throws -> String {
+    ///
+    /// - Throws: `HeedError` naming the conversation and the place in the template.
+    public func text(_ conversation: Conversation) throws -> String {
         var values = try TemplateVariables(variables)
         for (name, value) in conversation.variables { try values.set(name, to: value) }
         try values.setDefault("add_generation_prompt", to: true)
@@ -64,8 +77,10 @@ final class ChatPrompter {
         }
     }
 
-    /// The ids of a conversation.
-    func ids(_ conversation: Conversation) throws -> [Int32] {
+    /// The ids of a conversation, with what begins the answer.
+    ///
+    /// - Throws: as `text`, and where the tokenizer is missing or the text is empty.
+    public func ids(_ conversation: Conversation) throws -> [Int32] {
         var tokenizer = try tokenizer.get()
         // The template writes the special tokens, so they must become ids, and no others may be added.
         tokenizer.recognisesSpecialTokens = true

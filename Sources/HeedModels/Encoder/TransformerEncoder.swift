@@ -4,7 +4,7 @@ import HeedTensor
 /// A bidirectional encoder: ids → embeddings → norm → blocks → states, and heads on the states.
 ///
 /// BERT and RoBERTa are configurations of it. Recording a pass computes nothing.
-public struct Encoder: Sendable {
+public struct TransformerEncoder: Sendable {
     /// The shape.
     public let configuration: EncoderConfiguration
     /// Ids, positions and types to rows.
@@ -147,10 +147,10 @@ public struct Encoder: Sendable {
     }
 
     /// The same parameters with one dropout rate everywhere.
-    public func withDropout(_ rate: Float) -> Encoder {
+    public func withDropout(_ rate: Float) -> TransformerEncoder {
         var changed = configuration
         changed.drop(rate)
         // Declaring again in a scope of its own gives the same places, because places follow from the configuration.
-        return ParameterLayout.declare { Encoder($0, changed) }.model
+        return ParameterLayout.declare { TransformerEncoder($0, changed) }.model
     }
 }

@@ -23,7 +23,7 @@ public struct Cost: Sendable, Equatable {
 ///
 /// An operation is a small value without addresses. Its name, formulas, shape rule and cost stand here; each back end
 /// has a file of its own that says how it computes the operation and its gradient.
-public protocol Operation: Sendable {
+public protocol TensorOperation: Sendable {
     /// The name as it appears in traces.
     var name: String { get }
     /// What it computes.
@@ -54,7 +54,7 @@ public protocol Operation: Sendable {
     func cost(rows: Int) -> Cost
 }
 
-extension Operation {
+extension TensorOperation {
     public var parameters: [Parameter] { [] }
     public var auxiliaries: [Int] { [] }
     public var gradientInputs: [Int] { [] }

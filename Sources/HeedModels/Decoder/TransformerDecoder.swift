@@ -4,7 +4,7 @@ import HeedTensor
 /// A decoder-only transformer: ids → embeddings → blocks → norm → logits.
 ///
 /// GPT-2, LLaMA and all that followed are configurations of it. Recording a pass computes nothing.
-public struct Decoder: Sendable {
+public struct TransformerDecoder: Sendable {
     /// The shape.
     public let configuration: DecoderConfiguration
     /// Ids and positions to rows.
@@ -42,14 +42,14 @@ public struct Decoder: Sendable {
     }
 
     /// The same parameters without dropout, for gradients that are to be compared.
-    public func withoutDropout() -> Decoder { withDropout(0) }
+    public func withoutDropout() -> TransformerDecoder { withDropout(0) }
 
     /// The same parameters with one dropout rate everywhere.
-    public func withDropout(_ rate: Float) -> Decoder {
+    public func withDropout(_ rate: Float) -> TransformerDecoder {
         var changed = configuration
         changed.drop(rate)
         // Declaring again in a scope of its own gives the same places, because places follow from the configuration.
-        return ParameterLayout.declare { Decoder($0, changed) }.model
+        return ParameterLayout.declare { TransformerDecoder($0, changed) }.model
     }
 
     /// Records the logits of `states [rows, C]`: `[rows, V]`.

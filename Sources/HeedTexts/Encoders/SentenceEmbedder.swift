@@ -7,11 +7,11 @@ import HeedWeights
 /// Sentences → vectors, by an encoder and a way of pooling: a plan of forward passes over ragged batches.
 ///
 /// A sentence's vector has the same bits whatever its company.
-public final class SentenceEmbedder {
+package final class SentenceEmbedder {
     /// The length of a vector.
-    public let width: Int
+    package let width: Int
     /// The most tokens of a sentence.
-    public let longest: Int
+    package let longest: Int
     private let pooling: SentencePooling
     private let batch: TokenBatch
     private let pass: Pass<KeptTensor>
@@ -20,7 +20,7 @@ public final class SentenceEmbedder {
 
     /// - Parameter batchTokens: tokens computed together; changes no bit.
     /// - Throws: `HeedError` when the model is no encoder or memory is refused.
-    public init(
+    package init(
         _ model: Model, pooling: SentencePooling, longest: Int? = nil, batchTokens: Int = 4096,
         precision: Precision = .float32, runtime: Runtime
     ) throws {
@@ -42,7 +42,7 @@ public final class SentenceEmbedder {
     /// The vectors of `sentences`, one after the other: [N, width].
     ///
     /// - Throws: `HeedError` naming the sentence that is empty or too long, or holds an id out of range.
-    public func embed(
+    package func embed(
         _ sentences: [[Int32]], progress: (_ done: Int) -> Void = { _ in }
     ) throws -> [Float] {
         for (index, ids) in sentences.enumerated() {
@@ -83,7 +83,7 @@ public final class SentenceEmbedder {
     }
 
     /// The most tokens of a sentence by `sentence_bert_config.json` of a folder, or nil.
-    public static func longest(folder: String) throws -> Int? {
+    package static func longest(folder: String) throws -> Int? {
         let path = joinPath(folder, "sentence_bert_config.json")
         guard fileExists(path) else { return nil }
         return try ConfigurationReader(path: path).optionalInteger("max_seq_length", in: 1...1 << 24)

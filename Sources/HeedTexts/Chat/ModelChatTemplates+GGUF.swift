@@ -1,9 +1,12 @@
-import Heed
 import HeedSupport
+import HeedTemplates
+import HeedWeights
 
 extension ModelChatTemplates {
-    /// The templates of a model: a folder, or a GGUF file.
-    static func load(path: String) throws -> ModelChatTemplates {
+    /// The templates of a model: a folder, a GGUF file, or a name in the local cache.
+    ///
+    /// - Throws: `HeedError` naming what is missing or broken.
+    public static func load(path: String) throws -> ModelChatTemplates {
         let path = try locateModel(path)
         if isDirectory(path) || !path.hasSuffix(".gguf") { return try ModelChatTemplates(folder: path) }
         return try ModelChatTemplates(metadata: try GGUFFile(path: path).metadata)
@@ -11,7 +14,7 @@ extension ModelChatTemplates {
 
     /// The templates that the metadata of a GGUF file hold: `tokenizer.chat_template`, and those named in
     /// `tokenizer.chat_templates`.
-    init(metadata: GGUFMetadata) throws {
+    package init(metadata: GGUFMetadata) throws {
         var sources: [(name: String, text: String)] = []
         if let text = try metadata.string("tokenizer.chat_template") { sources.append(("default", text)) }
         for name in try metadata.strings("tokenizer.chat_templates") ?? [] {

@@ -4,25 +4,25 @@ import HeedSupport
 import HeedTensor
 
 /// What an encoder expects at masked places: the masked-language head of BERT and RoBERTa (Devlin et al. 2019, task 1).
-public struct MaskedPrediction: Sendable {
+package struct MaskedPrediction: Sendable {
     /// An id with its probability.
-    public struct Guess: Sendable, Equatable {
+    package struct Guess: Sendable, Equatable {
         /// The id of a token.
-        public let id: Int32
+        package let id: Int32
         /// Its probability, from 0 to 1.
-        public let probability: Double
+        package let probability: Double
     }
 
     /// The index of the masked id.
-    public let place: Int
+    package let place: Int
     /// The likeliest ids, likeliest first; the lowest id of equals first.
-    public let guesses: [Guess]
+    package let guesses: [Guess]
 
     /// Predicts the ids at every place of `mask` in `ids`, the `count` likeliest each.
     ///
     /// Cost: one forward pass, with the output matrix for the masked places only.
     /// - Throws: `HeedError` when the model predicts no ids, or nothing is masked.
-    public static func predict(
+    package static func predict(
         _ model: Model, ids: [Int32], mask: Int32, count: Int, runtime: Runtime
     ) throws -> [MaskedPrediction] {
         let encoder = try model.encoder

@@ -3,14 +3,14 @@ import HeedProcessor
 import HeedSupport
 import HeedTensor
 
-/// Texts → the probabilities of their classes, by an encoder with a classifier.
+/// Ids of texts → the probabilities of their classes, by an encoder with a classifier.
 ///
 /// A text's probabilities have the same bits whatever its company. Cost: one forward pass over the tokens.
-public final class TextClassifier {
+package final class SequenceClassifier {
     /// The number of classes.
-    public let labels: Int
+    package let labels: Int
     /// The most tokens of a text.
-    public let longest: Int
+    package let longest: Int
     private let configuration: EncoderConfiguration
     private let batch: TokenBatch
     private let pass: Pass<KeptTensor>
@@ -18,7 +18,7 @@ public final class TextClassifier {
     /// Prepares passes over texts of at most `longest` tokens.
     ///
     /// - Throws: `HeedError` when the model classifies no sequences or memory is refused.
-    public init(
+    package init(
         _ model: Model, longest: Int? = nil, batchTokens: Int = 2048, precision: Precision = .float32,
         runtime: Runtime
     ) throws {
@@ -49,7 +49,7 @@ public final class TextClassifier {
     ///   - texts: ids of each text, or pair of texts.
     ///   - types: which of the two texts each id belongs to; counted only where the model knows kinds of tokens.
     /// - Throws: `HeedError` naming the text that is empty or too long, or holds an id out of range.
-    public func probabilities(_ texts: [[Int32]], types: [[Int32]]? = nil) throws -> [[Double]] {
+    package func probabilities(_ texts: [[Int32]], types: [[Int32]]? = nil) throws -> [[Double]] {
         for (index, ids) in texts.enumerated() {
             guard (1...longest).contains(ids.count) else {
                 throw HeedError(

@@ -1,0 +1,65 @@
+import HeedLayers
+import HeedSupport
+import HeedTensor
+import HeedWeights
+
+/// ELECTRA (Clark et al. 2020): BERT over embeddings of their own width, mapped to that of the stream.
+///
+/// The generator's head predicts masked tokens. The discriminator's head, which tells replaced tokens, is left out of
+/// `ElectraForPreTraining` folders, with a warning: what is read is the encoder that others are made from.
+struct Electra: EncoderFamily {
+    let name = "electra"
+    let keys = ConfigurationKeys(
+        harmless: Dictionary(
+            uniqueKeysWithValues: [
+                "summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout", "generator_size",
+            ].map { ($0, "of classes that Heed does not have") }))
+
+    func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
+        [
+            "ElectraModel": .none, "ElectraForPreTraining": .none, "ElectraForMaskedLM": .maskedLanguage,
+            "ElectraForSequenceClassification": .sequenceClassifier(labels: labels),
+            "ElectraForTokenClassification": .tokenClassifier(labels: labels),
+        ]
+    }
+
+    func complete(_ c: inout EncoderConfiguration) {
+        c.hasPooler = false
+        if case .sequenceClassifier = c.head { c.classifierHasDense = true } else { c.classifierHasDense = false }
+        c.classifierActivation = .gelu
+    }
+
+    func encoder(_ reader: ConfigurationReader) throws -> EncoderConfiguration {
+        var c = try bertShape(reader, types: 2, padding: 0) { _ in 0 }
+        let columns = try reader.integer("embedding_size", in: 1...1 << 20, default: 128)
+        c.embeddingWidth = columns == c.width ? nil : columns
+        return c
+    }
+
+    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {
+        var c = c
+        if c.tied, c.predictsIds {
+            c.tied = try !source.differ(
+                ["generator_lm_head.weight"],
+                ["electra.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight"])
+        }
+        return c
+    }
+
+    func document(_ c: EncoderConfiguration) -> JSONObject {
+        var document = bertDocument(c)
+        document["embedding_size"] = .integer(c.embeddingWidth ?? c.width)
+        return document
+    }
+
+    func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
+        var list = CheckpointList(bodyPrefix: "electra.", writesPrefix: encoder.configuration.head != .none)
+        list.addBertBody(encoder, tiedHead: ["generator_lm_head.weight"])
+        list.add("generator_predictions.dense", encoder.transform)
+        list.add("generator_predictions.LayerNorm", encoder.transformNorm)
+        list.addPrediction(encoder, bias: "generator_lm_head.bias", decoder: "generator_lm_head")
+        list.add("classifier.dense", encoder.classifierDense)
+        list.add(encoder.classifierDense == nil ? "classifier" : "classifier.out_proj", encoder.classifier)
+        return list.tensors
+    }
+}
