@@ -1,6 +1,6 @@
 # The few verbs of the project. Everything runs optimised: a debug build compiles the kernels without optimisation.
 
-.PHONY: build install uninstall test format lint bench demo clean
+.PHONY: build install uninstall test format lint bench demo docs clean
 
 build:
 	swift build -c release --product heed
@@ -42,3 +42,8 @@ demo:
 
 clean:
 	swift package clean
+
+# The course, for a browser: docc is part of the toolchain, so no build depends on it.
+docs:
+	docc convert Documentation/Course.docc --fallback-display-name Heed --fallback-bundle-identifier org.heed.course \
+		--fallback-bundle-version 1 --warnings-as-errors --transform-for-static-hosting --output-path .build/docs

@@ -110,13 +110,17 @@ let package = Package(
                 "HeedTensor", "HeedTrain", "HeedWeights", "TestFixtures",
             ]),
         .testTarget(
-            name: "HeedExplainTests", dependencies: ["HeedExplain", "HeedSupport", "HeedWeights", "TestFixtures"]),
-        .testTarget(name: "HeedTests", dependencies: ["Heed", "TestFixtures"]),
+            name: "HeedExplainTests",
+            dependencies: [
+                "HeedExplain", "HeedLayers", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights",
+                "TestFixtures",
+            ]),
+        .testTarget(name: "HeedTests", dependencies: ["Heed", "HeedSupport", "TestFixtures"]),
         .testTarget(
             name: "HeedCommandTests",
             dependencies: [
-                "Heed", "HeedCommand", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTexts", "HeedTokenizers", "HeedWeights",
-                "TestFixtures", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Heed", "HeedCommand", "HeedProcessor", "HeedRun", "HeedSupport", "HeedTexts", "HeedTokenizers",
+                "HeedWeights", "TestFixtures", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
     ],
     swiftLanguageModes: [.v6],

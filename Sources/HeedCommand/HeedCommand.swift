@@ -25,7 +25,11 @@ struct HeedCommand: ParsableCommand {
                     Train.self, Generate.self, Chat.self, Translate.self, Classify.self, FillMask.self, Embed.self,
                     Search.self, Pass.self, Replay.self,
                 ]),
-            CommandGroup(name: "Understand", subcommands: [Inspect.self, Verify.self, PlanCommand.self, Example.self]),
+            CommandGroup(
+                name: "Understand",
+                subcommands: [
+                    Explain.self, Check.self, Report.self, Inspect.self, Verify.self, PlanCommand.self, Example.self,
+                ]),
             CommandGroup(name: "Files", subcommands: [Convert.self, Diff.self]),
             CommandGroup(name: "Text", subcommands: [TokenizerCommand.self, ChatTemplateCommand.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),

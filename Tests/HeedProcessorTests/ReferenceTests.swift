@@ -177,6 +177,17 @@ struct ReferenceTests {
                         scale: 0.7))
                 _ = x.crossEntropy(head, targets: .rows(batch), cap: 2, smoothing: 0.1)
             },
+            TinyCase(description: "an edited value, one of whose readers is where the way back starts") {
+                trace, batch, scope in
+                let x = start(trace, batch, scope)
+                let edit = ValueEdit(x.shape)
+                for row in 0..<12 { edit.set(row: row, column: row % width, factor: 0.5, offset: Float(row)) }
+                edit.remove(columns: 3..<5)
+                let y = x.edited(by: edit).linear(matrix(scope, "w", width, width), activation: .tanh)
+                let seed = y.seeded()
+                seed.choose(row: 4, column: 2)
+                loss(y + x, batch, scope)
+            },
             TinyCase(description: "attention to a memory") { trace, batch, scope in
                 let shape = AttentionShape(heads: 3, keyHeads: 1, width: 4, causal: false)
                 let x = start(trace, batch, scope)

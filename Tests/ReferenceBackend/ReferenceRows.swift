@@ -199,6 +199,29 @@ extension CombineOperation: ReferenceLowering {
     }
 }
 
+extension EditOperation: ReferenceLowering {
+    func forward(_ frame: Frame, _ memory: ReferenceMemory) {
+        for i in 0..<frame.rows.current * frame.shape.columns {
+            memory[frame.output][i] = Double(edit.factors[i]) * memory[frame.inputs[0]][i] + Double(edit.offsets[i])
+        }
+    }
+
+    func backward(_ frame: Frame, _ memory: ReferenceMemory) {
+        guard let dy = frame.outputGradient else { return }
+        let slopes = memory[dy].prefix(frame.rows.current * frame.shape.columns)
+        memory.give(slopes.enumerated().map { Double(edit.factors[$0]) * $1 }, to: frame.inputGradient(0))
+    }
+}
+
+extension SeedOperation: ReferenceLowering {
+    func forward(_ frame: Frame, _ memory: ReferenceMemory) {}
+
+    func backward(_ frame: Frame, _ memory: ReferenceMemory) {
+        memory.give(
+            (0..<frame.rows.current * seed.shape.columns).map { Double(seed.numbers[$0]) }, to: frame.inputGradient(0))
+    }
+}
+
 extension GatherOperation: ReferenceLowering {
     func forward(_ frame: Frame, _ memory: ReferenceMemory) {
         for row in 0..<picked.count.current {

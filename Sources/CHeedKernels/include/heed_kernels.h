@@ -216,6 +216,11 @@ typedef struct heed_combine {
     heed_window window; const float *x, *z; float *y; float a, b; int32_t columns;
 } heed_combine;
 
+// y = k ⊙ x + a (a may be NULL, or y): a value edited on its way, and the gradient of that.
+typedef struct heed_edit {
+    heed_window window; const float *x, *k, *a; float *y; int32_t columns;
+} heed_edit;
+
 // y = cap · tanh(x / cap), y may be x; dx may be x or dy, and dx = (accumulate ? dx : 0) + dy · (1 − tanh²(x / cap)).
 typedef struct heed_cap {
     heed_window window; const float *x; float *y; int32_t columns; float cap;
@@ -455,7 +460,7 @@ typedef struct heed_kernels {
     heed_kernel pack, linear, linear_input_gradient, linear_weight_gradient;
     heed_kernel norm, norm_input_gradient, norm_weight_gradient;
     heed_kernel group_norm, group_norm_gradient, group_norm_gain_gradient, copy_columns;
-    heed_kernel activate, activate_gradient, gate, gate_gradient, combine, cap, cap_gradient, map;
+    heed_kernel activate, activate_gradient, gate, gate_gradient, combine, edit, cap, cap_gradient, map;
     heed_kernel gather, gather_gradient;
     heed_kernel route, route_gradient, sort_routes, mix, mix_gradient;
     heed_kernel expert_linear, expert_input_gradient, expert_weight_gradient;

@@ -12,6 +12,7 @@ struct PlanCommand: ParsableCommand {
         discussion: """
             heed plan --preset gpt2 --batch 4 --context 256
             heed plan model --batch 1 --json
+            heed plan --preset gpt2 --html plan.html
 
             Presets: \(Preset.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "; ")).
             """)
@@ -31,6 +32,12 @@ struct PlanCommand: ParsableCommand {
             valueName: "n"))
     var context: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write the plan as a page, with how work grows with the text; no page where not given.", valueName: "file"))
+    var html: String?
+
+    @OptionGroup var overwriting: OverwriteOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -43,12 +50,23 @@ struct PlanCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let html { try overwriting.check(page: html) }
         let shape = try shape()
         let estimate = try WorkEstimate(shape, rows: batch, columns: context ?? shape.context)
         let runtime = try compute.runtime()
         let rate = try WorkEstimate.measuredRate(like: shape, runtime: runtime)
         let report = PlanReport(estimate: estimate, rate: rate, threads: runtime.team.count)
-        if output.json { try StandardOutput.writeLine(report.json) } else { try StandardOutput.write(report.text) }
+        if let html {
+            let page = Page(
+                plan: report.document, curves: try WorkCurves(shape, runtime: runtime),
+                title: "What \(preset ?? lastPathComponent(model ?? "the model")) costs", subtitle: shape.summary)
+            try writeAtomically(path: html, bytes: page.html)
+        }
+        if output.json {
+            try StandardOutput.writeLine(.object(report.document))
+        } else {
+            try StandardOutput.write(report.text)
+        }
     }
 }
 
@@ -70,7 +88,7 @@ struct PlanReport {
     private var readsSource: Bool { if case .encoderDecoder = estimate.configuration { true } else { false } }
     private var tokens: Int { estimate.rows * estimate.columns }
 
-    var json: JSON {
+    var document: JSONObject {
         var parts = JSONObject()
         for (name, count) in estimate.parts { parts[name] = .integer(count) }
         return [

@@ -158,26 +158,29 @@ struct Demo: ParsableCommand {
         _ model: Model, _ tokenizer: Tokenizer, _ runtime: Runtime, _ screen: DemoScreen
     ) throws {
         let ids = tokenizer.ids(of: Demo.clue)
-        let story = try PredictionStory(model, ids: ids.map { Int($0) }, runtime: runtime)
+        let story = try Explanation(
+            model, ExplainedInput(ids.map { Int32($0) }), readings: [.lens, .gradients], runtime: runtime)
         func text(_ id: Int) throws -> String { try tokenizer.decode([TokenID(id)], skippingSpecialTokens: false) }
         try screen.line("After")
         try screen.quote(Demo.clue)
         try screen.line("it expects:")
-        for candidate in story.candidates {
+        for candidate in try story.candidates(5) {
             try screen.bar(try text(candidate.id), candidate.probability)
         }
         try screen.line("How that grew, layer by layer (the stream read out after each):")
-        for lens in story.lenses {
+        for (layer, best) in try story.lens(count: 1).enumerated() {
+            guard let best = best.first else { continue }
             try screen.line(
-                "  after \(counted(lens.layer, "layer")): \"\(try text(lens.best.id))\" with "
-                    + "\(decimals(lens.best.probability * 100, 1)) %")
+                "  after \(counted(layer, "layer")): \"\(try text(best.id))\" with "
+                    + "\(decimals(best.probability * 100, 1)) %")
         }
-        let largest = story.influence.map(abs).max() ?? 1
+        let influence = story.gradientTimesInput.first?.values.map { Double($0) } ?? []
+        let largest = influence.map(abs).max() ?? 1
         try screen.line("What argues for it (gradient × input; ▇ strongly, · not):")
         let shades = ["·", "▁", "▂", "▃", "▄", "▅", "▆", "▇"]
         var words = ""
         for (index, id) in ids.enumerated() {
-            let share = max(0, story.influence[index]) / max(largest, 1e-30)
+            let share = max(0, influence[index]) / max(largest, 1e-30)
             let shade = shades[min(7, Int(share * 7.99))]
             words += shade + (try tokenizer.decode([id], skippingSpecialTokens: false)) + " "
         }

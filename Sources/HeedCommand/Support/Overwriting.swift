@@ -17,6 +17,16 @@ struct OverwriteOption: ParsableArguments {
         }
     }
 
+    /// Refuses to write over a file other than a page, unless told to.
+    ///
+    /// - Throws: `HeedError` naming the file.
+    func check(page path: String) throws {
+        try requireFreeFile(path, overwrite: overwrite) { path in
+            guard let file = try? InputFile.open(path) else { return false }
+            return file.bytes.starts(with: Array("<!doctype html>\n<html lang=\"en\">".utf8))
+        }
+    }
+
     /// Refuses to write over any file, unless told to.
     ///
     /// - Throws: `HeedError` naming the file.

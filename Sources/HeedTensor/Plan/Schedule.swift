@@ -97,7 +97,8 @@ public struct Schedule {
     public init(_ trace: Trace, _ layout: ParameterLayout) throws {
         if let failure = trace.failure { throw failure }
         let lifetimes = Lifetimes(
-            trace, training: trace.purpose == .training, isTrained: { layout.isTrained($0) })
+            trace, training: trace.purpose != .inference,
+            isTrained: { trace.purpose == .training && layout.isTrained($0) })
         self.trace = trace
         self.layout = layout
         self.lifetimes = lifetimes

@@ -6,6 +6,8 @@ public enum Purpose: Sendable, Equatable {
     case training
     /// Forward only; buffers are reused; weights are arranged once for the back end.
     case inference
+    /// Forward and backward without dropout: observed values have gradients, parameters have none.
+    case explaining
 }
 
 /// The number format of the operands of matrix products; sums are always fp32.
@@ -66,6 +68,12 @@ public final class Trace {
     public private(set) var failure: HeedError?
     /// The path of the layer that is recording.
     public private(set) var path = ""
+    /// Called with every operation of the model as it is recorded, its number among them, and its output: whoever reads
+    /// that output reads what this returns instead. For those who look into a model, or change what flows through it.
+    public var following: ((_ place: Int, Node, Tensor) -> Tensor)?
+    private var places = 0
+    /// By value: the output that it stands in for.
+    private var replaced: [Int: Int] = [:]
     private var dropoutSites: UInt32 = 0
     private var tables: [String: ConstantTable] = [:]
 
@@ -107,7 +115,18 @@ public final class Trace {
         nodes.append(
             Node(
                 operation: operation, path: path, inputs: inputs.map(\.id), output: output, auxiliaries: auxiliaries))
-        return Tensor(trace: self, id: output, shape: shape)
+        return follow(Tensor(trace: self, id: output, shape: shape))
+    }
+
+    /// What `following` puts in the place of the last operation's output.
+    private func follow(_ output: Tensor) -> Tensor {
+        guard let following, let node = nodes.last else { return output }
+        self.following = nil  // What it records itself is no operation of the model.
+        defer { self.following = following }
+        let result = following(places, node, output)
+        places += 1
+        if result.id != output.id { replaced[result.id] = output.id }
+        return result
     }
 
     private func fail(_ operation: any TensorOperation, _ mismatch: ShapeMismatch) {
@@ -142,7 +161,8 @@ public final class Trace {
 
     /// The value of an auxiliary of the operation that made `tensor`, as an observation.
     func observeAuxiliary(_ index: Int, of tensor: Tensor, as name: String) {
-        guard let node = nodes.last(where: { $0.output == tensor.id }) else { return }
+        let made = replaced[tensor.id] ?? tensor.id
+        guard let node = nodes.last(where: { $0.output == made }) else { return }
         observations.append((name, node.auxiliaries[index]))
     }
 
