@@ -56,7 +56,11 @@ let package = Package(
         // Any pass → story.
         .target(
             name: "HeedExplain",
-            dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
+            dependencies: ["HeedLayers", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"],
+            // In the code, so that pages can be written wherever the program or a package that uses it runs.
+            resources: ["page.css", "common.js", "explain.js", "training.js", "check.js", "plan.js"].map {
+                .embedInCode("Page/Resources/\($0)")
+            }),
         // Umbrella.
         .target(
             name: "Heed",

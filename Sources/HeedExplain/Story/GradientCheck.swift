@@ -123,7 +123,7 @@ extension GradientCheck {
     }
 
     /// The elements of a table's row that by convention has no gradient.
-    private static func paddingElements(of parameter: Parameter, _ operations: [any Operation]) -> Range<Int> {
+    private static func paddingElements(of parameter: Parameter, _ operations: [any TensorOperation]) -> Range<Int> {
         for case let embed as EmbedOperation in operations where embed.table == parameter {
             if let padding = embed.padding { return padding * embed.width..<(padding + 1) * embed.width }
         }

@@ -140,4 +140,19 @@ struct AdaptedSource: WeightSource {
             initial.fill(values, seed: seed, of: parameter)
         }
     }
+
+    func withStoredRows<Result>(
+        of parameter: Parameter, _ body: (StoredRows) throws -> Result
+    ) throws -> Result? {
+        try isModels(parameter) ? model.withStoredRows(of: parameter, body) : nil
+    }
+
+    func numberForm(of parameter: Parameter) -> RowForm? {
+        isModels(parameter) ? model.numberForm(of: parameter) : nil
+    }
+
+    /// Whether the model's files alone say what a parameter holds.
+    private func isModels(_ parameter: Parameter) -> Bool {
+        own[parameter.index] == nil && adapter?.has(parameter) != true
+    }
 }

@@ -195,6 +195,11 @@ struct CheckpointSource: WeightSource {
         }
     }
 
+    /// Whether a file has numbers of the parameter.
+    func has(_ parameter: Parameter) -> Bool {
+        (tensors[parameter.index] ?? []).contains { $0.name(in: source) != nil }
+    }
+
     func numberForm(of parameter: Parameter) -> RowForm? {
         let types = (tensors[parameter.index] ?? []).map { tensor in
             tensor.name(in: source).flatMap { source.tensor(named: $0)?.type }

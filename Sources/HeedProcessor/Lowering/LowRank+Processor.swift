@@ -3,15 +3,17 @@ import HeedTensor
 
 extension LowRankOperation: ProcessorLowering {
     func forward(_ frame: Frame, _ program: ProgramBuilder) {
-        let precision = program.trace.precision.code
-        let scratch = scratch(frame, program)
         let readsPanels = program.readsPanels
+        let keepsBytes = program.keepsBytes(rows: outColumns, columns: rank)
+        let precision = program.precision(inPanels: readsPanels)
+        let scratch = scratch(frame, program, precision)
         program.emit(program.kernels.linear, rows: frame.rows, cost: cost(rows: 1)) { at in
             let y = at[frame.output] + first
+            let matrix = try at.matrix(weight, inPanels: readsPanels, keepsBytes: keepsBytes)
             return heed_linear(
                 window: frame.window, x: at[frame.inputs[1]], x_stride: Int64(rank),
-                weight: readsPanels ? nil : try at.value(weight), panels: readsPanels ? try at.panels(weight) : nil,
-                bias: nil, residual: UnsafePointer(y), residual_stride: Int64(width), pre: nil, y: y,
+                weight: matrix.rows, panels: matrix.panels, stored: matrix.stored, bias: nil,
+                residual: UnsafePointer(y), residual_stride: Int64(width), pre: nil, y: y,
                 y_stride: Int64(width), in: Int32(rank), out: Int32(outColumns),
                 activation: Activation.identity.code, precision: precision, scratch: at[scratch])
         }
@@ -20,7 +22,7 @@ extension LowRankOperation: ProcessorLowering {
     func backward(_ frame: Frame, _ program: ProgramBuilder) {
         guard let dy = frame.outputGradient else { return }
         let precision = program.trace.precision.code
-        let scratch = scratch(frame, program)
+        let scratch = scratch(frame, program, precision)
         if program.trains(weight) {
             program.emit(program.kernels.linear_weight_gradient, rows: frame.rows, cost: cost(rows: 1)) { at in
                 heed_linear_weight_gradient(
@@ -40,9 +42,7 @@ extension LowRankOperation: ProcessorLowering {
         }
     }
 
-    private func scratch(_ frame: Frame, _ program: ProgramBuilder) -> ScratchMemory {
-        program.scratch(
-            heed_linear_scratch(
-                Int64(rank), Int64(outColumns), Int64(frame.rows.capacity), program.trace.precision.code))
+    private func scratch(_ frame: Frame, _ program: ProgramBuilder, _ precision: Int32) -> ScratchMemory {
+        program.scratch(heed_linear_scratch(Int64(rank), Int64(outColumns), Int64(frame.rows.capacity), precision))
     }
 }

@@ -39,7 +39,7 @@ public final class ValueEdit: @unchecked Sendable {
 }
 
 /// `y = k ⊙ x + a` with numbers of its own for every element: what a model answers when a value is another.
-public struct EditOperation: Operation {
+public struct EditOperation: TensorOperation {
     /// k and a.
     public let edit: ValueEdit
 
@@ -83,7 +83,7 @@ public final class GradientSeed: @unchecked Sendable {
 }
 
 /// `L = Σ s ⊙ x`.
-public struct SeedOperation: Operation {
+public struct SeedOperation: TensorOperation {
     /// s.
     public let seed: GradientSeed
 

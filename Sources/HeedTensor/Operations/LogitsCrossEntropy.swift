@@ -1,7 +1,7 @@
 /// The cross-entropy of logits that exist in full, for output matrices that an adapter updates.
 ///
 /// `L[r] = (1 − ε)(−log p[target]) + ε · mean over classes of −log p`, p = softmax(z).
-public struct LogitsCrossEntropyOperation: Operation {
+public struct LogitsCrossEntropyOperation: TensorOperation {
     /// What the rows are held against.
     public let targets: Targets
     /// ε.

@@ -1,7 +1,7 @@
 /// `y[:, first ..< first + out] += h · Bᵀ`: the second half of a low-rank update, added to the product that it updates.
 ///
 /// Input 0 `[rows, width]` is written over, input 1 is `h [rows, r]`; `B [out, r]`.
-public struct LowRankOperation: Operation {
+public struct LowRankOperation: TensorOperation {
     /// B.
     public let weight: Parameter
     /// The first column that is added to.

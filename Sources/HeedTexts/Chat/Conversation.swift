@@ -3,7 +3,7 @@ import HeedSupport
 /// Messages, and what else a chat template reads, as they were given.
 public struct Conversation: Sendable, Equatable {
     /// The variables of the template, `messages` among them.
-    public let variables: JSONObject
+    public package(set) var variables: JSONObject
     /// What to name in errors.
     public let place: String
 
