@@ -12,7 +12,7 @@ struct Evaluate: ParsableCommand {
             The loss is the mean of −ln p over every token but the first of a file. Windows of --context tokens begin \
             every --stride tokens and score what no earlier window scored: a smaller stride gives every token more to \
             read, and takes longer. Bits per byte are those over the bytes that the tokens stand for: characters that \
-            the vocabulary lacks count nowhere, and are told.
+            the vocabulary lacks count nowhere, and are reported.
 
             heed evaluate classifier --data labelled.jsonl
 

@@ -63,7 +63,7 @@ struct TrainedPartOptions: ParsableArguments {
             throw ValidationError("--lora-alpha: expected a finite number, got \(loraAlpha).")
         }
         if loraRank != nil, adapter != nil {
-            throw ValidationError("--lora-rank and --adapter: expected a new adapter or one to go on from.")
+            throw ValidationError("--lora-rank and --adapter: expected a new adapter or one to continue.")
         }
         if let option = details.first, loraRank == nil {
             throw ValidationError("\(option): expected --lora-rank beside it.")
