@@ -28,10 +28,10 @@ test:
 	swift test -c release
 
 format:
-	swift format -i -r Package.swift Sources Tests
+	swift format -i -r Package.swift Sources Tests Examples
 
 lint:
-	swift format lint --strict -r Package.swift Sources Tests
+	swift format lint --strict -r Package.swift Sources Tests Examples
 
 bench: build
 	.build/release/heed bench train --preset gpt2 --batch 4 --context 64

@@ -21,7 +21,7 @@ struct Stories {
         let encoding = TextEncoding(documentEnd: nil) { tokenizer.ids(of: $0) }
         let data = try OpenedData(
             [text], validation: .fraction(0.05), encoding: encoding, vocabulary: tokenizer.vocabularySize,
-            context: 128, givenContext: 128, options: options.step, order: .shuffled)
+            options: options.step, order: .shuffled)
         var output = TrainingOutput(folder: folder)
         output.overwrite = true
         output.tokenizerFiles = { try trained.save(to: $0) }
