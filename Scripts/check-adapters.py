@@ -61,9 +61,9 @@ def main():
             auto = getattr(transformers, kind)
             auto.from_config(config).save_pretrained(path("base"))
             ids = torch.randint(3, 97, (24, 10))
-            labels = ids if "Causal" in kind else torch.randint(0, 3, (24,))
+            labels = ids.clone() if "Causal" in kind else torch.randint(0, 3, (24,))
             save_file({"input_ids": ids, "labels": labels}, path("rows.safetensors"))
-            save_file({"input_ids": ids[:2]}, path("in.safetensors"))
+            save_file({"input_ids": ids[:2].contiguous()}, path("in.safetensors"))
             try:
                 run("train", "--init", path("base"), "--data", path("rows.safetensors"), "--output", path("adapter"), "--lora-rank", 4,
                     "--steps", 12, "--batch", 4, "--lr", 0.01, "--quiet", *options)
