@@ -30,7 +30,7 @@ struct HeedCommand: ParsableCommand {
                 subcommands: [
                     Explain.self, Check.self, Report.self, Inspect.self, Verify.self, PlanCommand.self, Example.self,
                 ]),
-            CommandGroup(name: "Files", subcommands: [Convert.self, Diff.self]),
+            CommandGroup(name: "Files", subcommands: [Convert.self, Diff.self, DataCommand.self]),
             CommandGroup(name: "Text", subcommands: [TokenizerCommand.self, ChatTemplateCommand.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, Evaluate.self]),
             CommandGroup(name: "Set up", subcommands: [Completions.self, ManualCommand.self]),

@@ -123,6 +123,8 @@ struct TrainingJob {
         guard var words else { return }
         var chosen = start.chosen
         chosen["--lr"] = "\(options.schedule.peak)"
+        // So that another number of ranks, or none, goes on to the same bits.
+        if options.step.shards > 1 { chosen["--shards"] = "\(options.step.shards)" }
         chosen["--warmup"] = "\(options.schedule.warmup)"
         if !model.architecture.readsSource { chosen["--context"] = "\(options.step.context)" }
         for (name, value) in chosen.sorted(by: { $0.key < $1.key }) where words[name] == nil {

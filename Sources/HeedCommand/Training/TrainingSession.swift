@@ -63,7 +63,8 @@ struct TrainingSession {
         if summary.ending != .wasFinished { try card?.write(curve, summary) }
         try StandardOutput.writeLine(outcome(summary))
         if case .decoder = model.architecture, summary.ending != .wasFinished {
-            StandardError.writeNote("Try: \(ProgramName.typed) generate \(folder) --prompt \"…\" --sample")
+            let words = model.adapter == nil ? folder : "MODEL --adapter \(folder)"
+            StandardError.writeNote("Try: \(ProgramName.typed) generate \(words) --prompt \"…\" --sample")
         }
     }
 
