@@ -197,7 +197,7 @@ def main():
     options = parser.parse_args()
     if not options.chromium:
         sys.exit("Chromium is not installed")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         browser = Browser(options.chromium, os.path.join(folder, "profile"))
         try:
             models = [(os.path.basename(m.rstrip("/")), m, p) for m, p in options.model] or ([] if options.page else small_models(options.heed, folder))

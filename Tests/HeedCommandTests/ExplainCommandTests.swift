@@ -22,7 +22,7 @@ struct ExplainCommandTests {
             try createDirectory(joinPath(folder, name))
             try Model(configuration, family: family, seed: 3).save(folder: joinPath(folder, name))
         }
-        try save("gpt", .decoder(.gpt2(width: 16, layers: 2, heads: 2, vocabulary: 270, context: 16)), .gpt2)
+        try save("gpt", .decoder(.gpt2(width: 16, layers: 2, heads: 2, vocabulary: 270, context: 64)), .gpt2)
         try tokenizer.save(to: joinPath(folder, "gpt"))
         try save(
             "bert",
@@ -98,8 +98,8 @@ struct ExplainCommandTests {
             #expect(run("explain", model, "--ids", "1,999") == 1)
             #expect(run("explain", model, "--ids", "1", "--target", "999") == 1)
             #expect(run("explain", model, "--ids", "1", "--position", "1") == 1)
-            #expect(run("explain", model, "--ids", "1", "--layer", "7", "--head", "0") == 1)
-            #expect(run("explain", model, "--ids", "1", "--step", "nowhere") == 1)
+            #expect(run("explain", model, "--ids", "1", "--layer", "7", "--head", "0") == 2)
+            #expect(run("explain", model, "--ids", "1", "--step", "nowhere") == 2)
             #expect(run("explain", model, "--ids", "1,2", "--against", "3") == 1)
             #expect(run("explain", joinPath(folder, "bert"), "--prompt", "no tokenizer") == 1)
         }

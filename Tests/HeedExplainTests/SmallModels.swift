@@ -36,7 +36,9 @@ enum SmallModel: String, CaseIterable, CustomTestStringConvertible {
             llama.stack.placement = .around
             return .decoder(llama)
         case .masked: break
-        case .classifier: encoder.head = .sequenceClassifier(labels: 3)
+        case .classifier:
+            encoder.head = .sequenceClassifier(labels: 3)
+            encoder.hasPooler = true
         case .tokenClassifier: encoder.head = .tokenClassifier(labels: 4)
         case .headless: encoder.head = .none
         case .original: return .encoderDecoder(both)
@@ -55,11 +57,7 @@ enum SmallModel: String, CaseIterable, CustomTestStringConvertible {
     /// The model with numbers of about the size that training gives.
     func model() throws -> Model {
         let model = try Model(configuration, family: .unpublished, seed: 5)
-        let numbers = try model.weights.change()
-        for parameter in model.weights.layout.parameters where parameter.shape.count > 1 {
-            for index in numbers[parameter].indices { numbers[parameter][index] *= 12 }
-        }
-        model.weights.settle()
+        try GradientSurvey.giveSizes(model)
         return model
     }
 

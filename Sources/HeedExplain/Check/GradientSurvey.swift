@@ -44,12 +44,7 @@ public struct GradientSurvey: Sendable {
         self.seed = seed
         parts = try GradientSurvey.smallModels.map { name, configuration in
             let model = try Model(configuration, family: .unpublished, seed: seed)
-            let numbers = try model.weights.change()
-            // Matrices of about the size that training gives, so that every part matters.
-            for parameter in model.weights.layout.parameters where parameter.shape.count > 1 {
-                for index in numbers[parameter].indices { numbers[parameter][index] *= 8 }
-            }
-            model.weights.settle()
+            try GradientSurvey.giveSizes(model)
             return Part(name: name, checks: try GradientSurvey.checks(model, seed, 8, runtime, mayGoOn))
         }
     }
@@ -77,6 +72,19 @@ public struct GradientSurvey: Sendable {
         return checks + (try lossChecks(model, subject, seed, draw, runtime, mayGoOn))
     }
 
+    /// Gives every matrix numbers whose mean square is 1 / columns, so that every part of a new model matters.
+    static func giveSizes(_ model: Model) throws {
+        let numbers = try model.weights.change()
+        defer { model.weights.settle() }
+        for parameter in model.weights.layout.parameters where parameter.shape.count > 1 {
+            let own = numbers[parameter]
+            let square = own.reduce(0) { $0 + $1 * $1 } / Float(max(own.count, 1))
+            guard square > 0 else { continue }
+            let factor = (1 / (square * Float(parameter.shape.last ?? 1))).squareRoot()
+            for index in own.indices { own[index] *= factor }
+        }
+    }
+
     private static func context(_ architecture: Architecture) -> Int {
         switch architecture {
         case .decoder(let layers): layers.configuration.context
@@ -101,7 +109,10 @@ public struct GradientSurvey: Sendable {
         pass.trace.randomState.set(seed: seed, step: 1, rowBase: 0)
         for loss in pass.outputs { loss.scale.value = 1 }
         return try GradientCheck.ofParameters(pass, seed: seed, mayGoOn: mayGoOn) {
-            pass.outputs.reduce(0.0) { sum, loss in
+            // In training, losses are written on the way back.
+            pass.forward()
+            pass.backward()
+            return pass.outputs.reduce(0.0) { sum, loss in
                 var sum = sum
                 loss.readout.add(to: &sum)
                 return sum

@@ -41,7 +41,7 @@ extension WholePass {
         func project(_ values: [Double]) -> Double { zip(values, direction).reduce(0) { $0 + $1.0 * $1.1 } }
         func numbers(_ place: Int) -> [Double] { values(place)?.withRow(row) { $0.map { Double($0) } } ?? [] }
         var parts: [LogitAttribution.Part] = []
-        while let residual = places.nodes[stream].operation.passThrough, let before = input(stream, residual) {
+        while let before = residual(stream) {
             let added = zip(numbers(stream), numbers(before)).map { $0 - $1 }
             parts.append(
                 LogitAttribution.Part(
@@ -78,11 +78,22 @@ extension WholePass {
         return inputs.indices.contains(index) ? places.maker[inputs[index]] : nil
     }
 
+    /// The place of the stream that the operation at `place` adds to: of two that are added, the one made first.
+    private func residual(_ place: Int) -> Int? {
+        guard let sum = places.nodes[place].operation as? CombineOperation else {
+            return places.nodes[place].operation.passThrough.flatMap { input(place, $0) }
+        }
+        guard sum.hasSecond else { return nil }
+        return [sum.a == 1 ? input(place, 0) : nil, sum.b == 1 ? input(place, 1) : nil].compactMap { $0 }.min()
+    }
+
     /// What each head adds, where the operation at `place` maps heads' answers straight to the stream.
     private func heads(_ place: Int, _ direction: [Double], _ row: Int) throws -> [Float] {
         var (place, scale) = (place, 1.0)
-        if let sum = places.nodes[place].operation as? CombineOperation, let before = input(place, 0) {
-            (place, scale) = (before, Double(sum.a))
+        if let sum = places.nodes[place].operation as? CombineOperation, let stream = residual(place) {
+            let first = input(place, 0)
+            guard let answer = first == stream ? input(place, 1) : first else { return [] }
+            (place, scale) = (answer, Double(first == stream ? sum.b : sum.a))
         }
         guard let linear = places.nodes[place].operation as? LinearOperation, linear.activation == .identity,
             let before = input(place, 0), let attention = places.nodes[before].operation as? AttendOperation,

@@ -36,7 +36,8 @@ final class WholePass {
         let stream = subject.answering
         pass = try subject.pass(
             for: .explaining, rows: wanted, keepsAttentionWeights: true,
-            following: { place, _, output in output.observed(as: WholePass.name(place)) }
+            // A copy of each value: some operations turn the gradient of their own output into that of their input.
+            following: { place, _, output in output.scaled(by: 1).observed(as: WholePass.name(place)) }
         ) { recorded, trace in
             let logits = recorded.logits(recorded.states)
             trace.following = nil

@@ -65,6 +65,7 @@ function unpack(text, Kind) {
 function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
 const repaints = [];
 function onPaint(paint) { repaints.push(paint); paint(); }
+function forget(paint) { if (repaints.includes(paint)) repaints.splice(repaints.indexOf(paint), 1); }
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => repaints.forEach(paint => paint()));
 document.getElementById('scheme').addEventListener('click', () => {
   const set = document.documentElement.dataset;

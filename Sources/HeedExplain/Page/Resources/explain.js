@@ -96,7 +96,6 @@ if (data.attention.length) {
     show(map);
   }
   function show(map) {
-    repaints.length = base;
     const { grid, row } = weights(map);
     const readers = streams[map.reader], read = streams[map.read];
     const size = map.rows * map.columns, start = state.head * size;
@@ -110,6 +109,7 @@ if (data.attention.length) {
         return perRow === 1 && perColumn === 1 ? `${r} ${name(readers, r)} reads ${c} ${name(read, c)}: ${w}`
           : `rows ${range(r, perRow, map.queries)} read columns ${range(c, perColumn, map.keys)}: ${w} on average`;
       } });
+    forget(state.map); state.map = view.paint;
     const last = row.subarray(state.head * map.keys, (state.head + 1) * map.keys);
     const top = [...last.keys()].sort((a, b) => last[b] - last[a]).slice(0, 12);
     holder.replaceChildren(make('div', { class: 'pair' },
@@ -118,7 +118,6 @@ if (data.attention.length) {
         table([{ name: 'token', word: true }, { name: 'weight', number: true }, ''],
           top.map(i => [`${i} ${name(read, i)}`, (last[i] / 65535).toFixed(4), make('span', { class: 'bar', style: `width:${(last[i] / 65535 * 9).toFixed(2)}em` })])))));
   }
-  const base = repaints.length + 1;
   const drawOverview = () => {
     const all = maps(), heads = Math.max(...all.map(map => map.heads));
     const focus = heatMap({ rows: all.length, columns: heads, cell: 22, label: 'All heads, layer by layer: how much each looks at one token',
@@ -129,6 +128,7 @@ if (data.attention.length) {
         return largest / 65535;
       },
       tell: (l, h) => `layer ${l}, head ${h}: choose it with a click or Enter`, onChoose: (l, h) => choose({ layer: l, head: h }) });
+    forget(state.overview); state.overview = focus.paint;
     overview.replaceChildren(make('h3', { text: 'All heads' }),
       make('p', { class: 'quiet', text: 'A row for each layer, a column for each head; the darker, the more its explained row reads one single token.' }), focus.canvas, focus.readout);
   };
