@@ -70,7 +70,7 @@ struct HelpTests {
         #expect(page.hasPrefix(".TH HEED 1 \"\" \"heed 1.2.3\""))
         for (path, command) in try commands() {
             #expect(page.contains(".SS \"" + path.replacing("-", with: "\\-")), "\(path)")
-            for name in command.arguments.flatMap(\.names) {
+            for name in command.arguments.filter(\.isShown).flatMap(\.names) {
                 #expect(page.contains("\\fB" + name.replacing("-", with: "\\-") + "\\fR"), "\(path) \(name)")
             }
         }

@@ -77,8 +77,9 @@ struct AdapterTests {
 
     /// Moves every trained number a little.
     private func disturb(_ model: Model) throws {
-        let numbers = try model.weights.all()
+        let numbers = try model.weights.change()
         for index in 0..<model.weights.layout.trained { numbers.base[index] += Float(index % 7 - 3) * 0.02 }
+        model.weights.settle()
     }
 
     @Test("a new adapter changes no bit; what it has learned is saved, loaded and merged")

@@ -32,8 +32,7 @@ struct SampleFolder: Sendable {
     }
 
     // Documentation/Architecture.md, 1
-    func architecture(_ model: Model, _ decoder: TransformerDecoder, _ batch: TokenBatch, _ runtime: Runtime) throws
-        -> [Float]
+    func pass(_ model: Model, _ decoder: TransformerDecoder, _ batch: TokenBatch, _ runtime: Runtime) throws -> [Float]
     {
         let pass = try runtime.pass(model.weights, for: .inference, maximumLength: 64) { trace in
             decoder.logits(decoder(batch, in: trace)).kept()

@@ -107,18 +107,20 @@ struct TextTests {
         try await withFolder { folder, corpus in
             let path = joinPath(folder, "encoder")
             let words = try WordPieceTrainer(vocabularySize: 120).train(files: [corpus])
+            try createDirectory(path)
+            try words.save(to: path)
+            let tokenizer = try Tokenizer.load(path: path)
+            let size = tokenizer.vocabularySize
             try Model(
-                .encoder(.bert(width: 16, layers: 1, heads: 2, vocabulary: 120, context: 12, head: .maskedLanguage)),
+                .encoder(.bert(width: 16, layers: 1, heads: 2, vocabulary: size, context: 12, head: .maskedLanguage)),
                 family: .bert, seed: 5
             ).save(folder: path)
-            try words.save(to: path)
             let runtime = try Runtime(threads: 1)
             let embedder = try TextEmbedder(path, runtime: runtime)
-            let tokenizer = try Tokenizer.load(path: path)
             let texts = ["The cat sat", "a", TextTests.lines[1]]
             let vectors = try embedder.embed(texts)
             for (text, vector) in zip(texts, vectors) {
-                var ids = tokenizer.ids(of: text)
+                var ids = try tokenizer.encode(text).ids
                 if ids.count > 12 { ids = ids.prefix(11) + ids.suffix(1) }
                 var input = TensorFile()
                 input.append("input_ids", shape: [1, ids.count], integers: ids.map { Int64($0) })
@@ -135,7 +137,7 @@ struct TextTests {
             #expect(abs(TextEmbedder.cosine(vectors[0], vectors[0]) - 1) < 1e-9)
 
             let filler = try MaskFiller(path, runtime: runtime)
-            let places = try filler.fill("the [MASK] sat on [MASK]", count: 120)
+            let places = try filler.fill("the [MASK] sat on [MASK]", count: size)
             #expect(places.count == 2)
             #expect(places.allSatisfy { abs($0.guesses.reduce(0) { $0 + $1.probability } - 1) < 1e-9 })
             #expect(throws: HeedError.self) { try filler.fill("nothing is masked") }

@@ -59,18 +59,18 @@ struct AdapterPlan {
                 AdapterPlan.module($0.name)
             }
             throw HeedError(
-                .badInput, "target_modules names no linear layer of the model", in: place,
+                source == nil ? .usage : .badInput, "target_modules names no linear layer of the model", in: place,
                 expected: "modules such as " + names.joined(separator: ", "),
                 got: configuration.targets.json.serialised())
         }
         if let source {
             try check(source)
         } else if case .names(let names) = configuration.targets {
-            for name in names where !modules.contains(where: { $0.name == name || $0.name.hasSuffix("." + name) }) {
-                let others = Set(
-                    checkpoint.filter { AdapterPlan.isLinear($0) }.compactMap { tensor in
-                        AdapterPlan.module(tensor.name)?.split(separator: ".").last.map { String($0) }
-                    })
+            // Layers that are left out by their number or by name are there all the same.
+            let there = checkpoint.filter { AdapterPlan.isLinear($0) }.compactMap { AdapterPlan.module($0.name) }
+            let all = there + modules.map(\.name)
+            for name in names where !all.contains(where: { $0 == name || $0.hasSuffix("." + name) }) {
+                let others = Set(there.compactMap { $0.split(separator: ".").last.map { String($0) } })
                 throw HeedError(
                     .usage, "\(quoted(name)) names no linear layer of the model", in: place,
                     expected: "some of " + others.sorted().joined(separator: ", "),
