@@ -81,7 +81,7 @@ struct ExplainCommandTests {
             }
             let other = joinPath(folder, "notes.html")
             try writeAtomically(path: other, text: "mine")
-            #expect(run("explain", model, "--prompt", "the cat", "--html", other) == 1)
+            #expect(run("explain", model, "--prompt", "the cat", "--html", other) == 2)
             #expect(run("explain", model, "--prompt", "the cat", "--html", other, "--overwrite") == 0)
         }
     }

@@ -217,7 +217,7 @@ struct TrainCommandTests {
                 { bytes in
                     Array(
                         String(decoding: bytes, as: UTF8.self)
-                            .replacing("\"n_head\": 2", with: "\"n_head\": 1").utf8)
+                            .replacing("\"layer_norm_epsilon\": 1e-05", with: "\"layer_norm_epsilon\": 0.01").utf8)
                 }, "numbers")
             try removeFile(joinPath(model, ModelFolderFiles.verification))
             #expect(run(["verify", model]) == 0)

@@ -84,7 +84,7 @@ public struct GoldenVector: Sendable, Equatable {
         let isSame =
             outputs.count == now.outputs.count
             && zip(outputs, now.outputs).allSatisfy {
-                abs($0 - $1) <= 1e-4 * size
+                abs($0 - $1) <= 1e-5 * size
             }
         guard isSame else {
             throw HeedError(
