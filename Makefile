@@ -1,9 +1,13 @@
 # The few verbs of the project. Everything runs optimised: a debug build compiles the kernels without optimisation.
 
-.PHONY: build install uninstall test format lint bench demo docs clean
+.PHONY: build server install install-server uninstall test format lint bench demo docs clean
 
 build:
 	swift build -c release --product heed
+
+# The server, a package of its own.
+server:
+	swift build --package-path Server -c release --product heed-serve
 
 # Where `make install` puts the program ($(PREFIX)/bin), its manual page and what completes its words in a shell.
 PREFIX ?= /usr/local
@@ -21,17 +25,28 @@ install: build
 	.build/release/heed completions zsh > "$(ZSH_WORDS)"
 	.build/release/heed completions fish > "$(FISH_WORDS)"
 
+install-server: server
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 Server/.build/release/heed-serve "$(DESTDIR)$(PREFIX)/bin/heed-serve"
+
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/heed" "$(MANUAL)" "$(BASH_WORDS)" "$(ZSH_WORDS)" "$(FISH_WORDS)"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/heed" "$(DESTDIR)$(PREFIX)/bin/heed-serve" "$(MANUAL)" "$(BASH_WORDS)" "$(ZSH_WORDS)" "$(FISH_WORDS)"
 
 test:
 	swift test -c release
 
 format:
+<<<<<<< HEAD
 	swift format -i -r Package.swift Sources Tests Examples
 
 lint:
 	swift format lint --strict -r Package.swift Sources Tests Examples
+=======
+	swift format -i -r Package.swift Sources Tests Server/Package.swift Server/Sources Server/Tests
+
+lint:
+	swift format lint --strict -r Package.swift Sources Tests Server/Package.swift Server/Sources Server/Tests
+>>>>>>> 6fa369a (Serve models over the OpenAI protocol)
 
 bench: build
 	.build/release/heed bench train --preset gpt2 --batch 4 --context 64

@@ -23,7 +23,7 @@ struct HeedCommand: ParsableCommand {
                 name: "Run",
                 subcommands: [
                     Train.self, Generate.self, Chat.self, Translate.self, Classify.self, FillMask.self, Embed.self,
-                    Search.self, Pass.self, Replay.self,
+                    Search.self, Pass.self, Serve.self, Replay.self,
                 ]),
             CommandGroup(
                 name: "Understand",

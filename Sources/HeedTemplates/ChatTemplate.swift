@@ -10,6 +10,8 @@ public struct ChatTemplate: Sendable {
     public let name: String
     /// How much one rendering may do.
     public let limits: TemplateLimits
+    /// The template itself.
+    public let source: String
     private let program: Program
 
     /// Reads a template.
@@ -25,6 +27,7 @@ public struct ChatTemplate: Sendable {
         }
         self.name = name
         self.limits = limits
+        self.source = source
         do { program = try onLargeStack { try Program(bytes) } } catch let error as HeedError {
             throw error.placed(beneath: name)
         }

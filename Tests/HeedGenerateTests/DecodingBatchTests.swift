@@ -49,7 +49,7 @@ struct DecodingBatchTests {
     private func check(_ requests: [Request], alone expected: [[Int32]], _ model: any NextTokenModel, seed: Int) throws
     {
         var numbers = SlotTableTests.Numbers(state: UInt64(seed))
-        let batch = DecodingBatch(model)
+        let batch = DecodingBatch(model, prefixTokens: seed % 3 == 0 ? 0 : 200)
         var waiting = Array(requests.indices)
         var rows: [(index: Int, row: DecodingRow, isWhole: Bool)] = []
         while !waiting.isEmpty || !batch.rows.isEmpty {
@@ -80,6 +80,42 @@ struct DecodingBatchTests {
             }
         }
         #expect(rows.contains { !$0.isWhole })
+        #expect(batch.prefixes.keptTokens <= batch.prefixes.tokens)
+        try batch.forgetPrefixes()
+    }
+
+    @Test("what an earlier row read is not read again, by a row beside it or after it, and changes no id")
+    func sharedPrefixes() throws {
+        let model = try Model(
+            .gpt2(width: 32, layers: 2, heads: 4, vocabulary: 61, context: 320), family: .gpt2, seed: 3)
+        let system = (0..<130).map { Int32(($0 * 7) % 61) }
+        func request(_ end: Int32) -> Request {
+            var options = GenerationOptions()
+            options.maxNewTokens = 20
+            return Request(prompt: GenerationPrompt(ids: system + [end, 5]), options: options, number: 0)
+        }
+        let expected = try (0..<4).map {
+            try alone(request(Int32($0)), DecodingModel(model, runtime: Runtime(threads: 1)))
+        }
+        let running = try DecodingModel(model, runtime: Runtime(threads: 1))
+        let batch = DecodingBatch(running, prefixTokens: 300)
+        var rows: [DecodingRow] = []
+        for end in 0..<4 {
+            let request = request(Int32(end))
+            rows.append(try batch.join(request.prompt, options: request.options))
+            // The second joins beside the first, the third and fourth after both have gone.
+            for _ in 0..<(end == 0 ? 3 : 40) { try batch.step() }
+            #expect(batch.prefixes.sharedTokens == 128 * end)
+        }
+        #expect(rows.map { Array($0.newIds) } == expected)
+        #expect(Set(expected).count > 1)
+        // The same conversation goes on: its answer has been read too.
+        let next = try batch.join(
+            GenerationPrompt(ids: rows[3].history + [7, 8, 9]), options: request(0).options)
+        #expect(batch.prefixes.sharedTokens == 128 * 3 + 128)
+        try batch.leave(next)
+        try batch.forgetPrefixes()
+        #expect(batch.prefixes.keptTokens == 0)
     }
 
     @Test("rows that join and leave at any time decode as if alone: a toy", arguments: 1...20)

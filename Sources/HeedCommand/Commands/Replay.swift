@@ -2,32 +2,52 @@ import ArgumentParser
 import Heed
 import HeedSupport
 
-/// `heed replay`: a step of a training run, computed again.
+/// `heed replay`: a step of a training run, or an answer of `heed serve`, computed again.
 struct Replay: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compute a step of a training run again, and show what it learned from.",
+        abstract: "Compute a step of a training run, or an answer of heed serve, again.",
         discussion: """
             heed replay novel-model --step 1200
             heed replay novel-model --step 1200 --json > step.json
+            heed replay answer.json --model MODEL
 
             From the nearest save before it, or from the start of the run, the steps up to this one are computed again to \
             the same bits: its texts with the loss of every token, and the norm of each layer's gradient. So a loss that \
             jumps becomes a question with an answer: which texts, which layer. Data and starting model must be where they \
             were; nothing is written.
+
+            Every answer of heed serve carries a receipt: the hash of the model's files, the numeric form, the ids of the \
+            prompt, the options, the seed, and the ids that came. With --model these are computed again, on any machine, \
+            and compared id by id; the file is a receipt or an answer that holds one. The exit code is 0 where all \
+            sequences are the same, 1 where one differs.
             """)
 
-    @Argument(help: ArgumentHelp("The folder that the run writes or wrote.", valueName: "run"))
+    @Argument(
+        help: ArgumentHelp("The folder of a run, or a file with a receipt; - is standard input.", valueName: "run|file")
+    )
     var folder: String
 
-    @Option(help: ArgumentHelp("The step, from 1.", valueName: "n"))
-    var step: Int
+    @Option(help: ArgumentHelp("Of a run: the step, from 1; where not given, --model is.", valueName: "n"))
+    var step: Int?
+
+    @Option(help: ArgumentHelp("Of a receipt: the model; where not given, --step is.", valueName: "model"))
+    var model: String?
 
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
-    func validate() throws { try check("--step", step, atLeast: 1) }
+    func validate() throws {
+        guard (step == nil) != (model == nil) else {
+            throw ValidationError("expected --step for a run, or --model for a receipt.")
+        }
+        if let step { try check("--step", step, atLeast: 1) }
+    }
 
     func run() throws {
+        if let model {
+            return try ReceiptReplay(file: folder, model: model, json: output.json).run(try compute.runtime())
+        }
+        guard let step else { return }
         let command = try CommandDescription(of: Train.self)
         guard let stored = try StoredOptions(folder: folder, of: command) else {
             throw HeedError(

@@ -39,7 +39,8 @@ struct CommandPath {
     /// A message for the first word that looks like an option and is none of this command, or nil.
     func unknownOption(in words: [String]) -> String? {
         let known = optionNames
-        guard !known.isEmpty else { return nil }
+        // The words of `serve` are another program's.
+        guard !known.isEmpty, command != Serve.self else { return nil }
         for word in words {
             if word == "--" { return nil }
             guard word.hasPrefix("--") else { continue }

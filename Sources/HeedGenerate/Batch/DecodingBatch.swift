@@ -18,17 +18,24 @@ public final class DecodingBatch {
     /// When the last pass of the model ended.
     public private(set) var passEnd = ContinuousClock.now
 
+    /// What earlier rows read, for later rows that begin the same.
+    public var prefixes: PrefixCache { kept }
+
     private let choosing: ChoosingWork
+    private var kept: PrefixCache
     private let drafter: (any Drafter)?
     private var drafting: [DecodingRow] = []
     private var spareIds: [Int32] = []
 
     /// A batch without rows.
     ///
-    /// - Parameter drafter: guesses ids of the rows whose options ask for it.
-    public init(_ model: any NextTokenModel, drafter: (any Drafter)? = nil) {
+    /// - Parameters:
+    ///   - drafter: guesses ids of the rows whose options ask for it.
+    ///   - prefixTokens: how many ids of rows that left are kept for rows that begin the same; changes no id.
+    public init(_ model: any NextTokenModel, drafter: (any Drafter)? = nil, prefixTokens: Int = 0) {
         self.model = model
         self.drafter = drafter
+        kept = PrefixCache(tokens: prefixTokens)
         choosing = ChoosingWork(model)
     }
 
@@ -49,7 +56,13 @@ public final class DecodingBatch {
             history: ids, promptCount: ids.count, source: prompt.source ?? [], number: number, options: options,
             chooser: chooser, choosesItself: choosesItself)
         let (wanted, overflow) = ids.count.addingReportingOverflow(options.maxNewTokens - 1)
-        row.slot = try model.open(source: prompt.source, capacity: min(overflow ? .max : wanted, model.contextLength))
+        let capacity = min(overflow ? .max : wanted, model.contextLength)
+        if prompt.source == nil, let shared = try kept.open(for: ids, capacity: capacity, in: model, beside: rows) {
+            row.slot = shared.slot
+            row.held = shared.held
+        } else {
+            row.slot = try model.open(source: prompt.source, capacity: capacity)
+        }
         add(row)
         return row
     }
@@ -86,9 +99,13 @@ public final class DecodingBatch {
             heir.forgotten = row.forgotten
             for other in rows where other.leader === row { other.leader = heir }
         } else {
+            try kept.keep(row, slot, in: model)
             try model.close(slot)
         }
     }
+
+    /// Forgets what earlier rows read.
+    public func forgetPrefixes() throws { try kept.clear(in: model) }
 
     /// Ends a row with one of the ids that the last step chose, because its owner says so; later ids are dropped.
     public func finish(_ token: DecodedToken) throws {

@@ -19,6 +19,11 @@ public protocol NextTokenModel: AnyObject {
     /// - Parameter source: the ids that the encoder reads, for an encoder-decoder.
     func open(source: [Int32]?, capacity: Int) throws -> Int
 
+    /// Opens a slot for a sequence of up to `capacity` ids that begins with the first `count` of another's.
+    ///
+    /// - Returns: the slot, and how many of these ids it holds without reading them: any number up to `count`.
+    func open(sharing slot: Int, first count: Int, capacity: Int) throws -> (slot: Int, held: Int)
+
     /// Opens a slot that holds what `slot` holds.
     func fork(_ slot: Int) throws -> Int
 
@@ -48,6 +53,11 @@ public protocol NextTokenModel: AnyObject {
 extension NextTokenModel {
     /// No limit.
     public var promptChunk: Int { .max }
+
+    /// A slot that holds nothing yet: a model that shares nothing.
+    public func open(sharing slot: Int, first count: Int, capacity: Int) throws -> (slot: Int, held: Int) {
+        (try open(source: nil, capacity: capacity), 0)
+    }
 
     /// One: a model without threads.
     public var shares: Int { 1 }

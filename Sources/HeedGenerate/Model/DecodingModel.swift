@@ -110,6 +110,15 @@ public final class DecodingModel: NextTokenModel {
         return slot
     }
 
+    public func open(sharing slot: Int, first count: Int, capacity: Int) throws -> (slot: Int, held: Int) {
+        let capacity = min(max(capacity, 1), contextLength)
+        guard reader == nil, !isStateless else { return (try open(source: nil, capacity: capacity), 0) }
+        let new = table.open(sharing: slot, first: count, capacity: capacity)
+        try grow()
+        slots[new] = Slot(capacity: capacity)
+        return (new, table.count(new))
+    }
+
     public func fork(_ slot: Int) throws -> Int {
         let new = table.fork(slot)
         try grow()

@@ -156,6 +156,21 @@ struct SlotTable {
         return new
     }
 
+    /// Opens a slot for up to `capacity` ids that shares the whole pages of the first `count` ids of `slot`.
+    ///
+    /// Whole pages are never written again, so nothing is ever copied for it.
+    mutating func open(sharing slot: Int, first count: Int, capacity: Int) -> Int {
+        let shared = min(count, slots[slot].count) / pageTokens
+        let new = open(capacity: max(capacity, shared * pageTokens), root: slots[slot].root)
+        for (index, page) in slots[slot].pages.prefix(shared).enumerated() {
+            pages[page].owners += 1
+            slots[new].pages.append(page)
+            placements.append(Placement(page: page, slot: new, index: index))
+        }
+        slots[new].count = shared * pageTokens
+        return new
+    }
+
     /// A slot holds only its first `count` ids any more.
     mutating func truncate(_ slot: Int, to count: Int) {
         guard count < slots[slot].count else { return }

@@ -89,7 +89,10 @@ public final class TextEmbedder: Sendable {
     }
 
     /// The vectors of ids, one after the other: [N, width].
-    package func vectors(of ids: [[Int32]], progress: (_ done: Int) -> Void = { _ in }) throws -> [Float] {
+    ///
+    /// - Parameter progress: is told how many are done.
+    /// - Throws: `HeedError` naming the text that is empty or too long, or holds an id out of range.
+    public func vectors(of ids: [[Int32]], progress: (_ done: Int) -> Void = { _ in }) throws -> [Float] {
         try turn.withLock { _ in try embedder.embed(ids, progress: progress) }
     }
 }

@@ -1,0 +1,62 @@
+import Dispatch
+import Heed
+import Synchronization
+
+/// The hash of a model's files, found in the background: large models take seconds.
+final class FilesHash: Sendable {
+    private let state = Mutex(State())
+
+    private struct State {
+        var value: String?
+        var waiting: [CheckedContinuation<String, Never>] = []
+    }
+
+    init(_ path: String) {
+        DispatchQueue.global(qos: .utility).async { [self] in
+            let value = (try? ModelFiles.hash(path)) ?? ""
+            let waiting = state.withLock { state in
+                state.value = value
+                defer { state.waiting = [] }
+                return state.waiting
+            }
+            for continuation in waiting { continuation.resume(returning: value) }
+        }
+    }
+
+    /// The hash, once it is known; empty where a file could not be read.
+    var value: String {
+        get async {
+            await withCheckedContinuation { continuation in
+                let known = state.withLock { state -> String? in
+                    if state.value == nil { state.waiting.append(continuation) }
+                    return state.value
+                }
+                if let known { continuation.resume(returning: known) }
+            }
+        }
+    }
+}
+
+extension ServedModel {
+    /// The receipt of an answer.
+    ///
+    /// - Parameter choices: the numbers of the choices of the job that are part of it, and what came of them.
+    func receipt(
+        _ job: GenerationJob, form: Receipt.Form?, _ choices: [(number: Int, ids: [Int32])]
+    ) async -> JSON {
+        var prompts: [GenerationPrompt] = []
+        var list: [Receipt.Choice] = []
+        var options = job.options
+        options.constraint = nil
+        for (number, ids) in choices {
+            let plan = job.choices[number]
+            if prompts.last != plan.prompt { prompts.append(plan.prompt) }
+            list.append(.init(prompt: prompts.count - 1, number: plan.number, ids: ids))
+        }
+        return Receipt(
+            version: HeedServer.version, model: id, modelHash: await hash.value,
+            numbers: precision == .float32 ? "f32" : "bf16", instructionSet: instructionSet, prompts: prompts,
+            options: options, form: form, choices: list
+        ).json
+    }
+}
