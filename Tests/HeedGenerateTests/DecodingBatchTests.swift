@@ -92,6 +92,8 @@ struct DecodingBatchTests {
         func request(_ end: Int32) -> Request {
             var options = GenerationOptions()
             options.maxNewTokens = 20
+            options.samples = true
+            options.seed = UInt64(end)
             return Request(prompt: GenerationPrompt(ids: system + [end, 5]), options: options, number: 0)
         }
         let expected = try (0..<4).map {
