@@ -36,17 +36,10 @@ test:
 	swift test -c release
 
 format:
-<<<<<<< HEAD
-	swift format -i -r Package.swift Sources Tests Examples
+	swift format -i -r Package.swift Sources Tests Examples Server/Package.swift Server/Sources Server/Tests
 
 lint:
-	swift format lint --strict -r Package.swift Sources Tests Examples
-=======
-	swift format -i -r Package.swift Sources Tests Server/Package.swift Server/Sources Server/Tests
-
-lint:
-	swift format lint --strict -r Package.swift Sources Tests Server/Package.swift Server/Sources Server/Tests
->>>>>>> 6fa369a (Serve models over the OpenAI protocol)
+	swift format lint --strict -r Package.swift Sources Tests Examples Server/Package.swift Server/Sources Server/Tests
 
 bench: build
 	.build/release/heed bench train --preset gpt2 --batch 4 --context 64
