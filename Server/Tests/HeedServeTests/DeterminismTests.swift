@@ -94,9 +94,10 @@ struct DeterminismTests {
         }
         let first = try job()
         let second = try job()
+        // The second waits behind the first: both are given up before it can begin.
+        second.cancel()
         first.cancel()
         await #expect(throws: CancellationError.self) { try await first.collect() }
-        second.cancel()
         await #expect(throws: CancellationError.self) { try await second.collect() }
         let late = try job(deadline: .now)
         await #expect(throws: APIError.late) { try await late.collect() }

@@ -166,9 +166,7 @@ public final class HeedServer: Sendable {
         tokenizer.truncation = nil
         let ids: [Int32]
         if fields.has("messages") {
-            var variables = fields.object
-            for name in ["model", "add_special_tokens"] { variables[name] = nil }
-            ids = try model.chat.ids(try Conversation(.object(variables), in: "messages"))
+            ids = try model.chat.ids(try ChatRequest.conversation(fields))
         } else {
             guard let text = try fields.string("prompt") ?? fields.string("content") else {
                 throw APIError.wrong("prompt", "a text", got: "nothing")

@@ -66,7 +66,7 @@ struct ChatRequest {
     }
 
     /// The messages and what else the template reads.
-    private static func conversation(_ fields: RequestFields) throws -> Conversation {
+    static func conversation(_ fields: RequestFields) throws -> Conversation {
         guard let messages = fields["messages"]?.arrayValue, !messages.isEmpty else {
             throw fields.wrong("messages", "a list of at least one message")
         }
