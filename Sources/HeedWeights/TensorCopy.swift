@@ -12,7 +12,9 @@ public struct TensorCopy {
 
     /// One tensor and the type that it is written in.
     public struct Item: Sendable {
+        /// The tensor as it is stored now.
         public let tensor: StoredTensor
+        /// The type that it will have.
         public let type: ElementType
         /// Whether the wanted type does not fit the tensor's rows.
         public let isFallback: Bool

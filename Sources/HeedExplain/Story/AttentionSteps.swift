@@ -7,9 +7,12 @@ import HeedTensor
 /// The weights are those of the fast path, computed from its saved normaliser; the weighted sum is computed again from
 /// them, and `difference` says how far it is from what the fast path answered.
 public struct AttentionSteps: Sendable {
-    /// The layer's path, the head, and the row that reads.
+    /// The layer's path.
     public let path: String
-    public let head, row: Int
+    /// The head, from 0.
+    public let head: Int
+    /// The row that reads, from 0.
+    public let row: Int
     /// q [width].
     public let query: [Float]
     /// q · k for every key.

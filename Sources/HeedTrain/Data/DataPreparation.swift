@@ -21,13 +21,15 @@ public struct DataPreparation: Sendable {
     public struct Outcome: Sendable, Equatable {
         /// Documents that were read.
         public internal(set) var documents = 0
-        /// Documents that were there before, and their tokens.
+        /// Documents that were there before.
         public internal(set) var duplicates = 0
+        /// The tokens of these documents.
         public internal(set) var duplicateTokens = 0
         /// Tokens of all documents that were read.
         public internal(set) var tokens = 0
-        /// Tokens in `train.bin` and in `validation.bin`.
+        /// Tokens in `train.bin`.
         public internal(set) var trainingTokens = 0
+        /// Tokens in `validation.bin`.
         public internal(set) var validationTokens = 0
     }
 

@@ -7,6 +7,7 @@ public struct LayerNorms {
     public struct Entry: Sendable, Equatable {
         /// What published names begin with: `transformer.h.3`, or a whole name outside the layers.
         public let name: String
+        /// √(sum of squares) of its gradient.
         public let norm: Double
     }
 

@@ -8,12 +8,19 @@ import HeedSupport
 public final class Llama2CFile: TensorSource {
     /// The numbers at the start of a file.
     public struct Configuration: Sendable, Equatable {
+        /// Channels of the stream.
         public var width = 0
+        /// Channels inside the feed-forward.
         public var inner = 0
+        /// How many blocks.
         public var layers = 0
+        /// Heads of queries.
         public var heads = 0
+        /// Heads of keys and values.
         public var keyHeads = 0
+        /// How many ids.
         public var vocabulary = 0
+        /// The longest sequence, in tokens.
         public var context = 0
         /// Whether the output matrix is that of the token embeddings.
         public var isTied = false

@@ -12,10 +12,14 @@ public protocol ClientContext: RequestContext {
 
 /// The context of `heed-serve`.
 public struct ServeContext: ClientContext {
+    /// What Hummingbird keeps of a request.
     public var coreContext: CoreRequestContextStorage
+    /// The connection; nil where there is none.
     public let clientChannel: (any Channel)?
+    /// Whose request it is: a number for each key, or client.
     public var owner = 0
 
+    /// The context of a request that came by `source`'s connection.
     public init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         clientChannel = source.channel
