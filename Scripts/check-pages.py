@@ -168,7 +168,10 @@ def control_check(browser, name):
 
 
 def run(heed, *arguments):
-    return subprocess.run([heed, *arguments], check=True, capture_output=True, text=True).stdout
+    result = subprocess.run([heed, *arguments], capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"heed {' '.join(arguments)} ended with {result.returncode}:\n{result.stderr}")
+    return result.stdout
 
 
 def small_models(heed, folder):
@@ -182,7 +185,7 @@ def small_models(heed, folder):
     with open(pairs, "w") as file:
         file.write("the cat sat\nthe dog ran\na bird sang\n" * 60)
     translator = os.path.join(folder, "translator")
-    run(heed, "train", "--source", pairs, "--target", pairs, "--preset", "translation-small", "--vocab-size", "120",
+    run(heed, "train", "--source", pairs, "--target", pairs, "--preset", "translation-small", "--vocab-size", "280",
         "--steps", "3", "--output", translator, "--quiet")
     return [("decoder", gpt, "The cat sat on"), ("encoder-decoder", translator, "the cat sat")]
 
