@@ -168,7 +168,7 @@ struct AdapterCommandTests {
             #expect(try AnsweredTexts.areIn(path))
             let tokenizer = try Tokenizer.load(path: model)
             var texts = AnsweredTexts(tokenizer, folder: model, end: 0, longest: 64)
-            let rows = try texts.rows(path)
+            let rows = try texts.rows([path])
             guard case .integers(let ids)? = rows["input_ids"]?.values, let width = rows["labels"]?.shape.last,
                 case .integers(let labels)? = rows["labels"]?.values
             else { throw HeedError(.missing, "no rows") }

@@ -51,7 +51,8 @@ struct HelpTests {
             "--assistant-model", "--prompt-lookup-num-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
             "--typical-p", "--epsilon-cutoff", "--eta-cutoff", "--chat", "--chat-set", "--system", "--load", "--tools",
             "--mirostat", "--regex", "--json-schema", "--grammar",
-            "--adapter", "--lora-rank", "--freeze", "--dpo", "--replay-step",
+            "--adapter", "--lora-rank", "--freeze", "--dpo", "--replay-step", "--replay-tensor", "--replay-output",
+            "--replay-before", "--teacher", "--near-duplicates", "--tensor", "--before",
         ]
         var unsaid: [String] = []
         for (path, command) in try commands() {

@@ -152,4 +152,12 @@ struct VectorTests {
         try writeAtomically(path: input, text: "good\n")
         #expect(run("search", model, "--input", input, "--vectors", file("v.safetensors"), "--query", "good") == 1)
     }
+
+    @Test("ranks share lines without gap or overlap, in order")
+    func shares() {
+        for (total, size) in [(0, 4), (1, 2), (3, 4), (10, 3), (1000, 7)] {
+            let lines = (0..<size).flatMap { Array(LineShare(rank: $0, size: size).lines(of: total)) }
+            #expect(lines == Array(1..<total + 1), "\(total) lines of \(size) ranks")
+        }
+    }
 }

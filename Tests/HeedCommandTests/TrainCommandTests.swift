@@ -57,6 +57,33 @@ struct TrainCommandTests {
         }
     }
 
+    @Test("a teacher with the same tokenizer, data by a pattern, and a tensor of a step")
+    func teacher() throws {
+        try withText { folder, text in
+            let teacher = joinPath(folder, "teacher")
+            #expect(run(["train", "--data", text, "--output", teacher, "--steps", "3"] + small) == 0)
+            let taught = joinPath(folder, "taught")
+            let pattern = ["train", "--data", joinPath(folder, "*.txt"), "--output", taught, "--steps", "4"] + small
+            let words = pattern + ["--tokenizer", teacher, "--teacher", teacher, "--temperature", "3"]
+            #expect(run(words) == 0)
+            #expect(run(["train", "--output", taught, "--resume", "--steps", "5"]) == 0)
+            #expect(run(pattern + ["--temperature", "3", "--overwrite"]) == 2, "there is no teacher")
+            #expect(
+                run(pattern + ["--teacher", teacher, "--tokenizer-kind", "char", "--overwrite"]) == 2,
+                "another tokenizer")
+
+            let (file, before) = (joinPath(folder, "step.safetensors"), joinPath(folder, "before"))
+            let name = try #require(try Model.load(folder: taught).trainedTensors.first?.name)
+            let replay = ["replay", taught, "--step", "3", "--tensor", name]
+            #expect(run(replay + ["--output", file, "--before", before]) == 0)
+            let names = try SafetensorsFile(path: file).tensors.map(\.name)
+            #expect(Set(names) == ["\(name).before", "\(name).gradient", "\(name).after"])
+            #expect(try Model.load(folder: before).weights.layout.count > 0)
+            #expect(run(replay + ["--output", file]) == 2, "a file is not written over")
+            #expect(run(["replay", taught, "--step", "3", "--tensor", "nonsense"]) == 2)
+        }
+    }
+
     @Test("an option that differs is named as it was given")
     func differing() throws {
         try withText { folder, text in

@@ -33,6 +33,15 @@ struct ReferenceTests {
         scope.parameter(name, [out, width], .normal(0.4))
     }
 
+    /// Logits that a formula gives.
+    private static func teacher(rows: Int, temperature: Float) -> SoftTargets? {
+        guard
+            let teacher = try? SoftTargets(rows: rows, classes: vocabulary, share: 0.7, temperature: temperature)
+        else { return nil }
+        for index in 0..<rows * vocabulary { teacher.logits[index] = Float(index * 29 % 37) / 6 - 3 }
+        return teacher
+    }
+
     static let cases: [TinyCase] =
         [
             TinyCase(description: "embed, linear, cross-entropy") { trace, batch, scope in
@@ -166,6 +175,28 @@ struct ReferenceTests {
                 _ = x.crossEntropy(
                     scope.parameter("loss", [vocabulary, width], .normal(0.5)), targets: .rows(batch), cap: 2,
                     smoothing: 0.1)
+            },
+            TinyCase(
+                description: "a teacher beside the targets, logits capped", sequences: Array(repeating: 10, count: 31)
+            ) {
+                trace, batch, scope in
+                trace.teacher = teacher(rows: 400, temperature: 2.5)
+                trace.logitPenalty = 0.1
+                let x = start(trace, batch, scope)
+                _ = x.crossEntropy(
+                    scope.parameter("loss", [vocabulary, width], .normal(0.5)), targets: .rows(batch), cap: 2,
+                    smoothing: 0.1)
+            },
+            TinyCase(description: "a teacher of an output matrix with a low-rank update") { trace, batch, scope in
+                trace.teacher = teacher(rows: 20, temperature: 1)
+                let x = start(trace, batch, scope)
+                let head = scope.parameter("head", [vocabulary, width], .normal(0.5))
+                scope.update(
+                    head,
+                    with: LowRankUpdate(
+                        down: matrix(scope, "A", 2, width), up: matrix(scope, "B", vocabulary, 2), firstRow: 0,
+                        scale: 0.7))
+                _ = x.crossEntropy(head, targets: .rows(batch))
             },
             TinyCase(description: "a low-rank update of the output matrix, logits capped") { trace, batch, scope in
                 let x = start(trace, batch, scope)

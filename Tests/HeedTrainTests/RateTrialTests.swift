@@ -72,5 +72,27 @@ struct RateTrialTests {
             #expect(abs(mean - found.result.loss) < 1e-5)
         }
         #expect(throws: HeedError.self) { try small.make(folder, resume: true).replay(step: 13) }
+
+        // A tensor of one step is where the next begins, and the last is the model; so is what is written.
+        let last = try Model.load(folder: joinPath(folder, "out"))
+        let name = try #require(last.trainedTensors.first { $0.storedShape.count == 2 }?.name)
+        let before = joinPath(folder, "before")
+        let steps = try [11, 12].map { step in
+            try small.make(folder, resume: true).replay(
+                step: step, tensors: [name], writing: step == 12 ? before : nil)
+        }
+        let (eleventh, twelfth) = (try #require(steps[0].tensors.first), try #require(steps[1].tensors.first))
+        #expect(eleventh.after == twelfth.before && twelfth.before != twelfth.after)
+        #expect(twelfth.gradient.count == twelfth.shape.reduce(1, *) && twelfth.gradient.contains { $0 != 0 })
+        func stored(_ model: Model) throws -> [Float]? {
+            let numbers = try model.weights.all()
+            return model.trainedTensors.first { $0.name == name }?.stored(in: numbers)
+        }
+        #expect(try stored(last) == twelfth.after)
+        #expect(try stored(Model.load(folder: before)) == twelfth.before)
+        let error = #expect(throws: HeedError.self) {
+            try small.make(folder, resume: true).replay(step: 12, tensors: [name + "s"])
+        }
+        #expect(error?.description.contains("The nearest is \(name)") == true)
     }
 }

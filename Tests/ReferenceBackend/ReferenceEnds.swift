@@ -97,7 +97,9 @@ extension CrossEntropyOperation: ReferenceLowering {
             }
             let mean = surprises.reduce(0, +) / Double(classes)
             let epsilon = Double(smoothing)
-            readout.losses[row] = Float((1 - epsilon) * surprises[Int(targets.ids[row])] + epsilon * mean)
+            var loss = (1 - epsilon) * surprises[Int(targets.ids[row])] + epsilon * mean
+            if let teacher, let logits = logits(row, frame, memory) { loss = teacher.loss(loss, row, logits) }
+            readout.losses[row] = Float(loss)
         }
     }
 
@@ -108,12 +110,15 @@ extension CrossEntropyOperation: ReferenceLowering {
             guard let surprises = surprises(row, frame, memory), let logits = logits(row, frame, memory) else {
                 continue
             }
+            let opinions = teacher?.opinions(row, logits)
             for k in 0..<classes {
                 let wanted =
                     Double(smoothing) / Double(classes) + (k == Int(targets.ids[row]) ? 1 - Double(smoothing) : 0)
                 let bent = cap.map { 1 - logits[k] / Double($0) * logits[k] / Double($0) } ?? 1
                 let grown = 1 + 2 * Double(penalty) * (surprises[0] + logits[0])  // log Z = −log p + z
-                let slope = Double(scale.value) * (ExactMathematics.exp(-surprises[k]) * grown - wanted) * bent
+                var slope = ExactMathematics.exp(-surprises[k]) * grown - wanted
+                if let teacher, let opinions { slope = teacher.slope(slope, opinions[k]) }
+                slope *= Double(scale.value) * bent
                 memory.add(slope, to: bias, at: k)
                 for c in 0..<width {
                     memory.add(slope * h[row * width + c], to: weight, at: k * width + c)
@@ -122,5 +127,33 @@ extension CrossEntropyOperation: ReferenceLowering {
             }
         }
         memory.give(dh, to: frame.inputGradient(0))
+    }
+}
+
+extension SoftTargets {
+    /// What the teacher and the model think of every class of a row: softmax(t / T) and softmax(z / T).
+    func opinions(_ row: Int, _ logits: [Double]) -> [(p: Double, q: Double)] {
+        func shares(_ x: [Double]) -> [Double] {
+            let largest = x.max() ?? 0
+            let powers = x.map { ExactMathematics.exp(($0 - largest) / Double(temperature)) }
+            let sum = powers.reduce(0, +)
+            return powers.map { $0 / sum }
+        }
+        let said = (0..<classes).map { Double(self.logits[row * classes + $0]) }
+        return zip(shares(said), shares(logits)).map { ($0, $1) }
+    }
+
+    /// The loss of a row, `hard` being that without the teacher.
+    func loss(_ hard: Double, _ row: Int, _ logits: [Double]) -> Double {
+        let apart = opinions(row, logits).reduce(0.0) { sum, opinion in
+            sum + opinion.p * (ExactMathematics.log(opinion.p) - ExactMathematics.log(opinion.q))
+        }
+        let (share, temperature) = (Double(share), Double(temperature))
+        return (1 - share) * hard + share * temperature * temperature * apart
+    }
+
+    /// The gradient of one logit, not scaled.
+    func slope(_ hard: Double, _ opinion: (p: Double, q: Double)) -> Double {
+        (1 - Double(share)) * hard + Double(share) * Double(temperature) * (opinion.q - opinion.p)
     }
 }

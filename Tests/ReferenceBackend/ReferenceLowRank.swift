@@ -43,6 +43,10 @@ extension LogitsCrossEntropyOperation: ReferenceLowering {
         return logits.map { largest + ExactMathematics.log(sum) - $0 }
     }
 
+    private func logits(_ row: Int, _ frame: Frame, _ memory: ReferenceMemory) -> [Double] {
+        Array(memory[frame.inputs[0]][row * classes..<(row + 1) * classes])
+    }
+
     /// log Z.
     private func logSum(_ row: Int, _ frame: Frame, _ memory: ReferenceMemory) -> Double {
         (surprises(row, frame, memory)?.first ?? 0) + memory[frame.inputs[0]][row * classes]
@@ -55,8 +59,9 @@ extension LogitsCrossEntropyOperation: ReferenceLowering {
                 continue
             }
             let epsilon = Double(smoothing)
-            readout.losses[row] = Float(
-                (1 - epsilon) * surprises[Int(targets.ids[row])] + epsilon * surprises.reduce(0, +) / Double(classes))
+            let hard =
+                (1 - epsilon) * surprises[Int(targets.ids[row])] + epsilon * surprises.reduce(0, +) / Double(classes)
+            readout.losses[row] = Float(teacher?.loss(hard, row, logits(row, frame, memory)) ?? hard)
         }
     }
 
@@ -64,11 +69,14 @@ extension LogitsCrossEntropyOperation: ReferenceLowering {
         var dz = [Double](repeating: 0, count: frame.rows.current * classes)
         for row in 0..<frame.rows.current {
             guard let surprises = surprises(row, frame, memory) else { continue }
+            let opinions = teacher?.opinions(row, logits(row, frame, memory))
             for k in 0..<classes {
                 let wanted =
                     Double(smoothing) / Double(classes) + (k == Int(targets.ids[row]) ? 1 - Double(smoothing) : 0)
                 let grown = 1 + 2 * Double(penalty) * logSum(row, frame, memory)
-                dz[row * classes + k] = Double(scale.value) * (ExactMathematics.exp(-surprises[k]) * grown - wanted)
+                var slope = ExactMathematics.exp(-surprises[k]) * grown - wanted
+                if let teacher, let opinions { slope = teacher.slope(slope, opinions[k]) }
+                dz[row * classes + k] = Double(scale.value) * slope
             }
         }
         memory.give(dz, to: frame.inputGradient(0))

@@ -422,13 +422,15 @@ typedef struct heed_cached_attention {
 // Per row of logits [rows, columns] (a window of the tokens): loss[r] = −log p(target) with label smoothing ε
 // (1−ε)·nll + ε·mean over classes; targets[r] == ignore gives 0 and a zero gradient. When gradient is set the logits
 // are replaced by ∂L/∂logits = scale · (p·(1 + 2·penalty·log Z) − y), Z the sum of the row's exponentials, *scale read at
-// run time (1/number of counted targets of the step). The penalty counts in the gradient alone.
+// run time (1/number of counted targets of the step). The penalty counts in the gradient alone. With the logits of a
+// teacher, (1 − share) of that and share · T² · KL(softmax(teacher / T) ‖ softmax(logits / T)).
 typedef struct heed_cross_entropy {
     heed_window window;                         // rows of the targets; row r of the window is row r − first of logits
     float *logits; int64_t stride;
     const int32_t *targets; int32_t columns, ignore;
     float smoothing, penalty; const float *scale; int32_t gradient;
     float *loss;                                // [rows of the targets]
+    const float *teacher; float share, temperature;   // or NULL: [rows of the targets, columns]
 } heed_cross_entropy;
 
 // ---------------------------------------------------------------- update (update.inc)
@@ -444,6 +446,17 @@ typedef struct heed_adam_rates {
 typedef struct heed_adamw {
     float *parameter, *gradient, *first, *second; int64_t count; float decay; const heed_adam_rates *rates;
 } heed_adamw;
+
+// Rows of a matrix as Adafactor sees them (update_factors.inc): factor_row_sums sets the sums of squares by row,
+// factor_column_sums adds to those by column, factor_squares sets row_sums to the squares of what factor_update subtracts
+// times the rate, both with the factors 1/√(mean of squares).
+typedef struct heed_factors {
+    float *parameter; const float *gradient; int64_t rows, columns;
+    double *row_sums, *column_sums;                 // [rows], [columns]
+    const float *row_factors, *column_factors;
+    int64_t first, last;                            // the elements that are updated
+    float decay; const float *limit; const heed_adam_rates *rates;
+} heed_factors;
 
 // Zeroes count bytes.
 typedef struct heed_zero { void *memory; int64_t bytes; } heed_zero;
@@ -469,6 +482,7 @@ typedef struct heed_kernels {
     heed_kernel rotary;
     heed_kernel attention, attention_gradient, cache_append, cached_attention;
     heed_kernel cross_entropy, square_sum, adamw, adam, lion, sgd, zero;
+    heed_kernel factor_row_sums, factor_column_sums, factor_squares, factor_update;
     heed_kernel probe_products, probe_read;
     int64_t probe_operations;   // of one round of probe_products
 } heed_kernels;

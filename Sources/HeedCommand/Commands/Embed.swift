@@ -71,6 +71,10 @@ struct Embed: ParsableCommand {
     }
 
     func run() throws {
+        try LineShare.run(input, obstacles: [output == nil ? nil : "--output", lines.obstacle], embed)
+    }
+
+    private func embed() throws {
         let kind = try output.map { try VectorFile(path: $0) }
         if let output, let kind {
             try requireFreeFile(output, overwrite: overwriting.overwrite, isOwn: kind.isOwn)

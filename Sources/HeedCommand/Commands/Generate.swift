@@ -104,6 +104,14 @@ struct Generate: ParsableCommand {
     }
 
     func run() throws {
+        try LineShare.run(
+            input,
+            obstacles: [
+                probabilities == nil ? nil : "--probabilities", stream ? "--stream" : nil, lines.obstacle,
+            ], generate)
+    }
+
+    private func generate() throws {
         try checkTarget()
         let loaded = try adapter.load(model, weights: form.weights)
         let tokenizer = tokenizer()
@@ -118,10 +126,20 @@ struct Generate: ParsableCommand {
         let drafter = try drafter(for: running)
         if drafter != nil { options.draftTokens = promptLookupNumTokens ?? numAssistantTokens }
         try options.validate(vocabulary: running.vocabulary)
+        if LineShare.current != nil, options.isRandom {
+            throw HeedError(
+                .usage, "draws depend on the place of a line among all", in: "several ranks",
+                expected: "greedy decoding or beams", advice: "Leave out --sample and its filters")
+        }
         let prompts = try givenPrompts(reader, errors) { given in
             let prompt = try self.prompt(given, loaded)
             try decoding.check(prompt, options, context: running.contextLength)
             return prompt
+        }
+        // A rank may have blank lines alone, or none.
+        if LineShare.current != nil, !prompts.contains(where: { $0 != nil }) {
+            for _ in prompts { try StandardOutput.writeLine() }
+            return try errors.finish(of: prompts.count)
         }
         let session = GenerationSession(
             prompts: prompts, tokenizer: try? reader.tokenizer.get(), options: options,
@@ -162,7 +180,7 @@ struct Generate: ParsableCommand {
         if let chat { return try Conversation.read(chat).map { try prepare(reader.conversation($0)) } }
         let source = try TextSource([], file: input, lines)
         let prompts = try source.map(errors) { content, place in try prepare(reader.line(content, in: place)) }
-        guard prompts.contains(where: { $0 != nil }) else {
+        guard LineShare.current != nil || prompts.contains(where: { $0 != nil }) else {
             try errors.finish(of: prompts.count)
             throw HeedError(
                 .badInput, "the file holds no prompt", in: source.name,

@@ -27,7 +27,8 @@ struct PrepareData: ParsableCommand {
             A document goes to validation by a hash of its text, so it stays there when others are added.
             """)
 
-    @Argument(help: ArgumentHelp("Text, JSONL, CSV or TSV files.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("Text, JSONL, CSV or TSV files, or patterns such as 'part-*.jsonl'.", valueName: "file"))
     var files: [String]
 
     @Option(help: ArgumentHelp("What makes ids of text: a model folder or a tokenizer's file.", valueName: "path"))
@@ -47,6 +48,12 @@ struct PrepareData: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Leave out documents that are nearly one before them, such as 0.8: the share of runs of five tokens that both "
+                + "have, estimated by MinHash.", valueName: "x"))
+    var nearDuplicates: Double?
+
+    @Option(
+        help: ArgumentHelp(
             "How files of text are written: auto tells lines of JSON by the name .jsonl.", valueName: "auto|text|json"))
     var format = InputFormat.auto
 
@@ -58,7 +65,9 @@ struct PrepareData: ParsableCommand {
     @OptionGroup var unknown: UnknownOption
     @OptionGroup var overwriting: OverwriteOption
 
-    func validate() throws {
+    mutating func validate() throws {
+        files = try expandPatterns(files)
+        if let nearDuplicates { try check("--near-duplicates", nearDuplicates, in: 0.05...1) }
         guard (0..<1).contains(validation) else {
             throw ValidationError("--validation: expected a number from 0 to below 1, got \(validation).")
         }
@@ -76,6 +85,7 @@ struct PrepareData: ParsableCommand {
         var preparation = DataPreparation(vocabulary: loaded.vocabularySize)
         preparation.validation = validation
         preparation.removesDuplicates = deduplicate
+        preparation.nearDuplicates = nearDuplicates
         preparation.seed = shuffle
         let found = try preparation.run(files, encoding, into: output)
         skipped.tell()
@@ -89,6 +99,10 @@ struct PrepareData: ParsableCommand {
         if validation > 0 { text += ", \(grouped(found.validationTokens)) in \(joinPath(output, "validation.bin"))" }
         if found.duplicates > 0 {
             text += ", \(grouped(found.duplicateTokens)) of \(counted(found.duplicates, "duplicate")) left out"
+        }
+        if found.nearDuplicates > 0 {
+            text +=
+                ", \(grouped(found.nearDuplicateTokens)) of \(counted(found.nearDuplicates, "near duplicate")) left out"
         }
         try StandardOutput.writeLine(text + ".")
     }

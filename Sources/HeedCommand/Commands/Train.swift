@@ -35,6 +35,7 @@ struct Train: ParsableCommand {
     @OptionGroup(title: "Model") var model: TrainingModelOptions
     @OptionGroup(title: "Data") var unknown: UnknownOption
     @OptionGroup(title: "Optimisation") var optimiser: OptimiserOptions
+    @OptionGroup(title: "Optimisation") var teaching: TeacherOptions
 
     @Option(
         help: ArgumentHelp(
@@ -83,6 +84,15 @@ struct Train: ParsableCommand {
     @Flag(help: .hidden)
     var replayJSON = false
 
+    @Option(parsing: .upToNextOption, help: .hidden)
+    var replayTensor: [String] = []
+
+    @Option(help: .hidden)
+    var replayOutput: String?
+
+    @Option(help: .hidden)
+    var replayBefore: String?
+
     @Flag(help: "Throw away the run or model that the output folder holds.")
     var overwrite = false
 
@@ -114,7 +124,11 @@ extension Train: CompletesWords {
             words = words.prefix(1) + given.words
         }
         guard given["--resume"] != nil else { return words }
-        let folder = given["--output"]?.first ?? given["--data"]?.first.map { TrainingDefaults.output(for: $0) }
+        let folder =
+            given["--output"]?.first
+            ?? given["--data"]?.first.map { path in
+                TrainingDefaults.output(for: (try? expandPatterns([path]))?.first ?? path)
+            }
         guard let folder, let stored = try StoredOptions(folder: folder, of: command)
         else { return words }
         var all = try stored.completed(by: given, in: folder)
@@ -171,15 +185,27 @@ extension Train: CompletesWords {
         }
         var job = TrainingJob(
             start: start, options: options, optimiser: optimiser,
-            runtime: try Runtime(threads: ranked.threads(compute.threads), instructionSet: compute.instructionSet),
+            runtime: try Runtime(
+                threads: RankedJob.threads(compute.threads, isShared: ranked.ranks != nil),
+                instructionSet: compute.instructionSet),
             output: trainingOutput(folder, start, ranked.communicator))
-        job.replay = replayStep.map { StepReplay(step: $0, json: replayJSON, tokenizer: start.tokenizer) }
+        job.replay = replayStep.map {
+            StepReplay(
+                step: $0, json: replayJSON, tensors: replayTensor, output: replayOutput, before: replayBefore,
+                tokenizer: start.tokenizer)
+        }
         job.words = words.isEmpty ? nil : StoredOptions(words, of: try CommandDescription(of: Train.self))
         if optimiser.preference != nil {
             guard !pairs.isGiven, model.initial != nil else {
                 throw ValidationError("--dpo: expected --init MODEL and --data FILE with two answers on every line.")
             }
             _ = try start.model.decoder
+        }
+        if teaching.teacher != nil {
+            guard case .decoder = start.model.architecture, optimiser.preference == nil else {
+                throw ValidationError("--teacher: expected a decoder that learns the next token, without --dpo.")
+            }
+            job.teacher = try teaching.loaded(for: start.tokenizer)
         }
         if pairs.isGiven {
             guard data.data.isEmpty, data.validation == nil else {
@@ -199,7 +225,7 @@ extension Train: CompletesWords {
         }
         if let beta = optimiser.preference { return try job.learnPreferences(data, choice, beta: beta) }
         switch start.model.architecture {
-        case .decoder where try data.data.count == 1 && start.learnsAnswers(first):
+        case .decoder where try data.data.allSatisfy(start.learnsAnswers):
             try job.learnRows(data, choice)
         case .decoder where DataKind(path: first, format: data.format) != .rows:
             try job.learnText(data, encoding, choice, whenRead: told)

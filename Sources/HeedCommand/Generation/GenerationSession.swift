@@ -132,7 +132,7 @@ struct GenerationSession {
     }
 
     private func show(_ prompt: GivenPrompt, _ sequences: [GeneratedSequence]) throws {
-        if prompts.count > 1 { try StandardOutput.writeLine("— \(prompt.place)") }
+        if prompts.count > 1 || LineShare.current != nil { try StandardOutput.writeLine("— \(prompt.place)") }
         for (number, sequence) in sequences.enumerated() {
             if sequences.count > 1 {
                 let score = sequence.score.map { "  (score \(fixed($0, 4)))" } ?? ""

@@ -19,6 +19,9 @@ struct LineOptions: ParsableArguments {
             "After a line that cannot be used: stop there, or skip it and call the work done.",
             discussion: "Where not given, the other lines are done and the exit code is 1.", valueName: "stop|skip"))
     var onError: LineErrorPolicy?
+
+    /// What keeps several ranks from sharing the lines, where something does.
+    var obstacle: String? { onError == .stop ? "--on-error stop" : nil }
 }
 
 /// Texts that are given as words of the command line, or lines of a file.
@@ -91,7 +94,20 @@ enum TextSource {
 
     private func forEach(_ body: (InputLine) throws -> Bool) rethrows {
         switch self {
-        case .lines(let lines): try lines.read(body)
+        case .lines(let lines):
+            guard let share = LineShare.current else { return try lines.read(body) }
+            var total = 0
+            lines.read { _ in
+                total += 1
+                return true
+            }
+            let own = share.lines(of: total)
+            var number = 0
+            try lines.read { line in
+                number += 1
+                if number >= own.upperBound { return false }
+                return try number < own.lowerBound || body(line)
+            }
         case .texts(let texts, let option):
             for (index, text) in texts.enumerated() {
                 let place = texts.count == 1 ? option : "\(option), text \(index + 1)"

@@ -25,7 +25,8 @@ struct ComputeOptions: ParsableArguments {
     ///
     /// - Throws: `HeedError` where this processor lacks the instructions.
     func runtime() throws -> Runtime {
-        try Runtime(threads: threads, instructionSet: instructionSet)
+        try Runtime(
+            threads: RankedJob.threads(threads, isShared: LineShare.current != nil), instructionSet: instructionSet)
     }
 }
 

@@ -5,6 +5,7 @@
 #else
     import Darwin
 #endif
+import Heed
 import HeedSupport
 import Synchronization
 
@@ -17,6 +18,37 @@ struct ReaderHasGone: Error {}
 enum StandardOutput {
     private static let buffer = Mutex<[UInt8]>([])
     private static let capacity = 1 << 16
+    private static let held = Atomic<Bool>(false)
+
+    /// Whether nothing is handed to the system before `merge`.
+    static var isHeld: Bool {
+        get { held.load(ordering: .relaxed) }
+        set { held.store(newValue, ordering: .relaxed) }
+    }
+
+    /// Lets rank 0 write what all ranks have held, in their order.
+    static func merge(_ communicator: any Communicator) throws {
+        isHeld = false
+        let own = buffer.withLock { buffer in
+            defer { if communicator.rank > 0 { buffer = [] } }
+            return communicator.rank > 0 ? buffer : []
+        }
+        let counts = try communicator.gathered([own.count], fill: 0)
+        let nothing = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        guard communicator.rank == 0 else {
+            if own.isEmpty { return }
+            return try own.withUnsafeBytes { try communicator.exchange(with: 0, send: $0, receive: nothing) }
+        }
+        try flush()
+        for rank in 1..<communicator.size where counts[rank] > 0 {
+            var bytes = [UInt8](repeating: 0, count: counts[rank])
+            try bytes.withUnsafeMutableBytes {
+                try communicator.exchange(with: rank, send: UnsafeRawBufferPointer(nothing), receive: $0)
+            }
+            try write(bytes)
+        }
+        try flush()
+    }
 
     /// Writes text.
     static func write(_ text: String) throws {
@@ -39,13 +71,13 @@ enum StandardOutput {
     static func write(_ bytes: [UInt8]) throws {
         try buffer.withLock { buffer in
             buffer.append(contentsOf: bytes)
-            if buffer.count >= capacity { try send(&buffer) }
+            if buffer.count >= capacity, !isHeld { try send(&buffer) }
         }
     }
 
     /// Hands everything to the system; call it after each piece of streamed text.
     static func flush() throws {
-        try buffer.withLock { try send(&$0) }
+        if !isHeld { try buffer.withLock { try send(&$0) } }
     }
 
     private static func send(_ buffer: inout [UInt8]) throws {

@@ -126,6 +126,15 @@ struct EncodeText: ParsableCommand {
     }
 
     func run() throws {
+        try LineShare.run(
+            input,
+            obstacles: [
+                padding == .longest ? "--padding longest" : nil, segmentation.isAsked ? "--best or --sample" : nil,
+                lines.obstacle,
+            ], encode)
+    }
+
+    private func encode() throws {
         var tokenizer = try source.load()
         let errors = LineErrors(lines.onError)
         if segmentation.isAsked {

@@ -40,14 +40,32 @@ struct AnsweredTexts {
         return found
     }
 
-    /// The rows of a file: `input_ids`, `labels` with −100 at what is not learned, `attention_mask`.
+    /// The rows of files: `input_ids`, `labels` with −100 at what is not learned, `attention_mask`.
     ///
     /// - Parameter prefers: lines have a `prompt` with two answers, `chosen` and `rejected`, which become two rows.
     /// - Throws: `HeedError` naming the line that has no answer.
-    mutating func rows(_ path: String, prefers: Bool = false) throws -> TensorFile {
-        let input = try InputLines(path, format: .json)
+    mutating func rows(_ paths: [String], prefers: Bool = false) throws -> TensorFile {
         var rows: [(ids: [Int64], labels: [Int64])] = []
-        try input.read { line in
+        for path in paths { rows += try self.rows(path, prefers: prefers) }
+        let place = paths.joined(separator: ", ")
+        guard let width = rows.map(\.ids.count).max() else {
+            throw HeedError(.badInput, "there is no text", in: place, expected: "an object on every line")
+        }
+        var file = TensorFile(place: place)
+        func padded(_ lists: [[Int64]], _ nothing: Int64) -> [Int64] {
+            lists.flatMap { $0 + [Int64](repeating: nothing, count: width - $0.count) }
+        }
+        let shape = [rows.count, width]
+        file.append("input_ids", shape: shape, integers: padded(rows.map(\.ids), 0))
+        file.append("labels", shape: shape, integers: padded(rows.map(\.labels), -100))
+        file.append(
+            "attention_mask", shape: shape, integers: padded(rows.map { $0.ids.map { _ in 1 } }, 0))
+        return file
+    }
+
+    private mutating func rows(_ path: String, prefers: Bool) throws -> [(ids: [Int64], labels: [Int64])] {
+        var rows: [(ids: [Int64], labels: [Int64])] = []
+        try InputLines(path, format: .json).read { line in
             let content = try line.content.get()
             if content == .blank { return true }
             guard case .value(let value) = content else {
@@ -64,19 +82,7 @@ struct AnsweredTexts {
             rows.append(try row(text, answers, endsText: value["messages"] == nil, in: line.place))
             return true
         }
-        guard let width = rows.map(\.ids.count).max() else {
-            throw HeedError(.badInput, "the file holds no text", in: input.name, expected: "an object on every line")
-        }
-        var file = TensorFile(place: input.name)
-        func padded(_ lists: [[Int64]], _ nothing: Int64) -> [Int64] {
-            lists.flatMap { $0 + [Int64](repeating: nothing, count: width - $0.count) }
-        }
-        let shape = [rows.count, width]
-        file.append("input_ids", shape: shape, integers: padded(rows.map(\.ids), 0))
-        file.append("labels", shape: shape, integers: padded(rows.map(\.labels), -100))
-        file.append(
-            "attention_mask", shape: shape, integers: padded(rows.map { $0.ids.map { _ in 1 } }, 0))
-        return file
+        return rows
     }
 
     /// The row of one of two answers: texts behind a text, or messages behind messages.

@@ -42,8 +42,8 @@ struct RankedJob {
 
     /// The threads of a rank where none are asked for: the machine's cores divided among the ranks on it, unless the
     /// launcher gave each rank its own.
-    func threads(_ asked: Int?) -> Int? {
-        guard asked == nil, ranks != nil else { return asked }
+    static func threads(_ asked: Int?, isShared: Bool) -> Int? {
+        guard asked == nil, isShared else { return asked }
         let names = ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_NTASKS_PER_NODE"]
         let here = names.lazy.compactMap { (name: String) in getenv(name).flatMap { Int(String(cString: $0)) } }.first
         guard let here, here > 1, Runtime.coreCount == sysconf(Int32(_SC_NPROCESSORS_ONLN)) else { return nil }

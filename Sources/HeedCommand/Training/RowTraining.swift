@@ -12,12 +12,13 @@ struct RowTrainingData {
     init(
         _ paths: [String], _ choice: ValidationChoice?, _ start: TrainingStart, context: Int?, prefers: Bool = false
     ) throws {
-        guard paths.count == 1, let path = paths.first else {
+        let isAnswers = try prefers || paths.allSatisfy(start.learnsAnswers)
+        guard let path = paths.first, paths.count == 1 || isAnswers else {
             throw HeedError(
                 .usage, "--data takes one file for this model", in: start.model.family.name,
                 expected: "rows of ids (.safetensors) or texts with classes (.jsonl)", got: "\(paths.count) files")
         }
-        let all = try RowTrainingData.rows(path, start, context, prefers)
+        let all = try RowTrainingData.rows(paths, start, context, prefers)
         if let context, DataKind(path: path) == .rows {
             try requireOption(
                 "context", context == all.longest, expected: "\(all.longest), the length of the rows of \(path)",
@@ -44,14 +45,15 @@ struct RowTrainingData {
                 try stream.check(vocabulary: decoder.configuration.vocabulary)
                 validation = .streams([stream])
             } else {
-                validation = .rows(try RowTrainingData.rows(other, start, context, prefers))
+                validation = .rows(try RowTrainingData.rows([other], start, context, prefers))
             }
         }
     }
 
     private static func rows(
-        _ path: String, _ start: TrainingStart, _ context: Int?, _ prefers: Bool
+        _ paths: [String], _ start: TrainingStart, _ context: Int?, _ prefers: Bool
     ) throws -> TrainingRows {
+        guard let path = paths.first else { throw wrong("--data", start) }
         switch DataKind(path: path) {
         case .rows: return try TrainingRows(TensorFile(path: path), start.model.architecture)
         case .jsonLines where try prefers || start.learnsAnswers(path):
@@ -59,7 +61,7 @@ struct RowTrainingData {
             var texts = AnsweredTexts(
                 try start.requiredTokenizer(for: path), folder: start.folder ?? "", end: start.documentEnd,
                 longest: min(context ?? decoder.context, decoder.context))
-            let file = try texts.rows(path, prefers: prefers)
+            let file = try texts.rows(paths, prefers: prefers)
             texts.tell()
             return try TrainingRows(file, start.model.architecture)
         case .jsonLines:

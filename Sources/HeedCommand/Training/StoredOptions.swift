@@ -30,7 +30,7 @@ struct StoredOptions {
     /// Options whose values are compared by what they lead to, not as text.
     private static let paths: Set<String> = [
         "--data", "--source", "--target", "--tokenizer", "--init", "--config", "--log", "--tensorboard", "--validation",
-        "--validation-source", "--validation-target", "--adapter",
+        "--validation-source", "--validation-target", "--adapter", "--teacher",
     ]
     /// Options of which one at most may be given: a new one replaces the other.
     private static let alternatives: [[String]] = [

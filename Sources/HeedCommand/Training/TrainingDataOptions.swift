@@ -7,7 +7,9 @@ import Synchronization
 struct TrainingDataOptions: ParsableArguments {
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("Text, JSONL, token (.bin) or row (.safetensors) files.", valueName: "file"))
+        help: ArgumentHelp(
+            "Text, JSONL, token (.bin) or row (.safetensors) files, or patterns such as 'part-*.jsonl'.",
+            valueName: "file"))
     var data: [String] = []
 
     @Option(
@@ -34,6 +36,8 @@ struct TrainingDataOptions: ParsableArguments {
         help: ArgumentHelp(
             "At a line of JSON that cannot be used: stop, or skip it and count it.", valueName: "stop|skip"))
     var onError = LineErrorPolicy.stop
+
+    mutating func validate() throws { data = try expandPatterns(data) }
 
     /// Takes note of lines that are left out, where that was asked for.
     func skipping(_ skipped: SkippedLines) -> (@Sendable (HeedError) -> Void)? {

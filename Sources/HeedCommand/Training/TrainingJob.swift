@@ -11,6 +11,8 @@ struct TrainingJob {
     var output: TrainingOutput
     /// The options that were given, to be kept for a resumed run; nil: none are kept.
     var words: StoredOptions?
+    /// Who says more than the data do.
+    var teacher: Teacher?
     /// What is computed again instead of training.
     var replay: StepReplay?
     /// The same with what was chosen.
@@ -34,7 +36,7 @@ struct TrainingJob {
         try whenRead()
         try complete(epoch: opened.training.windows)
         try perform(
-            TrainingRun(model, opened, options, output: output, runtime: runtime),
+            TrainingRun(model, opened, options, output: output, runtime: runtime, teacher: teacher),
             data: "\(counted(opened.tokens, "token")) an epoch", step: counted(opened.training.context, "token"))
     }
 
@@ -87,8 +89,9 @@ struct TrainingJob {
         let rows = try RowTrainingData(data.data, choice, start, context: data.context)
         options.step.context = rows.training.longest
         try complete(epoch: rows.training.count)
-        let run = try RunData(
+        var run = try RunData(
             rows.training, validation: rows.validation, model, options.step, order: options.order, runtime: runtime)
+        run.teacher = teacher
         try perform(
             TrainingRun(model, run, options, output: output, runtime: runtime),
             data: counted(rows.training.count, "row"),

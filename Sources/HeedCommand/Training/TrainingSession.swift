@@ -84,6 +84,7 @@ struct TrainingSession {
     private static func details(_ report: StepReport, _ validation: Double?) -> [String] {
         var details = ["loss \(fixed(report.row.loss, 4))"]
         if let validation { details.append("validation \(fixed(validation, 4))") }
+        if let scale = report.row.noiseScale { details.append("noise scale \(grouped(Int(min(scale, 1e12)))) tokens") }
         details.append("\(grouped(Int(min(report.row.tokensPerSecond, 1e12)))) tokens/s")
         return details
     }

@@ -71,7 +71,9 @@ extension CrossEntropyOperation: ProcessorLowering {
             heed_cross_entropy(
                 window: block.window, logits: at[block.logits], stride: Int64(block.stride), targets: targets.ids,
                 columns: Int32(classes), ignore: TokenBatch.ignored, smoothing: smoothing, penalty: penalty,
-                scale: scale.pointer, gradient: gradient ? 1 : 0, loss: readout.losses)
+                scale: scale.pointer, gradient: gradient ? 1 : 0, loss: readout.losses,
+                teacher: teacher.map { UnsafePointer($0.logits) }, share: teacher?.share ?? 0,
+                temperature: teacher?.temperature ?? 1)
         }
     }
 

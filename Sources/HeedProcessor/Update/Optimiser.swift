@@ -13,14 +13,47 @@ public enum Optimiser: String, Sendable, CaseIterable {
     /// `m ← β₁m + (g + λ·θ); θ ← θ − η·m`: stochastic gradient descent with momentum, as PyTorch has it. Memory: one
     /// moment.
     case sgd
+    /// `V ← β V + (1 − β)(g² + 10⁻³⁰)` with `β = 1 − t^−0.8`, of which a matrix keeps only the means R of rows and C of
+    /// columns, `V ≈ R · Cᵀ/mean(R)`; `u = g/√V`; `θ ← θ − η·λ·θ − η · u/max(1, RMS(u))` (Shazeer and Stern 2018,
+    /// "Adafactor"), the rate being that of the schedule: `relative_step`, `scale_parameter` and `warmup_init` of
+    /// transformers' Adafactor are off, and there is no first moment. Memory: a number per row and per column.
+    case adafactor
+    /// `m ← β₁m + (1 − β₁)g; u = (1 − β₁)g + β₁m; θ ← θ − η·λ·θ − η · 0.2·√max(rows, columns) · O(u)` for the matrices
+    /// between embeddings and output, O(u) being about the nearest matrix with singular values of 1, by five rounds of
+    /// Newton and Schulz (Jordan et al. 2024, "Muon"; the factor, with which a rate for AdamW fits, is that of Liu et al.
+    /// 2025). Embeddings, norms, offsets and output take steps of AdamW. Memory: a moment, two where AdamW steps.
+    case muon
 
-    /// How many numbers per trained number it remembers.
+    /// How many numbers per trained number it remembers, room for them at least.
     public var moments: Int {
         switch self {
-        case .adamW, .adam: 2
+        case .adamW, .adam, .muon: 2
         case .lion, .sgd: 1
+        case .adafactor: 0
         }
     }
+}
+
+/// A tensor that an optimiser sees as a whole.
+public struct OptimisedTensor: Sendable, Equatable {
+    /// Its elements among those of all parameters: blocks of whole rows, in order.
+    public let places: [Range<Int>]
+    /// The length of a row; nil: it is a vector.
+    public let columns: Int?
+    /// Whether it is a matrix between embeddings and output.
+    public let isHidden: Bool
+
+    /// A matrix of rows of `columns` numbers, or a vector.
+    public init(places: [Range<Int>], columns: Int?, isHidden: Bool) {
+        self.places = places
+        self.columns = columns
+        self.isHidden = isHidden
+    }
+
+    /// How many numbers it has.
+    public var count: Int { places.reduce(0) { $0 + $1.count } }
+    /// How many rows it has; a vector is one.
+    var rows: Int { columns.map { count / max($0, 1) } ?? 1 }
 }
 
 /// What an optimiser remembers: one number per trained number, or per number of a slice of them.

@@ -2,8 +2,15 @@ import CHeedKernels
 import HeedSupport
 import HeedTensor
 
-/// From how many elements on more than one thread is worth waking.
-private let sharedFrom = 16_384
+/// A rule that sees tensors as a whole, where each rank has a slice of the numbers.
+protocol WholeTensorRule: AnyObject {
+    /// What it remembers of all tensors; every rank has all of it.
+    var shared: MomentBuffer? { get }
+    /// Works on the slice's gradients, before the ranks show each other theirs.
+    func prepare()
+    /// Makes step `step` for the slice's numbers from the gradients of all ranks.
+    func apply(step: Int)
+}
 
 /// Gradient norm, clip and an optimiser's rule over the contiguous buffers of a model: one pass each at memory speed.
 ///
@@ -13,45 +20,41 @@ private let sharedFrom = 16_384
 public final class OptimiserUpdate {
     /// The rule.
     public let optimiser: Optimiser
-    /// What it remembers.
+    /// What it remembers of the slice.
     public let moments: [MomentBuffer]
+    /// What it remembers of all numbers, the same on every rank.
+    public var shared: MomentBuffer? { rule?.shared }
     /// The trained numbers that are updated here; begins at a multiple of `blockLength`.
     public let slice: Range<Int>
     /// Elements whose squares are added in one sum.
     public static let blockLength = 4096
 
     private let team: Team
+    private let gradients: ParameterBuffer
     private let rates: UnsafeMutablePointer<heed_adam_rates>
     private let sums: UnsafeMutablePointer<Double>
     private let blocks: Int
-    private let normStep: Owned<heed_square_sum>
-    private var updateSteps: [Owned<heed_adamw>] = []
-    private let normList: UnsafeMutableBufferPointer<Step>
-    private let updateList: UnsafeMutableBufferPointer<Step>
-
-    /// An argument struct at a fixed address.
-    private final class Owned<Arguments> {
-        let pointer: UnsafeMutablePointer<Arguments>
-        init(_ arguments: Arguments) {
-            pointer = .allocate(capacity: 1)
-            pointer.initialize(to: arguments)
-        }
-        deinit { pointer.deallocate() }
-    }
+    private let norm = StepList()
+    private let wholeNorm = StepList()
+    private let update = StepList()
+    private let rule: (any WholeTensorRule)?
 
     /// Makes zero moments for `parameters`.
     ///
-    /// - Parameter slice: the trained numbers to update, from a multiple of `blockLength` on; nil: all.
+    /// - Parameters:
+    ///   - tensors: all trained tensors, for optimisers that see them as a whole.
+    ///   - slice: the trained numbers to update, from a multiple of `blockLength` on; nil: all.
     /// - Throws: `HeedError` (`io`) when memory is refused.
     public init(
-        _ parameters: ParameterBuffer, gradients: ParameterBuffer, optimiser: Optimiser = .adamW, decay: Float,
-        slice: Range<Int>? = nil, runtime: Runtime
+        _ parameters: ParameterBuffer, gradients: ParameterBuffer, tensors: [OptimisedTensor],
+        optimiser: Optimiser = .adamW, decay: Float, slice: Range<Int>? = nil, runtime: Runtime
     ) throws {
         let layout = parameters.layout
         let kernels = runtime.kernels.table.pointee
         let slice = slice ?? 0..<layout.trained
         self.optimiser = optimiser
         self.slice = slice
+        self.gradients = gradients
         team = runtime.team
         let moments = try (0..<optimiser.moments).map { _ in try MomentBuffer(slice) }
         self.moments = moments
@@ -60,45 +63,61 @@ public final class OptimiserUpdate {
         blocks = (layout.trained + OptimiserUpdate.blockLength - 1) / OptimiserUpdate.blockLength
         sums = .allocate(capacity: max(blocks, 1))
         sums.initialize(repeating: 0, count: max(blocks, 1))
-        normStep = Owned(
+        norm.add(
+            kernels.square_sum,
             heed_square_sum(
                 x: gradients.base + slice.lowerBound, count: Int64(slice.count),
-                sums: sums + slice.lowerBound / OptimiserUpdate.blockLength))
-        func step(_ kernel: @escaping heed_kernel, _ arguments: UnsafeRawPointer, _ count: Int) -> Step {
-            Step(kernel: kernel, arguments: arguments, rows: nil, shareFrom: count < sharedFrom ? Int32.max : 0)
+                sums: sums + slice.lowerBound / OptimiserUpdate.blockLength), count: slice.count)
+        wholeNorm.add(
+            kernels.square_sum, heed_square_sum(x: gradients.base, count: Int64(layout.trained), sums: sums),
+            count: layout.trained)
+        let matrices = tensors.filter { $0.isHidden && $0.columns != nil }
+        // What is changed number by number.
+        var single = [0..<layout.decayed, layout.decayed..<layout.trained]
+        switch optimiser {
+        case .adafactor:
+            single = []
+            rule = try FactoredUpdate(
+                parameters, gradients: gradients, tensors: tensors, decay: decay, slice: slice, rates: rates,
+                runtime: runtime)
+        case .muon:
+            for place in matrices.flatMap(\.places) {
+                single = single.flatMap { range in
+                    [
+                        range.lowerBound..<max(range.lowerBound, min(range.upperBound, place.lowerBound)),
+                        min(range.upperBound, max(range.lowerBound, place.upperBound))..<range.upperBound,
+                    ]
+                }
+            }
+            rule = try MuonUpdate(
+                parameters, gradients: gradients, matrices: matrices, momentum: moments[0], decay: decay, slice: slice,
+                rates: rates, runtime: runtime)
+        case .adamW, .adam, .lion, .sgd: rule = nil
         }
-        normList = .allocate(capacity: 1)
-        normList.initialize(repeating: step(kernels.square_sum, normStep.pointer, slice.count))
         func moment(_ index: Int, _ element: Int) -> UnsafeMutablePointer<Float>? {
             index < moments.count ? moments[index].values.baseAddress.map { $0 + element - slice.lowerBound } : nil
         }
-        for (whole, decays) in [(0..<layout.decayed, true), (layout.decayed..<layout.trained, false)] {
-            let range = whole.clamped(to: slice)
-            guard !range.isEmpty else { continue }
-            updateSteps.append(
-                Owned(
-                    heed_adamw(
-                        parameter: parameters.base + range.lowerBound, gradient: gradients.base + range.lowerBound,
-                        first: moment(0, range.lowerBound), second: moment(1, range.lowerBound),
-                        count: Int64(range.count), decay: decays ? decay : 0, rates: rates)))
-        }
         let kernel: heed_kernel =
             switch optimiser {
-            case .adamW: kernels.adamw
+            case .adamW, .muon, .adafactor: kernels.adamw
             case .adam: kernels.adam
             case .lion: kernels.lion
             case .sgd: kernels.sgd
             }
-        updateList = .allocate(capacity: updateSteps.count)
-        _ = updateList.initialize(
-            from: updateSteps.map { step(kernel, $0.pointer, Int($0.pointer.pointee.count)) })
+        for range in single.map({ $0.clamped(to: slice) }) where !range.isEmpty {
+            update.add(
+                kernel,
+                heed_adamw(
+                    parameter: parameters.base + range.lowerBound, gradient: gradients.base + range.lowerBound,
+                    first: moment(0, range.lowerBound), second: moment(1, range.lowerBound),
+                    count: Int64(range.count), decay: range.lowerBound < layout.decayed ? decay : 0, rates: rates),
+                count: range.count)
+        }
     }
 
     deinit {
         rates.deallocate()
         sums.deallocate()
-        normList.deallocate()
-        updateList.deallocate()
     }
 
     /// Returns √Σg², summed in fixed blocks: the same bits for any number of threads and ranks.
@@ -107,20 +126,40 @@ public final class OptimiserUpdate {
     public func gradientNorm(
         collect: (UnsafeMutableBufferPointer<Double>) throws -> Void = { _ in }
     ) rethrows -> Double {
-        team.run(UnsafeBufferPointer(normList))
+        norm.run(on: team)
         try collect(UnsafeMutableBufferPointer(start: sums, count: blocks))
-        var sum = 0.0
-        for block in 0..<blocks { sum += sums[block] }
         return sum.squareRoot()
     }
 
+    /// Σg² of all gradients as they stand here, in the same blocks.
+    public func squaredNorm() -> Double {
+        wholeNorm.run(on: team)
+        return sum
+    }
+
+    private var sum: Double {
+        var sum = 0.0
+        for block in 0..<blocks { sum += sums[block] }
+        return sum
+    }
+
     /// Makes optimiser step `step` (from 1) with learning rate `rate`, gradients multiplied by `clip`; leaves them zero.
-    public func apply(step: Int, rate: Double, beta1: Double, beta2: Double, epsilon: Double, clip: Double) {
+    ///
+    /// - Parameter gather: fills in the gradients of other slices; asked of rules that see whole tensors.
+    public func apply(
+        step: Int, rate: Double, beta1: Double, beta2: Double, epsilon: Double, clip: Double,
+        gather: (UnsafeMutableBufferPointer<Float>) throws -> Void = { _ in }
+    ) rethrows {
         rates.pointee = heed_adam_rates(
             rate: Float(rate), beta1: Float(beta1), beta2: Float(beta2), epsilon: Float(epsilon),
             correction1: Float(1 - OptimiserUpdate.power(beta1, step)),
             correction2: Float(1 - OptimiserUpdate.power(beta2, step)), clip: Float(clip))
-        team.run(UnsafeBufferPointer(updateList))
+        update.run(on: team)
+        guard let rule else { return }
+        rule.prepare()
+        try gather(UnsafeMutableBufferPointer(start: gradients.base, count: gradients.count))
+        rule.apply(step: step)
+        gradients.base.update(repeating: 0, count: gradients.count)
     }
 
     /// βᵗ by squaring, so that the bits do not depend on a system's library.

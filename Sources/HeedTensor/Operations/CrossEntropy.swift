@@ -68,6 +68,8 @@ public struct CrossEntropyOperation: TensorOperation {
     public let scale: RuntimeScalar
     /// Where the losses go.
     public let readout: LossReadout
+    /// What is learned beside the targets.
+    public let teacher: SoftTargets?
 
     /// V.
     public var classes: Int { weight.shape.first ?? 0 }
@@ -77,7 +79,7 @@ public struct CrossEntropyOperation: TensorOperation {
     public var name: String { "output matrix and cross-entropy" }
     public var formula: String {
         "z = h · Wᵀ\(bias == nil ? "" : " + b")\(cap == nil ? "" : "; z ← c · tanh(z / c)"); "
-            + "L = −log softmax(z)[target]" + (smoothing > 0 ? ", smoothed by ε" : "")
+            + "L = −log softmax(z)[target]" + (smoothing > 0 ? ", smoothed by ε" : "") + SoftTargets.term(teacher)
     }
     public var gradientFormula: String {
         "∂z = (p · (1 + 2c · log Z) − y)/n\(cap == nil ? "" : " · (1 − (z/c)²)"); ∂h = ∂z · W; ∂W += ∂zᵀ · h"
@@ -91,6 +93,7 @@ public struct CrossEntropyOperation: TensorOperation {
         try inputs.require(count: 1)
         try inputs.require(0, columns: width, rows: targets.rows)
         try bias?.requireCount(classes, "the bias")
+        try teacher?.require(classes: classes)
         return Shape(inputs[0].rows, 1)
     }
 
@@ -120,14 +123,16 @@ extension Tensor {
             _ = trace.record(
                 LogitsCrossEntropyOperation(
                     targets: targets, smoothing: smoothing, penalty: trace.logitPenalty,
-                    scale: scale ?? trace.lossScale, readout: readout, classes: weight.shape.first ?? 0),
+                    scale: scale ?? trace.lossScale, readout: readout, teacher: trace.teacher,
+                    classes: weight.shape.first ?? 0),
                 [cap.map { logits.capped(at: $0) } ?? logits])
             return readout
         }
         _ = trace.record(
             CrossEntropyOperation(
                 weight: weight, bias: bias, targets: targets, cap: cap, smoothing: smoothing,
-                penalty: trace.logitPenalty, scale: scale ?? trace.lossScale, readout: readout), [self])
+                penalty: trace.logitPenalty, scale: scale ?? trace.lossScale, readout: readout, teacher: trace.teacher),
+            [self])
         return readout
     }
 }

@@ -12,11 +12,15 @@ public struct LogitsCrossEntropyOperation: TensorOperation {
     public let scale: RuntimeScalar
     /// Where the losses go.
     public let readout: LossReadout
+    /// What is learned beside the targets.
+    public let teacher: SoftTargets?
     /// V.
     public let classes: Int
 
     public var name: String { "cross-entropy" }
-    public var formula: String { "L = −log softmax(z)[target]" + (smoothing > 0 ? ", smoothed by ε" : "") }
+    public var formula: String {
+        "L = −log softmax(z)[target]" + (smoothing > 0 ? ", smoothed by ε" : "") + SoftTargets.term(teacher)
+    }
     public var gradientFormula: String { "∂z = (p · (1 + 2c · log Z) − y)/n" }
     public var gradientInputs: [Int] { [0] }
     public var isLoss: Bool { true }
@@ -24,6 +28,7 @@ public struct LogitsCrossEntropyOperation: TensorOperation {
     public func shape(of inputs: [Shape]) throws(ShapeMismatch) -> Shape {
         try inputs.require(count: 1)
         try inputs.require(0, columns: classes, rows: targets.rows)
+        try teacher?.require(classes: classes)
         return Shape(inputs[0].rows, 1)
     }
 

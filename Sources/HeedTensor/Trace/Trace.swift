@@ -57,6 +57,8 @@ public final class Trace {
     /// c of `c · log²Z`, which losses that are recorded from now on add to what is minimised and not to what they report;
     /// Z is the sum of a row's exponentials.
     public var logitPenalty: Float = 0
+    /// What losses that are recorded from now on learn beside their targets.
+    public var teacher: SoftTargets?
 
     /// The operations in order.
     public private(set) var nodes: [Node] = []

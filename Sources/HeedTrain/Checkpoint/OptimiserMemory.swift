@@ -38,14 +38,21 @@ struct OptimiserMemory {
                 }
             }
         }
-        let means = [mean].compactMap { $0 }.map { mean in
-            TensorToWrite("mean", .f32, shape: [count]) { writer in
-                let bytes = UnsafeRawBufferPointer(start: mean.values.base, count: count * 4)
-                sum.add(bytes)
-                try writer.append(raw: bytes)
+        func whole(_ name: String, _ values: UnsafeMutableBufferPointer<Float>) -> TensorToWrite {
+            TensorToWrite(name, .f32, shape: [values.count]) { writer in
+                sum.add(UnsafeRawBufferPointer(values))
+                try writer.append(raw: UnsafeRawBufferPointer(values))
             }
         }
-        return moments + means
+        return moments + everywhere(count).map(whole)
+    }
+
+    /// What every rank has all of, by name.
+    private func everywhere(_ count: Int) -> [(String, UnsafeMutableBufferPointer<Float>)] {
+        [
+            update.shared.map { ("factors", $0.values) },
+            mean.map { ("mean", UnsafeMutableBufferPointer(start: $0.values.base, count: count)) },
+        ].compactMap { $0 }
     }
 
     /// Sends this rank's slices to rank 0, which writes them.
@@ -65,10 +72,10 @@ struct OptimiserMemory {
             let tensor = try file.required(name, shape: [count])
             try file.withView(of: tensor) { try $0.read(elements: moment.range, into: moment.values) }
         }
-        guard let mean else { return }
-        let tensor = try file.required("mean", shape: [count])
-        let values = UnsafeMutableBufferPointer(start: mean.values.base, count: count)
-        try file.withView(of: tensor) { try $0.read(elements: 0..<count, into: values) }
+        for (name, values) in everywhere(count) {
+            let tensor = try file.required(name, shape: [values.count])
+            try file.withView(of: tensor) { try $0.read(elements: 0..<values.count, into: values) }
+        }
     }
 
     private func elements(_ units: Range<Int>, _ count: Int) -> Range<Int> {

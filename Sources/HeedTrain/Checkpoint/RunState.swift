@@ -13,6 +13,8 @@ struct RunState: Equatable {
     /// The best validation loss and how many measurements ago it was, for early stopping.
     var best: Double?
     var waited: Int
+    /// Means over the last steps, where the noise is measured.
+    var noise = GradientNoise()
     /// What the bits of the run depend on, by option.
     var identity: JSONObject
 
@@ -29,6 +31,7 @@ struct RunState: Equatable {
             "waited": String(waited), "options": JSON.object(identity).serialised(),
             "layout": RunState.fingerprint(of: model.weights.layout),
         ]
+        if noise != GradientNoise() { metadata["noise"] = "\(noise.signal.bitPattern) \(noise.noise.bitPattern)" }
         if let best { metadata["best"] = String(best.bitPattern) }
         let sum = StateChecksum()
         let parameters = TensorToWrite("parameters", .f32, shape: [count]) { writer in
@@ -72,13 +75,21 @@ struct RunState: Equatable {
         isFinished = text["finished"] == "yes"
         best = text["best"].flatMap { UInt64($0) }.map { Double(bitPattern: $0) }
         waited = text["waited"].flatMap { Int($0) } ?? 0
+        let means = (text["noise"] ?? "").split(separator: " ").compactMap { UInt64($0) }
+        if means.count == 2 {
+            (noise.signal, noise.noise) = (Double(bitPattern: means[0]), Double(bitPattern: means[1]))
+        }
     }
 
-    init(step: Int, isFinished: Bool, best: Double?, waited: Int, identity: JSONObject) {
+    init(
+        step: Int, isFinished: Bool, best: Double?, waited: Int, noise: GradientNoise = GradientNoise(),
+        identity: JSONObject
+    ) {
         self.step = step
         self.isFinished = isFinished
         self.best = best
         self.waited = waited
+        self.noise = noise
         self.identity = identity
     }
 

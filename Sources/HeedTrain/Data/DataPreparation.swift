@@ -9,6 +9,8 @@ public struct DataPreparation: Sendable {
     public var validation = 0.0
     /// Whether a document whose bytes were there before is left out.
     public var removesDuplicates = false
+    /// From which share of common runs of ids on a document that is nearly an earlier one is left out; nil: none is.
+    public var nearDuplicates: Double?
     /// What the order comes from; nil: as they lie.
     public var seed: UInt64?
     /// The number of ids: up to 65,536 take two bytes each, as nanoGPT has them, more take four, as in llm.c's shards.
@@ -25,6 +27,10 @@ public struct DataPreparation: Sendable {
         public internal(set) var duplicates = 0
         /// The tokens of these documents.
         public internal(set) var duplicateTokens = 0
+        /// Documents that were nearly there before.
+        public internal(set) var nearDuplicates = 0
+        /// The tokens of these documents.
+        public internal(set) var nearDuplicateTokens = 0
         /// Tokens of all documents that were read.
         public internal(set) var tokens = 0
         /// Tokens in `train.bin`.
@@ -38,6 +44,7 @@ public struct DataPreparation: Sendable {
         var starts: [Int] = [0]
         var isValidation: [Bool] = []
         var seen: Set<[UInt64]> = []
+        var near: NearDuplicates?
         var outcome = Outcome()
     }
 
@@ -52,10 +59,11 @@ public struct DataPreparation: Sendable {
         let spool = joinPath(folder, "documents.spool")
         defer { try? removeFile(spool) }
         var places = Places()
+        places.near = nearDuplicates.map { NearDuplicates(threshold: $0) }
         try writeAtomically(path: spool) { writer in
             for path in paths {
                 try forEachText(path, encoding) { text, ids in
-                    try take(text, ids, &places, &writer)
+                    try take(text, ids, encoding.documentEnd, &places, &writer)
                     if places.outcome.documents % 1024 == 0 { progress(places.outcome.documents) }
                 }
             }
@@ -71,10 +79,11 @@ public struct DataPreparation: Sendable {
             if isValidation { places.outcome.validationTokens = count } else { places.outcome.trainingTokens = count }
         }
         let outcome = places.outcome
-        guard outcome.tokens == outcome.trainingTokens + outcome.validationTokens + outcome.duplicateTokens else {
+        let found =
+            outcome.trainingTokens + outcome.validationTokens + outcome.duplicateTokens + outcome.nearDuplicateTokens
+        guard outcome.tokens == found else {
             throw HeedError(
-                .io, "tokens were lost", in: folder, expected: grouped(outcome.tokens),
-                got: grouped(outcome.trainingTokens + outcome.validationTokens + outcome.duplicateTokens))
+                .io, "tokens were lost", in: folder, expected: grouped(outcome.tokens), got: grouped(found))
         }
         return outcome
     }
@@ -101,7 +110,7 @@ public struct DataPreparation: Sendable {
     }
 
     private func take(
-        _ text: [UInt8], _ ids: [Int32], _ places: inout Places, _ writer: inout FileWriter
+        _ text: [UInt8], _ ids: [Int32], _ documentEnd: Int32?, _ places: inout Places, _ writer: inout FileWriter
     ) throws {
         places.outcome.documents += 1
         places.outcome.tokens += ids.count
@@ -115,6 +124,12 @@ public struct DataPreparation: Sendable {
             throw HeedError(
                 .badInput, "document \(places.outcome.documents) has an id beyond the vocabulary",
                 expected: "0 ..< \(vocabulary)", got: "\(wrong)")
+        }
+        // The mark of a document's end is no part of what it says.
+        if places.near?.isKnown(ids.count > 1 && ids.last == documentEnd ? Array(ids.dropLast()) : ids) == true {
+            places.outcome.nearDuplicates += 1
+            places.outcome.nearDuplicateTokens += ids.count
+            return
         }
         try ids.withUnsafeBytes { try writer.write($0) }
         places.starts.append(places.starts[places.starts.count - 1] + ids.count)

@@ -20,7 +20,7 @@ public protocol Communicator: AnyObject {
 
 extension Communicator {
     /// The values of all ranks, one rank's after the other's; each gives as many.
-    func gathered<Value: BitwiseCopyable>(_ values: [Value], fill: Value) throws -> [Value] {
+    package func gathered<Value: BitwiseCopyable>(_ values: [Value], fill: Value) throws -> [Value] {
         guard size > 1 else { return values }
         var all = [Value](repeating: fill, count: values.count * size)
         try values.withUnsafeBytes { block in
@@ -30,7 +30,9 @@ extension Communicator {
     }
 
     /// Whether any rank says yes.
-    func isTrueAnywhere(_ answer: Bool) throws -> Bool { try gathered([answer ? UInt8(1) : 0], fill: 0).contains(1) }
+    package func isTrueAnywhere(_ answer: Bool) throws -> Bool {
+        try gathered([answer ? UInt8(1) : 0], fill: 0).contains(1)
+    }
 
     /// What rank 0 says.
     func fromFirst(_ value: Double) throws -> Double { try gathered([value], fill: 0)[0] }

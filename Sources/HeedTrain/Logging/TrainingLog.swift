@@ -25,6 +25,8 @@ public struct LogRow: Sendable, Equatable {
     public let validationLoss: Double?
     /// Norms of gradients by layer, where they were asked for.
     public var layers: [LayerNorms.Entry] = []
+    /// The gradient's noise scale in targets, where a step has several shards.
+    public var noiseScale: Double?
 
     /// The row as JSON.
     public var json: JSON {
@@ -33,6 +35,7 @@ public struct LogRow: Sendable, Equatable {
             "tokens": .integer(tokens), "tokens_per_second": .number((tokensPerSecond * 10).rounded() / 10),
         ]
         if let validationLoss { row["validation_loss"] = .number(validationLoss) }
+        if let noiseScale { row["noise_scale"] = .number((noiseScale * 10).rounded() / 10) }
         if !layers.isEmpty {
             var norms = JSONObject()
             for layer in layers { norms[layer.name] = .number(layer.norm) }

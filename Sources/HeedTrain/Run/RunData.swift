@@ -12,6 +12,8 @@ public struct RunData {
     public let fingerprint: String
     /// The tokens of the data, where they are known.
     public var tokensPerEpoch: Int?
+    /// Who says more than the data do; nil: nobody.
+    public var teacher: Teacher?
     /// Measures the validation loss with the weights as they stand; nil: there is nothing to measure.
     public let measure: (() throws -> Double?)?
 

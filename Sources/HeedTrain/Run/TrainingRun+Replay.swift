@@ -18,6 +18,20 @@ public struct ReplayedStep: Sendable {
         }
     }
 
+    /// A published tensor around the step, in the order of the file.
+    public struct Tensor: Sendable {
+        /// Its published name.
+        public let name: String
+        /// Its extents in a file.
+        public let shape: [Int]
+        /// The numbers that the step began with.
+        public let before: [Float]
+        /// The gradient, before clipping.
+        public let gradient: [Float]
+        /// The numbers that it ended with.
+        public let after: [Float]
+    }
+
     /// The step.
     public let step: Int
     /// The step of the save that the way there began with; 0: the start of the run.
@@ -28,19 +42,35 @@ public struct ReplayedStep: Sendable {
     public let result: StepResult
     /// What it learned from, in order.
     public let sequences: [Sequence]
+    /// The tensors that were asked for.
+    public let tensors: [Tensor]
 }
 
 extension TrainingRun {
     /// Computes a step of the run that the output folder holds again, to the same bits, from the nearest save before it or
     /// from the start. Nothing is written.
     ///
-    /// - Throws: `HeedError` when options or data are not those of the run.
+    /// - Parameters:
+    ///   - tensors: published names of trained tensors to show.
+    ///   - folder: where the model is written as it was before the step; nil: nowhere.
+    /// - Throws: `HeedError` when options or data are not those of the run, or a tensor is not one that it trains.
     public func replay(
-        step: Int, shouldStop: () -> Bool = { false }, progress: (_ done: Int, _ origin: Int) -> Void = { _, _ in }
+        step: Int, tensors names: [String] = [], writing before: String? = nil, shouldStop: () -> Bool = { false },
+        progress: (_ done: Int, _ origin: Int) -> Void = { _, _ in }
     ) throws -> ReplayedStep {
         try requireOption(
             "step", (1...options.schedule.steps).contains(step), expected: "1 to \(options.schedule.steps)",
             got: "\(step)")
+        let tensors = try names.map { name in
+            let known = model.trainedTensors.filter { model.weights.layout.isTrained($0.parameter) }
+            guard let found = known.first(where: { $0.name == name }) else {
+                throw HeedError(
+                    .usage, "the run trains no tensor \(quoted(name, limit: 200))", in: self.folder.path,
+                    expected: "a published name, such as \(known.first?.name ?? "none")",
+                    advice: nearest(name, among: known.map(\.name)).map { "The nearest is \($0)" })
+            }
+            return found
+        }
         defer { model.weights.settle() }
         let origin = try folder.readState(before: step, model, memory, identity: identity) ?? 0
         for number in origin + 1..<step {
@@ -60,9 +90,20 @@ extension TrainingRun {
                         }))
             }
         }
-        defer { stepper.observer = nil }
+        var gradients: [[Float]] = []
+        stepper.gradientObserver = { buffer in gradients = tensors.map { $0.stored(in: buffer) } }
+        defer { (stepper.observer, stepper.gradientObserver) = (nil, nil) }
+        if let before { try write(before) }
+        let numbers = try model.weights.all()
+        let start = tensors.map { $0.stored(in: numbers) }
         let rate = options.schedule.rate(step)
         let result = try trial(step: step, rate: rate)
-        return ReplayedStep(step: step, origin: origin, rate: rate, result: result, sequences: sequences)
+        return ReplayedStep(
+            step: step, origin: origin, rate: rate, result: result, sequences: sequences,
+            tensors: tensors.enumerated().map { index, tensor in
+                ReplayedStep.Tensor(
+                    name: tensor.name, shape: tensor.storedShape, before: start[index], gradient: gradients[index],
+                    after: tensor.stored(in: numbers))
+            })
     }
 }

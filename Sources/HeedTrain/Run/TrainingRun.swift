@@ -121,11 +121,13 @@ public final class TrainingRun {
     ///
     /// - Throws: `HeedError` naming the option that cannot be used, or when memory is refused.
     public convenience init(
-        _ model: Model, _ opened: OpenedData, _ options: TrainingOptions, output: TrainingOutput, runtime: Runtime
+        _ model: Model, _ opened: OpenedData, _ options: TrainingOptions, output: TrainingOutput, runtime: Runtime,
+        teacher: Teacher? = nil
     ) throws {
         try options.validate()
-        try self.init(
-            model, RunData(opened, model, options.step, runtime: runtime), options, output: output, runtime: runtime)
+        var data = try RunData(opened, model, options.step, runtime: runtime)
+        data.teacher = teacher
+        try self.init(model, data, options, output: output, runtime: runtime)
     }
 
     /// Plans a run over data of any kind; nothing is written yet.
@@ -144,6 +146,7 @@ public final class TrainingRun {
         var identity = options.identity(data: data.fingerprint)
         identity["context"] = .integer(stepOptions.context)
         if let adapter = model.adapter { identity["adapter"] = .string(adapter.identity) }
+        if let teacher = data.teacher { identity["teacher"] = .string(teacher.identity) }
         self.identity = identity
         folder = RunFolder(
             path: output.folder, weightsFile: model.trainedFile,
@@ -151,7 +154,8 @@ public final class TrainingRun {
         folder.replacesModel = output.overwrite && !output.resume
         if output.communicator.rank == 0 { try output.requireFree(holdsRun: folder.holdsState) }
         stepper = try TrainingStep(
-            model, stepOptions, capacity: data.capacity, runtime: runtime, communicator: output.communicator)
+            model, stepOptions, capacity: data.capacity, runtime: runtime, communicator: output.communicator,
+            teacher: data.teacher)
         folder.mean = stepper.mean
     }
 
@@ -159,6 +163,13 @@ public final class TrainingRun {
     var beforeFileOperation: ((String) throws -> Void)? {
         get { folder.beforeOperation }
         set { folder.beforeOperation = newValue }
+    }
+
+    /// Writes the model as it stands into a folder of its own.
+    func write(_ folder: String) throws {
+        try requireFreeFolder(folder, overwrite: false, isOwn: { _ in false })
+        try model.saveTrained(folder: folder)
+        if model.adapter == nil { try output.tokenizerFiles?(folder) }
     }
 
     /// One step at a rate of its own, of which nothing is written.
@@ -203,6 +214,7 @@ public final class TrainingRun {
         // Rank 0 decides and puts the folder in order, before the others look at it.
         let communicator = output.communicator
         var restored: RunState?
+        var noise = GradientNoise()
         if isFirst, output.resume, folder.holdsState {
             restored = try folder.restore(model, memory, identity: identity)
         }
@@ -211,6 +223,7 @@ public final class TrainingRun {
         }
         if let state = restored {
             resumedFrom = state.step
+            noise = state.noise
             formerSteps = state.formerSteps(now: identity)
             stopping = EarlyStopping(patience: options.patience, best: state.best, waited: state.waited)
             if state.isFinished && (state.step >= last || stopping.isOver) {
@@ -251,6 +264,7 @@ public final class TrainingRun {
             let seconds = (clock.now - start).inSeconds
             loss = result.loss
             tokens += result.tokens
+            if let estimate = result.noise { noise.take(estimate) }
             var validationLoss: Double?
             if let measure = data.measure, number == last || isDue(number, options.evaluateEvery),
                 let value = try evaluated(by: measure)
@@ -263,7 +277,7 @@ public final class TrainingRun {
             let row = LogRow(
                 step: number, loss: result.loss, rate: rate, gradientNorm: result.gradientNorm, tokens: result.tokens,
                 tokensPerSecond: seconds > 0 ? Double(result.tokens) / seconds : 0, validationLoss: validationLoss,
-                layers: result.layers)
+                layers: result.layers, noiseScale: result.noise == nil ? nil : noise.scale)
             try log?.append(row)
             try write(row, to: events)
             let isLast = number == last || isOver
@@ -272,7 +286,8 @@ public final class TrainingRun {
             if saves {
                 log?.synchronise()
                 let state = RunState(
-                    step: number, isFinished: isLast, best: stopping.best, waited: stopping.waited, identity: identity)
+                    step: number, isFinished: isLast, best: stopping.best, waited: stopping.waited, noise: noise,
+                    identity: identity)
                 try save(state, loss: validationLoss)
             }
             progress(
@@ -319,6 +334,7 @@ public final class TrainingRun {
                 "loss/train": row.loss, "learning rate": row.rate, "gradient norm": row.gradientNorm,
                 "tokens per second": row.tokensPerSecond,
             ])
+        if let scale = row.noiseScale { try events.append(step: row.step, ["noise scale": scale]) }
         if let value = row.validationLoss { try events.append(step: row.step, ["loss/validation": value]) }
     }
 

@@ -133,6 +133,8 @@ public struct StepResult: Sendable, Equatable {
     public let tokens: Int
     /// Norms of gradients by layer, where they were asked for.
     public var layers: [LayerNorms.Entry] = []
+    /// What the shards' gradients say of the noise, where there are several.
+    public var noise: GradientNoise?
 }
 
 /// Loss → gradients → update, one optimiser step at a time, for any architecture.
@@ -151,6 +153,8 @@ public final class TrainingStep {
     let mean: RunningMean?
     /// Told of every micro-batch of this rank after its backward pass.
     var observer: ((TokenBatch, [RecordedLoss]) -> Void)?
+    /// Shown the gradients of the step, before they are clipped and used; of several ranks each has its slice.
+    var gradientObserver: ((ParameterBuffer) -> Void)?
     private let options: StepOptions
     private let input: StepInput
     private let readsSource: Bool
@@ -164,9 +168,12 @@ public final class TrainingStep {
     /// Sums of losses by shard and loss.
     private var sums: [Double]
     private var total: [Int]
+    /// Squared norms of the shards' gradients.
+    private var squares: [Double]
     private let shardSum: ShardSum
     private let scratch: ParameterBuffer?
     private let layerNorms: LayerNorms?
+    private let teaching: Teaching?
 
     /// Plans the step; a micro-batch holds `options.batch` sequences of `options.context` tokens unless `capacity` says
     /// otherwise.
@@ -174,7 +181,7 @@ public final class TrainingStep {
     /// - Throws: `HeedError` when memory is refused or the ranks cannot share the shards.
     public init(
         _ model: Model, _ options: StepOptions, capacity: StepCapacity? = nil, runtime: Runtime,
-        communicator: any Communicator = SingleRank()
+        communicator: any Communicator = SingleRank(), teacher: Teacher? = nil
     ) throws {
         self.model = model
         self.options = options
@@ -196,10 +203,16 @@ public final class TrainingStep {
         readsSource = architecture.readsSource
         let input = StepInput(capacity, readsSource: readsSource)
         self.input = input
+        try teacher?.check(model, length: capacity.length)
+        let teaching = try teacher.map {
+            try Teaching($0, input, capacity: capacity, precision: options.precision, runtime: runtime)
+        }
+        self.teaching = teaching
         pass = try runtime.pass(
             model.weights, for: .training, maximumLength: capacity.length, precision: options.precision
         ) { trace in
             trace.logitPenalty = options.logitPenalty
+            trace.teacher = teaching?.targets
             return architecture.losses(
                 input.tokens, source: input.source, in: trace, smoothing: options.labelSmoothing)
         }
@@ -209,6 +222,7 @@ public final class TrainingStep {
         tokens = [Int](repeating: 0, count: options.accumulate)
         sums = [Double](repeating: 0, count: options.shards * pass.outputs.count)
         total = [Int](repeating: 0, count: pass.outputs.count)
+        squares = [Double](repeating: 0, count: options.shards)
         mean = try options.average.map { [numbers] in try RunningMean(of: numbers, decay: $0) }
         shardSum = try ShardSum(gradients, shards: options.shards / communicator.size)
         let unit = OptimiserUpdate.blockLength
@@ -218,7 +232,8 @@ public final class TrainingStep {
         layerNorms = options.reportsLayers ? LayerNorms(model) : nil
         let own = slices.own
         update = try OptimiserUpdate(
-            numbers, gradients: gradients, optimiser: options.optimiser, decay: Float(options.weightDecay),
+            numbers, gradients: gradients, tensors: model.optimisedTensors, optimiser: options.optimiser,
+            decay: Float(options.weightDecay),
             slice: min(own.lowerBound * unit, trained)..<min(own.upperBound * unit, trained), runtime: runtime)
     }
 
@@ -254,12 +269,14 @@ public final class TrainingStep {
                 var before = 0
                 for earlier in 0..<part { before += tokens[earlier] }
                 pass.trace.randomState.set(seed: options.seed, step: step, rowBase: before)
+                teaching?.run()
                 pass.forward()
                 pass.backward()
                 observer?(input.tokens, losses)
                 for (index, loss) in losses.enumerated() { loss.readout.add(to: &sums[shard * losses.count + index]) }
             }
             pass.finishGradients()
+            if options.shards > 1 { squares[shard] = update.squaredNorm() }
             shardSum.add()
         }
         if communicator.size > 1 { try share() }
@@ -276,11 +293,15 @@ public final class TrainingStep {
         if let prepared { loss = prepared.loss }
         guard norm.isFinite, loss.isFinite else { throw diverged(step, loss) }
         let layers = try layerNorms?.measure(gradients, slice: update.slice, communicator) ?? []
+        gradientObserver?(gradients)
         let factor = options.clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
-        update.apply(
-            step: step, rate: rate, beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon, clip: factor)
+        let unit = OptimiserUpdate.blockLength * MemoryLayout<Float>.stride
+        try update.apply(
+            step: step, rate: rate, beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon, clip: factor
+        ) { gradients in
+            if communicator.size > 1 { try slices.collect(UnsafeMutableRawBufferPointer(gradients), unit: unit) }
+        }
         if communicator.size > 1 {
-            let unit = OptimiserUpdate.blockLength * MemoryLayout<Float>.stride
             try slices.collect(
                 UnsafeMutableRawBufferPointer(start: numbers.base, count: gradients.count * 4), unit: unit)
             // The sums of other slices are left over.
@@ -289,7 +310,17 @@ public final class TrainingStep {
         mean?.take(step: step)
         var read = 0
         for part in tokens.indices { read += tokens[part] }
-        return StepResult(loss: loss, gradientNorm: norm, tokens: read, layers: layers)
+        return StepResult(
+            loss: loss, gradientNorm: norm, tokens: read, layers: layers,
+            noise: prepared == nil && losses.count == 1 ? noise(whole: norm * norm) : nil)
+    }
+
+    private func noise(whole: Double) -> GradientNoise? {
+        guard options.shards > 1 else { return nil }
+        let parts = squares.indices.map { shard in
+            (squares: squares[shard], targets: counts[shard * partsPerShard..<(shard + 1) * partsPerShard].reduce(0, +))
+        }
+        return GradientNoise(parts: parts, whole: whole)
     }
 
     /// Counts targets and tokens of all micro-batches, each by the rank whose it is.
@@ -330,6 +361,7 @@ public final class TrainingStep {
         }
         let own = shards.lowerBound * losses.count..<shards.upperBound * losses.count
         sums = try communicator.gathered(Array(sums[own]), fill: 0)
+        squares = try communicator.gathered(Array(squares[shards]), fill: 0)
     }
 
     private func fill(from source: some BatchSource, step: Int, part: Int) throws {
