@@ -84,4 +84,24 @@ struct ResponseTests {
             #expect(without["receipt"] == nil)
         }
     }
+
+    @Test("an adapter is a model by its name: other answers than the model's, and those of heed generate --adapter")
+    func adapter() async throws {
+        let server = try TestServer(hasAdapter: true)
+        defer { server.close() }
+        try await server.test { client in
+            #expect(server.shelf.all.map(\.id) == [TestServer.model, "adapted"])
+            let plain = try await client.complete(["temperature": 0])
+            let adapted = try await client.complete(["model": "adapted", "temperature": 0])
+            let text = { (answer: JSON) in answer["choices"]?.arrayValue?.first?["text"]?.stringValue }
+            #expect(text(plain) != text(adapted))
+            let path = server.folder + "/" + TestServer.model
+            let generator = try TextGenerator(path, adapter: server.folder + "/adapter")
+            var options = generator.options
+            options.maximumNewTokens = 12
+            #expect(try generator.generate("The cat", options: options).text == text(adapted))
+            let hashes = [plain, adapted].map { $0["receipt"]?["model_sha256"]?.stringValue }
+            #expect(hashes[0] != nil && hashes[1] != nil && hashes[0] != hashes[1])
+        }
+    }
 }
