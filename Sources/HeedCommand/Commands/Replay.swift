@@ -34,7 +34,9 @@ struct Replay: ParsableCommand {
     @Option(help: ArgumentHelp("Of a receipt: the model; where not given, --step is.", valueName: "model"))
     var model: String?
 
-    @Option(help: ArgumentHelp("Of a receipt: the page to write that explains the first answer.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Of a receipt: the page to write that explains the first answer; none where not given.", valueName: "file"))
     var html: String?
 
     @OptionGroup var adapter: AdapterOption
