@@ -41,6 +41,13 @@ struct LossEvaluation {
 
     func run(runtime: Runtime, json: Bool) throws {
         let loaded = try adapter.load(model, weights: weights)
+        if against != nil {
+            guard case .decoder = loaded.architecture else {
+                throw HeedError(
+                    .unsupported, "only next-token distributions are compared", in: "--against", expected: "a decoder",
+                    got: loaded.family.name)
+            }
+        }
         switch loaded.architecture {
         case .encoderDecoder where data.isEmpty:
             return try PairEvaluation(
