@@ -92,7 +92,7 @@ struct LossEvaluation {
                 throw HeedError(
                     .usage, "--against compares over texts", in: self.data.first, expected: "text or token files")
             }
-            return try Comparison(against: against, model: model)
+            return try Comparison(against: against, model: model, adapter: adapter)
                 .measure(loaded, streams, context: window, stride: stride, runtime: runtime)
         }
         let bitsPerByte = data.bytes.flatMap { loss.bitsPerByte($0) }
