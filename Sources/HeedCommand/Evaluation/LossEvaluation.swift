@@ -41,6 +41,13 @@ struct LossEvaluation {
 
     func run(runtime: Runtime, json: Bool) throws {
         let loaded = try adapter.load(model, weights: weights)
+        if against != nil {
+            guard case .decoder = loaded.architecture else {
+                throw HeedError(
+                    .unsupported, "only next-token distributions are compared", in: "--against", expected: "a decoder",
+                    got: loaded.family.name)
+            }
+        }
         switch loaded.architecture {
         case .encoderDecoder where data.isEmpty:
             try PairEvaluation(
@@ -89,7 +96,7 @@ struct LossEvaluation {
                 throw HeedError(
                     .usage, "--against compares over texts", in: self.data.first, expected: "text or token files")
             }
-            return try Comparison(against: against, model: model)
+            return try Comparison(against: against, model: model, adapter: adapter)
                 .measure(loaded, streams, context: window, stride: stride, runtime: runtime)
         }
         try tell(

@@ -105,7 +105,8 @@ final class ProgramBuilder {
         readsPanels = trace.purpose == .inference && !weights.isChanging
         panelPrecision =
             trace.precision == .bfloat16 || weights.form == .bfloat16
-            ? Precision.bfloat16.code : weights.form.isInteger ? Int32(HEED_INTEGER.rawValue) : Precision.float32.code
+            ? kernels.code(.bfloat16)
+            : weights.form.isInteger ? Int32(HEED_INTEGER.rawValue) : kernels.code(.float32)
         self.gradients = gradients
         self.parts = parts
     }
@@ -149,7 +150,7 @@ final class ProgramBuilder {
     }
 
     /// The kernels' number for the arithmetic of a product.
-    func precision(inPanels: Bool) -> Int32 { inPanels ? panelPrecision : trace.precision.code }
+    func precision(inPanels: Bool) -> Int32 { inPanels ? panelPrecision : kernels.code(trace.precision) }
 
     /// Whether a matrix stays `int8` in `int4`: where ids are chosen (it has a row for every id of a table), half bytes
     /// would cost the most; and where rows are short, as in small models, they cost more than they save.
