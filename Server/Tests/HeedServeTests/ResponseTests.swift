@@ -98,7 +98,7 @@ struct ResponseTests {
             let path = server.folder + "/" + TestServer.model
             let generator = try TextGenerator(path, adapter: server.folder + "/adapter")
             var options = generator.options
-            options.maximumNewTokens = 12
+            options.maxNewTokens = 12
             #expect(try generator.generate("The cat", options: options).text == text(adapted))
             let hashes = [plain, adapted].map { $0["receipt"]?["model_sha256"]?.stringValue }
             #expect(hashes[0] != nil && hashes[1] != nil && hashes[0] != hashes[1])
