@@ -104,4 +104,33 @@ struct ResponseTests {
             #expect(hashes[0] != nil && hashes[1] != nil && hashes[0] != hashes[1])
         }
     }
+
+    @Test("a token is explained: the last block's answer is the model's, and weights of attention sum to one")
+    func explain() async throws {
+        let server = try TestServer()
+        defer { server.close() }
+        try await server.test { client in
+            let completion = try await client.complete([
+                "temperature": 0, "max_tokens": 1, "return_token_ids": true, "logprobs": 1,
+            ])
+            let chosen = completion["choices"]?.arrayValue?.first?["logprobs"]?["token_ids"]?.arrayValue?.first
+            let prompt = try await client.post("/tokenize", ["prompt": "The cat"]).json["tokens"] ?? .null
+            let (status, json) = try await client.post("/explain", ["tokens": prompt, "count": 3])
+            try #require(status == 200, "\(json)")
+            let lens = json["lens"]?.arrayValue ?? []
+            #expect(lens.count == 3 && lens.allSatisfy { $0.arrayValue?.count == 3 })
+            #expect(chosen != nil && lens.last?.arrayValue?.first?["id"] == chosen)
+            let attention = json["attention"]?.arrayValue ?? []
+            let rows = attention.flatMap { $0.arrayValue ?? [] } + [json["rollout"] ?? .null]
+            #expect(attention.count == 2 && rows.count == 2 * 4 + 1)
+            for row in rows {
+                let weights = row.arrayValue?.compactMap(\.doubleValue) ?? []
+                #expect(weights.count == prompt.arrayValue?.count)
+                #expect(abs(weights.reduce(0, +) - 1) < 1e-5)
+            }
+            for wrong: JSON in [["tokens": []], ["tokens": [9999]], ["tokens": "x"], ["tokens": [1], "depth": 2]] {
+                #expect(try await client.post("/explain", wrong).status == 400, "\(wrong)")
+            }
+        }
+    }
 }

@@ -34,6 +34,8 @@ public final class ServedModel: Sendable {
     let constraints: ConstraintCache
     let names: TokenNames
     let work: Work
+    /// The model itself, where it can be explained.
+    let explained: Model?
     /// The form in which products read its matrices.
     let weights: WeightForm
     let hash: FilesHash
@@ -76,6 +78,7 @@ public final class ServedModel: Sendable {
         fingerprint =
             "heed-\(HeedServer.version)-\(weights.rawValue)-\(instructionSet)"
         constraints = ConstraintCache(names)
+        if case .decoder = model.architecture { explained = model } else { explained = nil }
         switch model.architecture {
         case .encoder:
             let embedder = try TextEmbedder(place, adapter: adapter, weights: weights, runtime: engine.runtime)
