@@ -7,7 +7,8 @@ public final class RowCount: @unchecked Sendable {
     /// The largest number of rows.
     public let capacity: Int
     package let pointer: UnsafeMutablePointer<Int32>
-    private var multiples: [(count: RowCount, factor: Int)] = []
+    // Filled while a pass is recorded, read while it runs: a check of every access would cost more than the access.
+    @exclusivity(unchecked) private var multiples: [(count: RowCount, factor: Int)] = []
 
     package init(capacity: Int) {
         self.capacity = capacity
@@ -22,8 +23,12 @@ public final class RowCount: @unchecked Sendable {
         get { Int(pointer.pointee) }
         set {
             pointer.pointee = Int32(newValue)
-            for (count, factor) in multiples { count.current = factor * newValue }
+            if !multiples.isEmpty { setMultiples(of: newValue) }
         }
+    }
+
+    private func setMultiples(of rows: Int) {
+        for (count, factor) in multiples { count.current = factor * rows }
     }
 
     /// `factor` times as many rows, always.
