@@ -98,7 +98,7 @@ public struct TensorFile: Sendable, Equatable {
 
     /// A matrix of integers that must be there, such as `input_ids [B, T]`.
     ///
-    /// - Parameter shape: the extents that it must have, or nil for any two.
+    /// - `shape`: the extents that it must have, or nil for any two.
     /// - Throws: `HeedError` naming file and tensor where it is missing, holds floats, is no matrix, is empty or has
     ///   another shape.
     public func matrix(_ name: String, shape: [Int]? = nil) throws -> (rows: Int, columns: Int, values: [Int64]) {

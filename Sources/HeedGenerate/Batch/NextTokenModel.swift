@@ -16,7 +16,7 @@ public protocol NextTokenModel: AnyObject {
 
     /// Opens a slot for a sequence of up to `capacity` ids.
     ///
-    /// - Parameter source: the ids that the encoder reads, for an encoder-decoder.
+    /// - `source`: the ids that the encoder reads, for an encoder-decoder.
     func open(source: [Int32]?, capacity: Int) throws -> Int
 
     /// Opens a slot for a sequence of up to `capacity` ids that begins with the first `count` of another's.

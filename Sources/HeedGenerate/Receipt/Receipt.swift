@@ -145,7 +145,7 @@ public struct Receipt: Sendable, Equatable {
 
     /// Computes a choice again, as many ids as it has.
     ///
-    /// - Parameter constraint: that of `form`, over the model's tokens.
+    /// - `constraint`: that of `form`, over the model's tokens.
     /// - Throws: What the model throws.
     public func replay(
         _ choice: Choice, with model: any NextTokenModel, constraint: TokenConstraint? = nil

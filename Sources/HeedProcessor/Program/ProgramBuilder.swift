@@ -83,7 +83,8 @@ final class ProgramBuilder {
     let kernels: heed_kernels
     /// What is being planned.
     let trace: Trace
-    /// Whether matrices are read in panels: they are arranged once, where nothing changes them.
+    /// Whether matrices are read in panels: they are arranged once, where nothing changes them. What is explained reads
+    /// them where they round, so that its numbers are those of inference; the way back takes the numbers of the file.
     let readsPanels: Bool
     /// The kernels' number for the arithmetic of products that read panels.
     let panelPrecision: Int32
@@ -102,7 +103,8 @@ final class ProgramBuilder {
     ) {
         self.trace = trace
         self.kernels = kernels
-        readsPanels = trace.purpose == .inference && !weights.isChanging
+        let mayRead = trace.purpose == .inference || trace.purpose == .explaining && !weights.form.isExact
+        readsPanels = mayRead && !weights.isChanging
         panelPrecision =
             trace.precision == .bfloat16 || weights.form == .bfloat16
             ? kernels.code(.bfloat16)

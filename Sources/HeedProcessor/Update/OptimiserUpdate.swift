@@ -41,7 +41,7 @@ public final class OptimiserUpdate {
 
     /// Makes zero moments for `parameters`.
     ///
-    /// - Parameter slice: the trained numbers to update, from a multiple of `blockLength` on; nil: all.
+    /// - `slice`: the trained numbers to update, from a multiple of `blockLength` on; nil: all.
     /// - Throws: `HeedError` (`io`) when memory is refused.
     public init(
         _ parameters: ParameterBuffer, gradients: ParameterBuffer, optimiser: Optimiser = .adamW, decay: Float,

@@ -19,7 +19,7 @@ public struct ParameterLayout: Sendable {
 
     /// Collects what `declare` declares in a fresh scope, and returns its result beside the layout.
     ///
-    /// - Parameter isFrozen: whether a parameter, by its name, is left as it is by training.
+    /// - `isFrozen`: whether a parameter, by its name, is left as it is by training.
     public static func declare<Model>(
         isFrozen: (String) -> Bool = { _ in false }, _ declare: (ParameterScope) throws -> Model
     ) rethrows -> (model: Model, layout: ParameterLayout) {

@@ -38,10 +38,9 @@ public final class MaskFiller: Sendable {
 
     /// Loads an encoder: a folder in the Hugging Face layout, or a name in the local cache.
     ///
-    /// - Parameters:
-    ///   - adapter: a folder in PEFT's layout that is put on the model.
-    ///   - weights: the form in which products read the matrices.
-    ///   - runtime: what computes; by default all cores.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the tokenizer has no mask token.
     public convenience init(
         _ path: String, adapter: String? = nil, weights: WeightForm = .stored, runtime: Runtime? = nil

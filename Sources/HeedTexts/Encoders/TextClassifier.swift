@@ -39,11 +39,10 @@ public final class TextClassifier: Sendable {
 
     /// Loads a classifier: a folder in the Hugging Face layout, or a name in the local cache.
     ///
-    /// - Parameters:
-    ///   - longest: the most tokens of a text; nil: as many as the model reads.
-    ///   - adapter: a folder in PEFT's layout that is put on the model.
-    ///   - weights: the form in which products read the matrices.
-    ///   - runtime: what computes; by default all cores.
+    /// - `longest`: the most tokens of a text; nil: as many as the model reads.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the model classifies no texts.
     public convenience init(
         _ path: String, longest: Int? = nil, adapter: String? = nil, weights: WeightForm = .stored,

@@ -30,12 +30,11 @@ public final class TextEmbedder: Sendable {
 
     /// Loads an encoder: a folder in the Hugging Face layout, or a name in the local cache.
     ///
-    /// - Parameters:
-    ///   - pooling: how states become a vector; nil: as the folder says.
-    ///   - longest: the most tokens of a text; nil: as the folder says.
-    ///   - adapter: a folder in PEFT's layout that is put on the model.
-    ///   - weights: the form in which products read the matrices.
-    ///   - runtime: what computes; by default all cores.
+    /// - `pooling`: how states become a vector; nil: as the folder says.
+    /// - `longest`: the most tokens of a text; nil: as the folder says.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the model is no encoder.
     public convenience init(
         _ path: String, pooling: SentencePooling? = nil, longest: Int? = nil, adapter: String? = nil,
@@ -90,7 +89,7 @@ public final class TextEmbedder: Sendable {
 
     /// The vectors of ids, one after the other: [N, width].
     ///
-    /// - Parameter progress: is told how many are done.
+    /// - `progress`: is told how many are done.
     /// - Throws: `HeedError` naming the text that is empty or too long, or holds an id out of range.
     public func vectors(of ids: [[Int32]], progress: (_ done: Int) -> Void = { _ in }) throws -> [Float] {
         try turn.withLock { _ in try embedder.embed(ids, progress: progress) }

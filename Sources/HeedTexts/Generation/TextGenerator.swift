@@ -35,11 +35,10 @@ public final class TextGenerator: Sendable {
 
     /// Loads a model: a folder in the Hugging Face layout, a `.gguf` file, or a name in the local cache.
     ///
-    /// - Parameters:
-    ///   - adapter: a folder in PEFT's layout that is put on the model.
-    ///   - weights: the form in which products read the matrices.
-    ///   - computing: the cache's form and memory.
-    ///   - runtime: what computes; by default all cores.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `computing`: the cache's form and memory.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the model generates no text.
     public init(
         _ path: String, adapter: String? = nil, weights: WeightForm = .stored,
@@ -59,9 +58,8 @@ public final class TextGenerator: Sendable {
 
     /// Continues a text.
     ///
-    /// - Parameters:
-    ///   - options: how tokens are chosen; nil: `self.options`.
-    ///   - stops: texts that end it, as its last words; nil: `stopStrings`.
+    /// - `options`: how tokens are chosen; nil: `self.options`.
+    /// - `stops`: texts that end it, as its last words; nil: `stopStrings`.
     /// - Throws: `HeedError` for what the model cannot read and for options that make no sense; `CancellationError`.
     public func generate(
         _ text: String, options: GenerationOptions? = nil, stops: [String]? = nil
