@@ -109,13 +109,13 @@ public struct CatSleepsRun {
     /// - Throws: `HeedError` when memory is refused.
     public func checks() throws -> [GradientCheck] { try model.checks() }
 
-    /// Trains the weights, not the embeddings, with AdamW: the loss before each step and after the last, and W_QKV, W_FFN1
+    /// Trains the weights, not the embeddings, with AdamW: the loss before each step, and W_QKV, W_FFN1
     /// and W_FFN2 as they then are, transposed as files have them.
     ///
     /// - Throws: `HeedError` when memory is refused.
     public func train(steps: Int) throws -> (losses: [Double], matrices: [NumberTable]) {
         let trained = try model.train(steps: steps, decay: 0.01, keeping: start[0])
-        return (trained.losses, Array(trained.after.dropFirst()))
+        return (trained.losses.dropLast(), Array(trained.after.dropFirst()))
     }
 
     /// The mean of `max(z, 0) − z y + ln(1 + e^−|z|)`, a form that no z makes infinite, and (σ(z) − y) / n.
