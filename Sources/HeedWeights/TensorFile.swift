@@ -66,6 +66,12 @@ public struct TensorFile: Sendable, Equatable {
     /// The array of that name, or nil.
     public subscript(name: String) -> Entry? { entries.first { $0.name == name } }
 
+    /// Puts other numbers in the place of an array that is there.
+    public mutating func replace(_ name: String, shape: [Int], _ values: [Float]) {
+        guard let place = entries.firstIndex(where: { $0.name == name }) else { return }
+        entries[place] = Entry(name, shape: shape, .floats(values))
+    }
+
     /// Appends an array.
     public mutating func append(_ name: String, shape: [Int], _ values: [Float]) {
         entries.append(Entry(name, shape: shape, .floats(values)))

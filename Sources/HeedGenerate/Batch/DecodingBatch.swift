@@ -200,6 +200,7 @@ public final class DecodingBatch {
             row.guessLimit = min(
                 row.options.draftTokens, row.options.maxNewTokens - row.generated - 1,
                 model.contextLength - row.held - 1)
+            if let slot = row.slot { row.guessLimit = model.additions(max(row.guessLimit, 0), to: slot) }
             if row.guessLimit > 0 { drafting.append(row) }
         }
         if drafting.isEmpty { return }

@@ -13,6 +13,8 @@ public struct ParameterLayout: Sendable {
     public let trained: Int
     /// What adapters add to matrices, by the place of the matrix.
     public let updates: [Int: [LowRankUpdate]]
+    /// What adapters add to look-ups, by the place of the table.
+    public let lookups: [Int: [LowRankUpdate]]
     private let offsets: [Int]
     private let initials: [Initialiser]
     private let isTrained: [Bool]
@@ -31,6 +33,7 @@ public struct ParameterLayout: Sendable {
     init(_ registry: ParameterRegistry, isFrozen: (String) -> Bool) {
         let entries = registry.entries
         updates = registry.updates
+        lookups = registry.lookups
         parameters = entries.map(\.parameter)
         initials = entries.map(\.initial)
         let isTrained = entries.map { $0.learned && !isFrozen($0.parameter.name) }

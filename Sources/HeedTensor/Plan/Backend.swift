@@ -46,7 +46,8 @@ extension Backend {
     ) throws -> Pass<Outputs> {
         let trace = Trace(
             for: purpose, maximumLength: maximumLength, precision: precision, store: store,
-            keepsAttentionWeights: keepsAttentionWeights, updates: weights.layout.updates)
+            keepsAttentionWeights: keepsAttentionWeights, updates: weights.layout.updates,
+            lookups: weights.layout.lookups)
         let outputs = try record(trace)
         let schedule = try Schedule(trace, weights.layout)
         let gradients = purpose == .training ? try ParameterBuffer(weights.layout, trainedOnly: true) : nil
