@@ -51,7 +51,9 @@ demo:
 clean:
 	swift package clean
 
-# The course, for a browser: docc is part of the toolchain, so no build depends on it.
-docs:
-	docc convert Documentation/Course.docc --fallback-display-name Heed --fallback-bundle-identifier org.heed.course \
-		--fallback-bundle-version 1 --warnings-as-errors --transform-for-static-hosting --output-path .build/docs
+# The course and the reference of every library, for a browser. docc is part of the toolchain, so no build depends on it.
+docs: build
+	Scripts/symbol-graphs.sh .build/release .build/symbols
+	docc convert Documentation/Course.docc --additional-symbol-graph-dir .build/symbols \
+		--fallback-display-name Heed --fallback-bundle-identifier org.heed.course --fallback-bundle-version 1 \
+		--warnings-as-errors --transform-for-static-hosting --output-path .build/docs

@@ -39,7 +39,9 @@ let package = Package(
         // logits → ids.
         .target(
             name: "HeedGenerate",
-            dependencies: ["CHeedKernels", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights"]),
+            dependencies: [
+                "CHeedKernels", "HeedLayers", "HeedModels", "HeedProcessor", "HeedSupport", "HeedTensor", "HeedWeights",
+            ]),
         // Texts in, texts out: generation, conversations, embeddings, classes, translation.
         .target(
             name: "HeedTexts",

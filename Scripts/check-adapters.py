@@ -33,6 +33,7 @@ def models():
                                       max_position_embeddings=64), lm, ["--lora-targets", "query_key_value,dense"]
     yield "phi3", t.Phi3Config(**LLAMA_LIKE), lm, ["--lora-targets", "qkv_proj,gate_up_proj"]
     yield "llama head", t.LlamaConfig(**LLAMA_LIKE), lm, ["--lora-targets", "lm_head,o_proj"]
+    yield "llama table", t.LlamaConfig(**LLAMA_LIKE), lm, ["--lora-targets", "embed_tokens,q_proj"]
     bert = dict(vocab_size=97, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
                 max_position_embeddings=64, num_labels=3, pad_token_id=0)
     yield "bert", t.BertConfig(**bert), sc, ["--lora-targets", "query,value"]

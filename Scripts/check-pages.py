@@ -3,8 +3,8 @@
 
     python3 Scripts/check-pages.py --heed .build/release/heed [--screenshots FOLDER] [--page FILE.html …]
 
-Makes a small model, writes its pages, and drives the browser over the DevTools protocol: no request but the file
-itself, no error or warning on the console, every control does what it says, and the numbers of the page are those that
+Makes small models, writes their pages (explain, report, check, plan), and drives the browser over the DevTools
+protocol: no request but the file itself, no error or warning on the console, every control does what it says, and the numbers of the page are those that
 `--json` prints. Needs Python 3.9 and Chromium; nothing is fetched. Exit code 0: all passed.
 """
 import argparse
@@ -147,6 +147,11 @@ def control_check(browser, name):
     browser.evaluate("document.querySelectorAll('#flow > details > details').forEach(e => { e.open = true; })")
     time.sleep(0.5)
     check(f"{name}: steps open to rows", browser.evaluate("document.querySelectorAll('#flow canvas').length") >= 5)
+    browser.evaluate("document.querySelectorAll('[data-part]').forEach(e => { e.open = true; })")
+    time.sleep(0.3)
+    parts = browser.evaluate(
+        "[...new Set([...document.querySelectorAll('[data-part]')].filter(e => e.querySelector('canvas')).map(e => e.dataset.part))]")
+    check(f"{name}: attention opens step by step", {"scores", "scale", "softmax", "sum"} <= set(parts), str(parts))
     heads = browser.evaluate(
         "(() => { const h = document.getElementById('head'); if (!h) return [0, 1]; const before = h.value + document.getElementById('layer').value;"
         "document.getElementById('next-head').click(); return [before, h.value + document.getElementById('layer').value]; })()")
@@ -167,6 +172,34 @@ def control_check(browser, name):
     browser.evaluate("document.getElementById('scheme').click()")
 
 
+def every_control(browser, name):
+    """Moves every control to its other end and back."""
+    count = browser.evaluate(
+        "(() => { const controls = [...document.querySelectorAll('main input, main select')]; for (const c of controls) {"
+        "const before = c.value; if (c.type === 'checkbox') { c.click(); c.click(); }"
+        "else for (const value of c.tagName === 'SELECT' ? [...c.options].map(o => o.value) : c.type === 'range' ? [c.max, c.min] : ['attention']) {"
+        "c.value = value; c.dispatchEvent(new Event('input')); c.dispatchEvent(new Event('change')); }"
+        "c.value = before; c.dispatchEvent(new Event('input')); c.dispatchEvent(new Event('change')); }"
+        "document.querySelectorAll('canvas').forEach(c => { c.focus(); for (const key of ['ArrowDown', 'ArrowRight', 'Enter'])"
+        "c.dispatchEvent(new KeyboardEvent('keydown', {key})); }); return controls.length; })()")
+    check(f"{name}: every control works", count >= 0, f"{count} controls")
+
+
+def report_check(browser, log):
+    """The norms of the page are those of the log."""
+    rows = [json.loads(line) for line in open(log)]
+    layers = list(rows[0]["layer_grad_norms"])
+    told = browser.evaluate(
+        "(() => { const c = document.querySelector('#layers canvas'); c.focus();"
+        "for (let i = 0; i < 3; i++) c.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowDown'}));"
+        "c.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}));"
+        "return document.querySelector('#layers .readout').textContent + ' | ' + [...document.querySelectorAll('#layers h3')].pop().textContent; })()")
+    name = layers[min(3, len(layers) - 1)]
+    shown = float(told.split(": ")[1].split(" |")[0].replace("−", "-"))
+    check("report: norms by layer are those of the log", told.startswith(name) and told.endswith(name)
+          and abs(shown - rows[0]["layer_grad_norms"][name]) <= 0.02 * shown + 1e-3, told)
+
+
 def run(heed, *arguments):
     result = subprocess.run([heed, *arguments], capture_output=True, text=True)
     if result.returncode != 0:
@@ -180,7 +213,8 @@ def small_models(heed, folder):
     with open(text, "w") as file:
         file.write("The cat sat on the mat. The dog sat by the door. A bird sang in the tree.\n" * 200)
     gpt = os.path.join(folder, "gpt")
-    run(heed, "train", "--data", text, "--preset", "tiny", "--steps", "20", "--output", gpt, "--quiet")
+    run(heed, "train", "--data", text, "--preset", "tiny", "--steps", "20", "--output", gpt, "--quiet", "--log", gpt + ".jsonl",
+        "--log-layers", "--validation", "0.1", "--evaluate-every", "10")
     pairs = os.path.join(folder, "pairs.txt")
     with open(pairs, "w") as file:
         file.write("the cat sat\nthe dog ran\na bird sang\n" * 60)
@@ -210,6 +244,15 @@ def main():
                 run(options.heed, "explain", model, "--prompt", prompt, "--html", page)
                 document = json.loads(run(options.heed, "explain", model, "--prompt", prompt, "--json"))
                 pages.append((name, page, document))
+            if not options.page and not options.model:
+                gpt = models[0][1]
+                for name, arguments in (("report", ["report", gpt]), ("check", ["check", gpt]), ("plan", ["plan", "--preset", "gpt2"])):
+                    page = os.path.join(folder, name + ".html")
+                    run(options.heed, *arguments, "--html", page)
+                    pages.append((name, page, None))
+                page = os.path.join(folder, "gradients.html")
+                run(options.heed, "explain", gpt, "--prompt", "The cat", "--gradients", "--html", page)
+                pages.append(("gradients", page, None))
             for name, page, document in pages:
                 size = os.path.getsize(page)
                 browser.send("Emulation.setDeviceMetricsOverride", width=1200, height=900, deviceScaleFactor=1, mobile=False)
@@ -225,6 +268,13 @@ def main():
                             browser.look(width, scheme, os.path.join(options.screenshots, f"{name}-{width}-{scheme}.png"))
                 if document:
                     control_check(browser, name)
+                else:
+                    every_control(browser, name)
+                if name == "report":
+                    report_check(browser, models[0][1] + ".jsonl")
+                if name == "gradients":
+                    off = browser.evaluate("document.querySelector('#checks p').textContent")
+                    check("gradients: all agree with differences", "agree." in off and "disagree" not in off, off)
                 quiet(browser, name + ", used")
                 browser.send("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=False)
                 check(f"{name}: no wider than a narrow screen", not browser.evaluate("document.documentElement.scrollWidth > innerWidth"))

@@ -6,7 +6,7 @@ static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 int64_t heed_panel_bytes(int64_t in, int64_t out, int32_t precision) {
     int64_t panels = (out + HEED_PANEL - 1) / HEED_PANEL;
-    return panels * HEED_PANEL * 4 * (precision == HEED_BF16 ? (in + 1) / 2 : in);
+    return panels * HEED_PANEL * 4 * (heed_is_bf16(precision) ? (in + 1) / 2 : in);
 }
 
 // Words for both packed operands of a product of m × n outputs over k.

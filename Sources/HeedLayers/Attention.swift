@@ -108,9 +108,12 @@ public struct Attention: Sendable {
                     epsilon: queryKeyNorm.query.epsilon)
             }
             if let rotary {
-                qkv = qkv.rotated(
-                    context.batch, rotary.positions(width: shape.width, length: x.trace.maximumLength),
-                    heads: shape.heads + shape.keyHeads, width: shape.width)
+                let (heads, width) = (shape.heads + shape.keyHeads, shape.width)
+                qkv =
+                    rotary.turnDependsOnLength
+                    ? qkv.rotated(context.batch, byLength: "\(rotary)", heads: heads, width: width) {
+                        rotary.positions(width: width, length: $0)
+                    } : qkv.rotated(context.batch, rotary.positions(width: width), heads: heads, width: width)
             }
             return qkv.attending(
                 shape, batch: context.batch, layer: layer, bias: bias, dropout: weightDropout,

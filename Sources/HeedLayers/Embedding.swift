@@ -92,7 +92,8 @@ public struct Embedding: Sendable {
         trace.at(path) {
             let rows = trace.embed(
                 batch, table: table, positions: positionRows(in: trace), types: typeTable, scale: scale,
-                padding: padding)
+                padding: padding
+            ).addingUpdates(ofLookups: batch, in: table, scale: scale, padding: padding)
             let ready = (norm.map { $0(rows) } ?? rows).dropped(dropout)
             return projection.map { $0(ready) } ?? ready
         }

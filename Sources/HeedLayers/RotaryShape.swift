@@ -10,12 +10,13 @@ public enum RotaryScaling: Sendable, Equatable {
     /// Low frequencies are slowed down by `factor`, high ones kept, those between blended (Dubey et al. 2024): low and
     /// high are numbers of turns within `original` positions.
     case llama3(factor: Double, low: Double, high: Double, original: Int)
-    /// θ grows with the length of the longest sequence beyond `original` positions ("NTK-aware", 2023).
+    /// θ grows with the length of the sequence beyond `original` positions ("NTK-aware", 2023).
     case dynamic(factor: Double, original: Int)
     /// Fast pairs as they are, slow ones by `factor` slower, those between blended; and all scores sharper (Peng et al.
     /// 2023, "YaRN").
     case yarn(YarnScaling)
-    /// A factor of its own for each pair, of `short` up to `original` positions and of `long` beyond (Ding et al. 2024).
+    /// A factor of its own for each pair: of `short` in sequences of up to `original` tokens, of `long` in longer ones
+    /// (Ding et al. 2024).
     case long(LongScaling)
 }
 
@@ -116,9 +117,30 @@ public struct RotaryShape: Sendable, Equatable {
         }
     }
 
-    /// The turns of heads of `width` columns in sequences of at most `length` tokens, which counts where turning is
-    /// stretched by the length.
-    public func positions(width: Int, length: Int) -> RotaryPositions {
+    /// Whether all positions of a sequence turn by how long it is.
+    public var turnDependsOnLength: Bool {
+        switch scaling {
+        case .dynamic, .long: true
+        case .none, .linear, .llama3, .yarn: false
+        }
+    }
+
+    /// What the length of a sequence makes of turning: sequences with one number turn alike.
+    ///
+    /// As in `transformers`, a sequence's length so far counts for all of its positions: of up to the tokens that the
+    /// model was trained on all lengths turn alike; of more, all lengths alike ("longrope") or each in its own way
+    /// ("dynamic").
+    public func turn(length: Int) -> Int {
+        switch scaling {
+        case .dynamic(_, let original): max(length - original, 0)
+        case .long(let scaling): length > scaling.original ? 1 : 0
+        case .none, .linear, .llama3, .yarn: 0
+        }
+    }
+
+    /// The turns of heads of `width` columns in a sequence of `length` tokens, which counts where turning depends on the
+    /// length.
+    public func positions(width: Int, length: Int = 1) -> RotaryPositions {
         let columns = columns(of: width)
         let plain = plain(columns, theta: theta)
         switch scaling {
@@ -135,7 +157,7 @@ public struct RotaryShape: Sendable, Equatable {
                     return (1 - blend) * frequency / factor + blend * frequency
                 })
         case .dynamic(let factor, let original):
-            guard length > original, columns > 2 else { return RotaryPositions(frequencies: plain) }
+            guard turn(length: length) > 0, columns > 2 else { return RotaryPositions(frequencies: plain) }
             let growth = factor * Double(length) / Double(original) - (factor - 1)
             let power = Double(columns) / Double(columns - 2)
             let theta = theta * ExactMathematics.exp(power * ExactMathematics.log(growth))
@@ -144,9 +166,16 @@ public struct RotaryShape: Sendable, Equatable {
             return RotaryPositions(
                 frequencies: yarn.frequencies(plain, theta: theta), factor: Float(yarn.sharpening))
         case .long(let scaling):
-            let factors = length > scaling.original ? scaling.long : scaling.short
+            let factors = turn(length: length) > 0 ? scaling.long : scaling.short
             return RotaryPositions(
                 frequencies: zip(plain, factors).map { $0 / $1 }, factor: Float(scaling.attentionFactor))
         }
+    }
+}
+
+extension StackShape {
+    /// The different turnings of its layers.
+    public var rotary: [RotaryShape] {
+        positions.distinct.compactMap { if case .rotary(let rotary) = $0 { rotary } else { nil } }
     }
 }

@@ -22,9 +22,8 @@ public enum JSON: Sendable, Equatable {
 extension JSON {
     /// Parses JSON text in UTF-8.
     ///
-    /// - Parameters:
-    ///   - place: the file or line to name in errors.
-    ///   - maximumDepth: how deep arrays and objects may nest.
+    /// - `place`: the file or line to name in errors.
+    /// - `maximumDepth`: how deep arrays and objects may nest.
     /// - Throws: `HeedError` of kind `badInput` with line and column.
     /// Cost: one pass, then one per value.
     public static func parse(

@@ -94,8 +94,9 @@ public final class MappedFile: Sendable {
         madvise(UnsafeMutableRawPointer(bitPattern: address + UInt(first)), last - first, MADV_DONTNEED)
     }
 
-    /// From how many bytes on pages are given back: below, the calls cost more than the memory is worth.
-    private static let largePart = 1 << 20
+    /// From how many bytes on pages are given back: below, the calls cost more than the memory is worth. The matrices of
+    /// small models are above it.
+    private static let largePart = 1 << 17
     /// The largest page of common systems; every smaller one divides it.
     private static let pageLength = 1 << 16
 }

@@ -3,9 +3,14 @@ public enum ModelFiles {
     /// The hash of a model's files: the same wherever the same model lies, whatever its folder is called.
     ///
     /// SHA-256 over name and hash of every file that Heed reads of a model (configurations, weights, tokenizer), by name; of
-    /// a single file over its content. Cost: a few seconds a gigabyte.
+    /// a single file over its content; with an adapter, over both hashes. Cost: a few seconds a gigabyte.
     /// - Throws: `HeedError` naming the file that cannot be read.
-    public static func hash(_ path: String) throws -> String {
+    public static func hash(_ path: String, adapter: String? = nil) throws -> String {
+        if let adapter {
+            var both = SHA256()
+            both.update(Array("\(try hash(path)) \(try hash(adapter))".utf8))
+            return both.finish().hexadecimal
+        }
         func contentHash(_ path: String) throws -> String {
             var hash = SHA256()
             let file = try MappedFile(path: path)

@@ -16,7 +16,7 @@ public struct TemplateVariables: @unchecked Sendable {
 
     /// Variables from JSON text that holds an object. Integers of up to 128 bits stay exact.
     ///
-    /// - Parameter place: the file or line to name in errors.
+    /// - `place`: the file or line to name in errors.
     /// - Throws: `HeedError` of kind `badInput` where the text is no JSON or no object.
     public init(json bytes: [UInt8], in place: String? = nil) throws {
         let document = try JSONDocument(bytes, in: place)

@@ -42,7 +42,7 @@ public final class ShardedTensors: TensorSource {
 
     /// Opens the index and every file that it names.
     ///
-    /// - Parameter open: opens one file.
+    /// - `open`: opens one file.
     /// - Throws: `HeedError` naming the index, file or tensor at fault.
     public convenience init(indexPath: String, open: (String) throws -> any TensorSource) throws {
         let json = try JSON.load(path: indexPath, maximumDepth: 16, duplicateKeys: .refuse)

@@ -28,7 +28,7 @@ public struct TensorCopy {
 
     /// Chooses the types.
     ///
-    /// - Parameter type: what floating tensors become; nil: what they are, or the nearest type of the format that holds
+    /// - `type`: what floating tensors become; nil: what they are, or the nearest type of the format that holds
     ///   every value. In GGUF vectors stay F32 under types narrower than that, as llama.cpp wants them; rows that are no
     ///   whole blocks become Q8_0 where they are whole blocks of that, else F16.
     /// - Throws: `HeedError` naming a tensor that the format has no type for.

@@ -66,6 +66,12 @@ public struct TensorFile: Sendable, Equatable {
     /// The array of that name, or nil.
     public subscript(name: String) -> Entry? { entries.first { $0.name == name } }
 
+    /// Puts other numbers in the place of an array that is there.
+    public mutating func replace(_ name: String, shape: [Int], _ values: [Float]) {
+        guard let place = entries.firstIndex(where: { $0.name == name }) else { return }
+        entries[place] = Entry(name, shape: shape, .floats(values))
+    }
+
     /// Appends an array.
     public mutating func append(_ name: String, shape: [Int], _ values: [Float]) {
         entries.append(Entry(name, shape: shape, .floats(values)))
@@ -98,7 +104,7 @@ public struct TensorFile: Sendable, Equatable {
 
     /// A matrix of integers that must be there, such as `input_ids [B, T]`.
     ///
-    /// - Parameter shape: the extents that it must have, or nil for any two.
+    /// - `shape`: the extents that it must have, or nil for any two.
     /// - Throws: `HeedError` naming file and tensor where it is missing, holds floats, is no matrix, is empty or has
     ///   another shape.
     public func matrix(_ name: String, shape: [Int]? = nil) throws -> (rows: Int, columns: Int, values: [Int64]) {

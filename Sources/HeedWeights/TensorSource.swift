@@ -30,9 +30,8 @@ extension TensorSource {
 
     /// What the files say of a tensor that must be there.
     ///
-    /// - Parameters:
-    ///   - shape: the extents that it must have, or nil for any.
-    ///   - reason: where that shape comes from, for the message: `as config.json says`.
+    /// - `shape`: the extents that it must have, or nil for any.
+    /// - `reason`: where that shape comes from, for the message: `as config.json says`.
     /// - Throws: `HeedError` naming file and tensor.
     public func required(_ name: String, shape: [Int]? = nil, reason: String? = nil) throws -> StoredTensor {
         guard let tensor = tensor(named: name) else {

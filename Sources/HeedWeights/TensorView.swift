@@ -22,7 +22,7 @@ public struct TensorView {
 
     /// Converts some rows to 32-bit floats, without a check for finiteness.
     ///
-    /// - Parameter destination: at least `rows.count · rowLength` elements.
+    /// - `destination`: at least `rows.count · rowLength` elements.
     /// - Throws: `HeedError` where the tensor has no such rows or `destination` is too small.
     public func read(rows: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>) throws {
         try check(rows, within: tensor.rowCount, "rows")

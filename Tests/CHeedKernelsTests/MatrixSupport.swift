@@ -90,12 +90,14 @@ struct MatrixCase: Sendable, CustomStringConvertible {
     var inputs: Int
     var outputs: Int
     var bf16 = false
+    /// By the model of AMX's unit.
+    var amx = false
     var parts = 1
     var padding = 0
     var first = 0
     var limit = Int32.max
 
-    var precision: Int32 { Int32((bf16 ? HEED_BF16 : HEED_F32).rawValue) }
+    var precision: Int32 { Int32((amx ? HEED_BF16_AMX_MODEL : bf16 ? HEED_BF16 : HEED_F32).rawValue) }
     var fused: Bool { isa != HEED_PORTABLE || portableFuses }
     var kernels: heed_kernels { heed_kernels_for(isa).unsafelyUnwrapped.pointee }
     /// The rows that the window leaves to the kernel.

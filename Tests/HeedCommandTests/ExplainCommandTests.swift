@@ -102,6 +102,27 @@ struct ExplainCommandTests {
             #expect(run("explain", model, "--ids", "1", "--step", "nowhere") == 2)
             #expect(run("explain", model, "--ids", "1,2", "--against", "3") == 1)
             #expect(run("explain", joinPath(folder, "bert"), "--prompt", "no tokenizer") == 1)
+            #expect(run("explain", model, "--ids", "1", "--weights", "bf16", "--gradients") == 2)
+            #expect(run("explain", model, "--ids", "1", "--adapter", joinPath(folder, "none")) == 1)
+            #expect(run("check", "--all", "--adapter", joinPath(folder, "none")) == 2)
+        }
+    }
+
+    @Test("a form that rounds is explained as it computes")
+    func forms() throws {
+        try withModels { folder in
+            func logits(_ form: String) throws -> [Float] {
+                let output = joinPath(folder, form + ".safetensors")
+                let code = run(
+                    "explain", joinPath(folder, "gpt"), "--ids", "5,6,7", "--weights", form, "--output", output,
+                    "--readings", "lens", "attention")
+                #expect(code == 0)
+                guard case .floats(let values)? = try TensorFile(path: output)["logits"]?.values else { return [] }
+                return values
+            }
+            let (stored, exact, rounded) = (try logits("stored"), try logits("f32"), try logits("bf16"))
+            #expect(stored == exact && !stored.isEmpty)
+            #expect(rounded != exact && zip(rounded, exact).allSatisfy { abs($0 - $1) < 0.05 })
         }
     }
 
@@ -115,11 +136,12 @@ struct ExplainCommandTests {
             let look = try LookOptions.parse(["--layer", "1", "--head", "0", "--gradients"])
             let page = try ExplanationText(
                 explanation: explanation, asked: asked, look: look,
-                terminal: Terminal(hasColour: false, isInteractive: false, width: 80), leftOut: []
+                terminal: Terminal(hasColour: false, isInteractive: false, width: 80), leftOut: [],
+                checks: try explanation.gradientChecks()
             ).page()
             for part in [
                 "ENCODER.BLOCKS.1", "decoder.blocks.0", "softmax", "CROSS ATTENTIONS", "LENS", "gradient × input",
-                "by differences", " agree",
+                "by differences", " agree", "S = q · kᵀ", "∂L/∂score",
             ] { #expect(page.contains(part), "\(part)") }
         }
     }

@@ -7,35 +7,35 @@ import Testing
 @Suite("a batch through one layer")
 struct BatchLayerTests {
     @Test("gradients are those of central differences", arguments: [true, false])
-    func gradients(isScaled: Bool) {
-        let layer = BatchLayer.document(isScaled: isScaled)
-        let gradient = layer.backward(layer.forward())
-        let differences = layer.parameters.centralDifferences { layer.loss($0) }
-        for (name, path) in BatchLayer.Parameters.fields {
-            #expect((gradient[keyPath: path] - differences[keyPath: path]).largest < 1e-9, "\(name)")
-            #expect(gradient[keyPath: path].largest > 1e-6, "\(name)")
-        }
+    func gradients(isScaled: Bool) throws {
+        let report = try BatchReport(.document(isScaled: isScaled))
+        #expect(report.checks.count == 9)
+        for check in report.checks { #expect(check.agrees && check.size > 1e-4, "\(check.path)") }
+        #expect(report.gradients.map(\.name) == report.example.tables.map(\.name))
+        #expect((report.trainedLosses.last ?? 9) < report.trainedLosses[0])
     }
 
-    @Test("a sentence does not depend on its company, and the loss falls")
-    func independence() {
-        let layer = BatchLayer.document()
-        var alone = layer
-        alone.ids = [layer.ids[1]]
-        alone.targets = [layer.targets[1]]
-        #expect(alone.forward()[0].logits == layer.forward()[1].logits)
-        let losses = layer.train(steps: 200).losses
-        #expect((losses.last ?? 9) < 0.05 * losses[0])
+    @Test("a sentence does not depend on its company")
+    func independence() throws {
+        let example = BatchExample.document()
+        var alone = example
+        alone.ids = [example.ids[1]]
+        alone.targets = [example.targets[1]]
+        let rows = try BatchReport(example).value("logits").lists
+        #expect(try BatchReport(alone).value("logits").lists == Array(rows[5...]))
     }
 
-    @Test("the shapes are those of the document")
-    func shapes() {
-        let shapes = BatchReport(.document()).json["shapes"]
+    @Test("the shapes are those of the document; an id outside the table is refused")
+    func shapes() throws {
+        let shapes = try BatchReport(.document()).json["shapes"]
         #expect(shapes?["ids"] == [2, 5])
         #expect(shapes?["x"] == [2, 5, 8])
         #expect(shapes?["head1.weights"] == [2, 5, 5])
         #expect(shapes?["concat"] == [2, 5, 8])
         #expect(shapes?["ffn.act"] == [2, 5, 16])
+        var example = BatchExample.document()
+        example.ids[0][0] = 11
+        #expect(throws: HeedError.self) { try BatchReport(example) }
     }
 
     @Test(
@@ -50,47 +50,28 @@ struct BatchLayerTests {
         }
         let isScaled = notes["scores_scaled_by_sqrt_head_dim"]?.boolValue
         #expect(isScaled != nil)
-        var layer = BatchLayer.document(isScaled: isScaled ?? true)
-        for (field, path) in BatchLayer.Parameters.fields {
-            layer.parameters[keyPath: path].values = try golden.doubles("param." + field)
+        var example = BatchExample.document(isScaled: isScaled ?? true)
+        for index in example.tables.indices {
+            example.tables[index].numbers.values = try golden.doubles("param." + example.tables[index].name)
         }
-        layer.ids = try rows("ids")
-        layer.targets = try rows("targets")
+        example.ids = try rows("ids")
+        example.targets = try rows("targets")
+        let report = try BatchReport(example)
 
-        func off(_ got: [Double], _ name: String) throws -> Double {
+        // Goldens are in double precision, the model in single.
+        func expect(_ got: NumberTable, _ name: String, _ limit: Double) throws {
             let wanted = try golden.doubles(name)
-            #expect(wanted.count == got.count)
-            return zip(got, wanted).reduce(0) { max($0, abs($1.0 - $1.1)) }
+            let largest = wanted.reduce(0) { max($0, abs($1)) }
+            #expect(wanted.count == got.values.count && !wanted.isEmpty)
+            let off = zip(got.values, wanted).reduce(0) { max($0, abs($1.0 - $1.1)) }
+            #expect(off < limit * largest, "\(name) is off by \(off / largest)")
         }
-        let values = layer.forward()
-        var named: [(String, [Double])] = [
-            ("emb", values.flatMap(\.embedded.values)), ("x", values.flatMap(\.x.values)),
-            ("concat", values.flatMap(\.joined.values)), ("ffn.pre", values.flatMap(\.preActivation.values)),
-            ("ffn.act", values.flatMap(\.activation.values)), ("ffn.out", values.flatMap(\.output.values)),
-            ("logits", values.flatMap(\.logits.values)), ("probs", values.flatMap(\.probabilities.values)),
-        ]
-        for head in 0..<2 {
-            named += [
-                ("head\(head).Q", values.flatMap(\.heads[head].Q.values)),
-                ("head\(head).K", values.flatMap(\.heads[head].K.values)),
-                ("head\(head).V", values.flatMap(\.heads[head].V.values)),
-                ("head\(head).scores", values.flatMap(\.heads[head].scores.values)),
-                ("head\(head).weights", values.flatMap(\.heads[head].weights.values)),
-                ("head\(head).out", values.flatMap(\.heads[head].output.values)),
-            ]
-        }
-        for (name, got) in named { #expect(try off(got, "mid." + name) < 1e-13, "\(name)") }
-        let gradient = layer.backward(values)
-        for (field, path) in BatchLayer.Parameters.fields {
-            #expect(try off(gradient[keyPath: path].values, "grad.f64." + field) < 1e-13, "\(field)")
-        }
-        // The fixture's adam1 tensors are those of adam3 (they were taken by reference), so only the last is compared;
-        // the losses below hold every step.
-        let parameters = layer.train(steps: 3).parameters
-        for (field, path) in BatchLayer.Parameters.fields {
-            #expect(try off(parameters[keyPath: path].values, "adam3.f64." + field) < 1e-9, "\(field)")
-        }
+        for value in ["x", "concat", "ffn.pre", "ffn.act", "ffn.out", "logits"]
+            + ["head0", "head1"].flatMap({ head in ["Q", "K", "V", "weights", "out"].map { "\(head).\($0)" } })
+        { try expect(report.value(value), "mid." + value, 2e-6) }
+        for (field, gradient) in report.gradients { try expect(gradient, "grad.f64." + field, 2e-5) }
         let wanted = try #require(notes["losses.f64"]?.arrayValue).compactMap(\.doubleValue)
-        for (got, wanted) in zip(layer.train(steps: 3).losses, wanted) { #expect(abs(got - wanted) < 1e-9) }
+        #expect(wanted.count == 4)
+        for (got, wanted) in zip(report.trainedLosses, wanted) { #expect(abs(got - wanted) < 1e-5) }
     }
 }

@@ -49,7 +49,7 @@ struct ExplanationTests {
                 }
             }
         }
-        #expect(explanation.largestAttentionDifference() < 1e-5)
+        #expect(try explanation.largestAttentionDifference() < 1e-5)
     }
 
     @Test("the steps of a head lead to the weights of the fast path", arguments: SmallModel.allCases)
@@ -62,6 +62,9 @@ struct ExplanationTests {
                 #expect(steps.weightDifference < 1e-5 && steps.difference < 1e-5, "\(name) \(layer) \(head)")
                 #expect(steps.weights.contains { $0 > 0 })
             }
+            let kinds = try explanation.story().flatMap(\.steps).first { !$0.parts.isEmpty }?.parts.map(\.kind) ?? []
+            #expect(kinds.contains(.offset) == (small == .slopes || small == .relative))
+            #expect(kinds.contains(.mask) == (explanation.streams.count == 1 && !small.isEncoder))
             #expect(try explanation.attentionSteps(name, layer: 9, head: 0, row: 0) == nil)
             #expect(try explanation.attentionSteps(name, layer: 0, head: 9, row: 0) == nil)
         }
@@ -77,6 +80,8 @@ struct ExplanationTests {
         let before = try numbers()
         let checks = try explanation.gradientChecks(seed: 4)
         #expect(checks.contains { $0.kind == .parameter } && checks.contains { $0.kind == .value })
+        for step in ["scores", "scale", "softmax"] { #expect(checks.contains { $0.operation == "attention: \(step)" }) }
+        #expect(checks.count <= explanation.gradientCheckCount)
         for check in checks {
             #expect(check.agrees, "\(check.path) \(check.operation): \(check.byGradient), \(check.byDifferences)")
         }
@@ -116,20 +121,43 @@ struct ExplanationTests {
         }
     }
 
-    @Test("parts and offsets add up to the logit", arguments: [SmallModel.gpt2, .llama, .parallel, .slopes, .relative])
+    @Test("parts add up to the logit where there are no offsets", arguments: SmallModel.allCases.filter(\.hasHead))
     func attribution(_ small: SmallModel) throws {
-        let explanation = try explanation(small, target: 7, readings: [.attribution])
+        let target = small == .classifier || small == .tokenClassifier ? 1 : 7
+        let explanation = try explanation(small, target: target, readings: [.attribution])
         let found = try #require(explanation.attribution)
-        #expect(found.parts.count == (small == .relative ? 7 : 5))
-        if small != .llama {
-            // Without a cap and without offsets nothing is left over.
-            #expect(abs(found.rest) < 1e-4 || small == .gpt2 || small == .relative)
-        }
+        // Offsets of new models are zero: what is left over is what the parts do not explain.
+        #expect(abs(found.rest) < 1e-4 && abs(explanation.logits[target]) > 1e-3)
+        let halves = small == .original || small == .relative ? 6 : 4
+        #expect(found.parts.count > halves)
         for part in found.parts where !part.heads.isEmpty {
-            let rest = part.value - part.heads.reduce(0, +)
-            #expect(abs(rest) < 1e-4)  // offsets begin at zero
+            #expect(abs(part.value - part.heads.reduce(0, +)) < 1e-4)
         }
         #expect(found.parts.contains { !$0.heads.isEmpty } == (small != .slopes))
+    }
+
+    @Test("an adapter is explained with the model that it is on")
+    func adapter() throws {
+        let folder = temporaryPath("adapted")
+        defer { try? removeTree(folder) }
+        try Model(.gpt2(width: 16, layers: 2, heads: 2, vocabulary: 29, context: 12), family: .gpt2, seed: 4)
+            .save(folder: folder)
+        let configuration = AdapterConfiguration(rank: 3, alpha: 6, targets: .names(["c_attn", "c_proj", "c_fc"]))
+        let model = try Model.load(folder: folder, Adaptation(adapter: .new(configuration, seed: 5)))
+        let numbers = try model.weights.change()
+        for index in 0..<model.weights.layout.trained { numbers.base[index] += Float(index % 7 - 3) * 0.02 }
+        model.weights.settle()
+        let explanation = try Explanation(
+            model, SmallModel.gpt2.input, target: 3, readings: [.attribution, .ablation],
+            runtime: try Runtime(threads: 1))
+        #expect(try explanation.story().flatMap(\.steps).contains { $0.name == "low-rank update" })
+        let found = try #require(explanation.attribution)
+        #expect(abs(found.rest) < 1e-4 && found.parts.count > 4)
+        let heads = found.parts.filter { !$0.heads.isEmpty }
+        #expect(heads.count == 2)
+        for part in heads { #expect(abs(part.value - part.heads.reduce(0, +)) < 1e-4 && abs(part.value) > 1e-3) }
+        let checks = try explanation.gradientChecks()
+        #expect(checks.allSatisfy(\.agrees) && checks.contains { $0.kind == .parameter })
     }
 
     @Test("a block whose whole input is another's answers as the other")

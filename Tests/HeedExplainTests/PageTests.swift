@@ -33,7 +33,7 @@ struct PageTests {
         let html = String(decoding: page.html, as: UTF8.self)
         #expect(html.ranges(of: "</script>").count == 2 && !html.contains("<!--") && html.contains("&lt;b&gt;"))
         let data = try data(page)
-        #expect(data["stages"]?.arrayValue?.count == explanation.story().count)
+        #expect(try data["stages"]?.arrayValue?.count == explanation.story().count)
         #expect(data["attention"]?.arrayValue?.count == explanation.attentionMaps().count)
         #expect(data["streams"]?.arrayValue?.first?["words"]?.arrayValue?.count == explanation.streams[0].ids.count)
         #expect((data["target"] != nil) == small.hasHead)
@@ -42,7 +42,7 @@ struct PageTests {
             #expect(data["lens"]?.arrayValue?.count == 3)
         }
         let json = try explanation.json(text: { "\($0)" }, sourceText: { "\($0)" })
-        #expect(json["stages"]?.arrayValue?.count == explanation.story().count)
+        #expect(try json["stages"]?.arrayValue?.count == explanation.story().count)
         #expect(json["target"]?["id"]?.intValue == explanation.target)
     }
 
@@ -53,15 +53,22 @@ struct PageTests {
         defer { try? removeTree(folder) }
         let path = joinPath(folder, "log.jsonl")
         var lines = (1...50).map { "{\"step\":\($0),\"loss\":\(3.0 / Double($0) + 1),\"grad_norm\":1.0,\"lr\":0.1}" }
-        lines[29] = "{\"step\":30,\"loss\":9.5,\"grad_norm\":40.0,\"validation_loss\":1.0,\"sample\":\"<b>\"}"
+        lines[29] =
+            "{\"step\":30,\"loss\":9.5,\"grad_norm\":40.0,\"validation_loss\":1.0,\"sample\":\"<b>\",\"layer_grad_norms\":{\"h.0\":1.0,\"h.1\":39.0}}"
+        lines[28] = "{\"step\":29,\"loss\":1.1,\"grad_norm\":1.0,\"layer_grad_norms\":{\"h.0\":0.7,\"h.1\":0.7}}"
+        lines[27] = "{\"step\":28,\"loss\":1.1,\"grad_norm\":1.0,\"layer_grad_norms\":{\"h.0\":0.7,\"h.1\":null}}"
         lines[39] = "{\"step\":40,\"loss\":1.1,\"validation_loss\":1.5}"
         try writeAtomically(path: path, text: lines.joined(separator: "\n") + "\n")
         let record = try TrainingRecord(name: "run", log: path, settings: [("--lr", "0.1")])
         #expect(record.rows.count == 50 && record.rows[29].sample == "<b>")
         #expect(record.alarms.contains { $0.contains("the loss jumps at step 30") })
-        #expect(record.alarms.contains { $0.contains("the norm of the gradient jumps at step 30") })
+        #expect(
+            record.alarms.contains {
+                $0.contains("the norm of the gradient jumps at step 30") && $0.contains("most in h.1")
+            })
         #expect(record.alarms.contains { $0.contains("rises since step 30") })
         let runs = try #require(try data(Page(runs: [record, record]))["runs"]?.arrayValue)
+        #expect(runs[0]["layers"] == ["h.0", "h.1"] && runs[0]["rows"]?.arrayValue?[27]["layers"] == [0.7, .null])
         #expect(runs.count == 2 && runs[0]["rows"]?.arrayValue?.count == 50)
         for (text, part) in [("", "no step"), ("{\"step\":1}\nnonsense\n", "line 2"), ("{\"loss\":1}\n", "line 1")] {
             try writeAtomically(path: path, text: text)

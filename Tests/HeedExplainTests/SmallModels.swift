@@ -63,6 +63,8 @@ enum SmallModel: String, CaseIterable, CustomTestStringConvertible {
 
     var hasHead: Bool { self != .headless }
 
+    var isEncoder: Bool { [.masked, .classifier, .tokenClassifier, .headless].contains(self) }
+
     var input: ExplainedInput {
         switch self {
         case .original, .relative: ExplainedInput([0, 8, 15, 4], source: [3, 9, 27, 11, 5, 6])

@@ -129,6 +129,65 @@ struct AdapterTests {
         }
     }
 
+    @Test(
+        "an adapter on the look-ups of a table is saved, loaded and merged, and leaves the output matrix alone",
+        arguments: [true, false])
+    func lookups(tied: Bool) throws {
+        let folder = try base(tied: tied)
+        let adapter = temporaryPath("adapter")
+        let target = temporaryPath("merged")
+        defer { for path in [folder, adapter, target] { try? removeTree(path) } }
+        let plain = try logits(Model.load(folder: folder))
+        let model = try Model.load(folder: folder, new(.names(["wte", "c_attn"])))
+        #expect(try logits(model) == plain)
+        try disturb(model)
+        var input = TensorFile(place: "test")
+        input.append("input_ids", shape: [1, 4], integers: [1, 2, 3, 4])
+        input.append("labels", shape: [1, 4], integers: [1, 2, 3, 4])
+        var options = PassOptions()
+        options.gradients = true
+        let fast = try ForwardPass(model, options: options, runtime: Runtime(threads: 2)).run(input)
+        let slow = try ForwardPass(model, options: options, runtime: TestBackend.reference.make()).run(input)
+        let prefix = "grad.base_model.model.transformer.wte.lora_embedding_"
+        #expect(fast[prefix + "A"]?.shape == [3, 29] && fast[prefix + "B"]?.shape == [16, 3])
+        for entry in fast.entries {
+            let other = try Golden.floats(slow, entry.name).map(Double.init)
+            #expect(Golden.largest(try Golden.floats(fast, entry.name), other) < 1e-5, "\(entry.name)")
+        }
+        let learned = try logits(model)
+        try model.saveTrained(folder: adapter)
+        #expect(try logits(Model.load(folder: folder, Adaptation(adapter: .folder(adapter)))) == learned)
+        guard !tied else {
+            let error = #expect(throws: HeedError.self) { try merge(folder, adapter, into: target) }
+            #expect(error?.description.contains("wte") == true)
+            return
+        }
+        try merge(folder, adapter, into: target)
+        let off = zip(try logits(Model.load(folder: target)), learned).map { abs($0 - $1) }.max() ?? 1
+        #expect(off < 1e-5 && learned != plain)
+    }
+
+    @Test("a table that is kept whole and is the output matrix too is refused: PEFT would change one of the two")
+    func keptTable() throws {
+        let configuration = { () -> AdapterConfiguration in
+            var made = AdapterConfiguration(rank: 2, alpha: 4, targets: .names(["c_attn"]))
+            made.saved = ["wte"]
+            return made
+        }()
+        for tied in [true, false] {
+            let folder = try base(tied: tied)
+            defer { try? removeTree(folder) }
+            let load = { try Model.load(folder: folder, Adaptation(adapter: .new(configuration, seed: 1))) }
+            if tied {
+                let error = #expect(throws: HeedError.self) { try load() }
+                #expect(error?.description.contains("wte") == true)
+            } else {
+                let moving = try load().weights.layout
+                #expect(moving.parameters.contains { moving.isTrained($0) && $0.name == "embedding.tokens" })
+            }
+        }
+    }
+
     @Test("patterns and layers choose modules, ranks and scales as PEFT's rules say")
     func patterns() throws {
         let folder = try base()
@@ -177,7 +236,8 @@ struct AdapterTests {
             ("use_dora", JSON.bool(true)), ("bias", "all"), ("lora_bias", true), ("init_lora_weights", "pissa"),
             ("layer_replication", [[0, 1]]), ("trainable_token_indices", [1]), ("something_new", 3),
             ("peft_type", "IA3"), ("r", 0), ("r", 5000), ("lora_alpha", "x"), ("target_modules", .null),
-            ("target_modules", ["wte"]), ("target_modules", ["nowhere"]), ("target_modules", "(c_attn"),
+            ("target_modules", ["wpe"]), ("target_modules", ["wte"]), ("target_modules", ["nowhere"]),
+            ("target_modules", "(c_attn"),
             ("target_modules", ["c_fc"]), ("rank_pattern", ["c_attn": 7]), ("modules_to_save", ["ln_f"]),
         ] as [(String, JSON)])
     func refused(key: String, value: JSON) throws {

@@ -86,6 +86,7 @@ enum SmallConfiguration {
         bert("xlm-roberta", "XLMRobertaForMaskedLM"), bert("xlm-roberta", "XLMRobertaForSequenceClassification"),
         bert("camembert", "CamembertModel"), bert("mpnet", "MPNetModel"), bert("mpnet", "MPNetForMaskedLM"),
         bert("electra", "ElectraForMaskedLM", ["embedding_size": 8]), bert("electra", "ElectraModel"),
+        bert("electra", "ElectraForPreTraining", ["embedding_size": 8, "hidden_act": "relu"]),
         bert("electra", "ElectraForSequenceClassification", ["embedding_size": 16, "num_labels": 3]),
         bert("modernbert", "ModernBertForMaskedLM", ["local_attention": 6, "global_rope_theta": 5000]),
         bert("modernbert", "ModernBertForTokenClassification", ["num_labels": 3]),
@@ -101,7 +102,7 @@ enum SmallConfiguration {
 @Suite("Families after the first seven")
 struct LaterFamilyTests {
     static let goldens = ["families-decoder", "families-encoder", "families-seq2seq"].flatMap { kind in
-        ((try? listDirectory(Shared.fixture(kind))) ?? []).sorted().filter { $0 != "electra" }.map { kind + "/" + $0 }
+        ((try? listDirectory(Shared.fixture(kind))) ?? []).sorted().map { kind + "/" + $0 }
     }
 
     @Test("what is written is read again", arguments: SmallConfiguration.all.indices)
@@ -132,7 +133,9 @@ struct LaterFamilyTests {
         options.gradients = true
         let output = try ForwardPass(model, options: options, runtime: Runtime(threads: 2))
             .run(Golden.inputs(golden, "lm"))
+        // Its head answers at every position, of padding too.
+        let isElectra = place.hasSuffix("/electra")
         let isEncoder = place.hasPrefix("families-encoder")
-        #expect(try Golden.expect(output, golden, "lm", masked: { _ in isEncoder }, limit: 5e-5) > 10)
+        #expect(try Golden.expect(output, golden, "lm", masked: { _ in isEncoder && !isElectra }, limit: 5e-5) > 10)
     }
 }

@@ -208,6 +208,10 @@ struct ReferenceTests {
                         scale: 0.7))
                 _ = x.crossEntropy(head, targets: .rows(batch), cap: 2, smoothing: 0.1)
             },
+            TinyCase(description: "one logit per row, held against 0 and 1") { trace, batch, scope in
+                let y = start(trace, batch, scope).linear(matrix(scope, "w", width, width), activation: .gelu)
+                _ = y.linear(matrix(scope, "one", 1, width)).binaryCrossEntropy(targets: .rows(batch))
+            },
             TinyCase(description: "an edited value, one of whose readers is where the way back starts") {
                 trace, batch, scope in
                 let x = start(trace, batch, scope)

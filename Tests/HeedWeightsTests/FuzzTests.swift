@@ -93,6 +93,36 @@ struct FuzzTests {
         }
     }
 
+    /// The index of a checkpoint in two files; written anew for each damage, because an index is read from its folder.
+    @Test("a damaged index ends in a message or in tensors that can be read")
+    func index() throws {
+        try withTemporaryFolder { folder in
+            let shard = Self.sound(.safetensors)
+            for name in ["a.safetensors", "b.safetensors"] {
+                try writeAtomically(path: joinPath(folder, name), bytes: shard)
+            }
+            let path = joinPath(folder, "model.safetensors.index.json")
+            let sound = Array(
+                #"{"metadata":{"total_size":64},"weight_map":{"a":"a.safetensors","b":"b.safetensors"}}"#.utf8)
+            var random = SplitMix(state: 20_250_102)
+            var refused = 0
+            for round in 0..<Self.count {
+                let bytes = round == 0 ? sound : FuzzTests.damaged(sound, using: &random)
+                guard let file = fopen(path, "w") else { throw HeedError(.io, "cannot open", in: path) }
+                fwrite(bytes, 1, bytes.count, file)
+                fclose(file)
+                do {
+                    let source = try ShardedTensors(indexPath: path) { try SafetensorsFile(path: $0) }
+                    for tensor in source.tensors { _ = try source.floats(tensor.name) }
+                } catch let error as HeedError {
+                    refused += 1
+                    if round == 0 || error.description.contains("\n") { Issue.record("\(error)") }
+                }
+            }
+            #expect(refused > Self.count / 4 && refused < Self.count)
+        }
+    }
+
     @Test("damage ends in a message or in tensors that can be read", arguments: Kind.allCases)
     func damage(kind: Kind) throws {
         var random = SplitMix(state: 20_250_101)

@@ -33,6 +33,25 @@ extension LowRankOperation: ReferenceLowering {
     }
 }
 
+extension BinaryCrossEntropyOperation: ReferenceLowering {
+    func forward(_ frame: Frame, _ memory: ReferenceMemory) {
+        for row in 0..<frame.rows.current {
+            let (z, y) = (memory[frame.inputs[0]][row], Double(targets.ids[row]))
+            let isCounted = targets.ids[row] != TokenBatch.ignored
+            readout.losses[row] = isCounted ? Float(ExactMathematics.log(1 + ExactMathematics.exp(z)) - y * z) : 0
+        }
+    }
+
+    func backward(_ frame: Frame, _ memory: ReferenceMemory) {
+        let dz = (0..<frame.rows.current).map { row in
+            let probability = 1 / (1 + ExactMathematics.exp(-memory[frame.inputs[0]][row]))
+            let isCounted = targets.ids[row] != TokenBatch.ignored
+            return isCounted ? Double(scale.value) * (probability - Double(targets.ids[row])) : 0
+        }
+        memory.give(dz, to: frame.inputGradient(0))
+    }
+}
+
 extension LogitsCrossEntropyOperation: ReferenceLowering {
     /// −log p of every class, or nil where the row has no target.
     private func surprises(_ row: Int, _ frame: Frame, _ memory: ReferenceMemory) -> [Double]? {

@@ -292,6 +292,7 @@ extension RotateOperation: ReferenceLowering {
     private func turn(_ frame: Frame, _ buffer: BufferHandle, _ direction: Double, _ memory: ReferenceMemory) {
         let columns = frame.shape.columns
         for row in 0..<frame.rows.current {
+            let rotary = turns.positions(ofRow: row)
             for head in 0..<heads {
                 for (pair, frequency) in rotary.frequencies.enumerated() {
                     let start = row * columns + head * width

@@ -43,20 +43,27 @@ extension HeedServeCommand {
     }
 
     private func loaders(_ logger: Logger) -> [@Sendable (Engine) throws -> ServedModel] {
-        models.map { given in
+        let named = models.map { given -> (name: String?, path: String) in
             let parts = given.split(separator: "=", maxSplits: 1).map(String.init)
             // A path may hold the sign itself.
             let isNamed = parts.count == 2 && !FileManager.default.fileExists(atPath: given) && !parts[0].contains("/")
-            let precision: Precision = dtype == .f32 ? .float32 : .bfloat16
-            let template = chatTemplate
-            return { engine in
+            return isNamed ? (parts[0], parts[1]) : (nil, given)
+        }
+        let (weights, template) = (weights, chatTemplate)
+        func loader(_ name: String?, _ path: String, _ adapter: String?) -> @Sendable (Engine) throws -> ServedModel {
+            { engine in
                 let model = try ServedModel(
-                    path: isNamed ? parts[1] : given, name: isNamed ? parts[0] : nil, precision: precision,
-                    chatTemplate: template, engine: engine)
+                    path: path, name: name, adapter: adapter, weights: weights, chatTemplate: template, engine: engine)
                 for warning in model.warnings { logger.warning("\(warning)") }
                 return model
             }
         }
+        let adapted = adapter.compactMap { given -> (@Sendable (Engine) throws -> ServedModel)? in
+            let parts = given.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let first = named.first else { return nil }
+            return loader(parts[0], first.path, parts[1])
+        }
+        return named.map { loader($0.name, $0.path, nil) } + adapted
     }
 
     private func run(_ server: HeedServer, _ shelf: ModelShelf, _ engine: Engine, _ logger: Logger) async throws {

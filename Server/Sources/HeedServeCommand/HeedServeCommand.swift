@@ -20,6 +20,7 @@ struct HeedServeCommand: AsyncParsableCommand {
         discussion: """
             heed serve model --port 8080
             heed serve small=models/a large=models/b.gguf --api-keys keys.txt --host 0.0.0.0
+            heed serve model --adapter pirate=adapters/pirate --weights bf16
 
             A model's id is its folder's or file's name, or NAME in NAME=PATH. Paths: /v1/models, /v1/completions, \
             /v1/chat/completions, /v1/responses, /v1/embeddings, /tokenize, /detokenize, /health, /ready, /metrics, and a \
@@ -69,8 +70,18 @@ struct HeedServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Tokens that are kept for prompts that begin the same, 0 for none.", valueName: "n"))
     var prefixTokens = 16_384
 
-    @Option(help: ArgumentHelp("The number format of products with weights.", valueName: "f32|bf16"))
-    var dtype = NumberFormat.f32
+    @Option(
+        help: ArgumentHelp(
+            "An adapter in PEFT's layout, served under a name of its own on the first model; may be repeated.",
+            valueName: "name=folder"))
+    var adapter: [String] = []
+
+    @Option(
+        name: [.long, .customLong("dtype")],
+        help: ArgumentHelp(
+            "How the models' matrices are kept and multiplied: as their files have them, or rounded to a form.",
+            valueName: "stored|f32|f16|bf16|int8|int4"))
+    var weights = WeightForm.stored
 
     @Option(help: ArgumentHelp("Another chat template than the models' own.", valueName: "file"))
     var chatTemplate: String?
@@ -94,8 +105,6 @@ struct HeedServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("What is logged: trace, debug, info, notice, warning, error.", valueName: "level"))
     var logLevel = Logger.Level.notice
 
-    enum NumberFormat: String, ExpressibleByArgument, CaseIterable { case f32, bf16 }
-
     func validate() throws {
         func check(_ option: String, _ value: Int, _ range: ClosedRange<Int>) throws {
             guard range.contains(value) else {
@@ -104,6 +113,9 @@ struct HeedServeCommand: AsyncParsableCommand {
             }
         }
         if models.isEmpty { throw ValidationError("expected at least one model.") }
+        for given in adapter where given.firstIndex(of: "=").map({ $0 == given.startIndex }) ?? true {
+            throw ValidationError("--adapter: expected NAME=FOLDER, got '\(given)'.")
+        }
         try check("--port", port, 0...65_535)
         try check("--parallel", parallel, 1...4096)
         try check("--queue", queue, 0...1_000_000)
@@ -130,4 +142,5 @@ struct HeedServeCommand: AsyncParsableCommand {
     }
 }
 
+extension WeightForm: @retroactive ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -84,4 +84,53 @@ struct ResponseTests {
             #expect(without["receipt"] == nil)
         }
     }
+
+    @Test("an adapter is a model by its name: other answers than the model's, and those of heed generate --adapter")
+    func adapter() async throws {
+        let server = try TestServer(hasAdapter: true)
+        defer { server.close() }
+        try await server.test { client in
+            #expect(server.shelf.all.map(\.id) == [TestServer.model, "adapted"])
+            let plain = try await client.complete(["temperature": 0])
+            let adapted = try await client.complete(["model": "adapted", "temperature": 0])
+            let text = { (answer: JSON) in answer["choices"]?.arrayValue?.first?["text"]?.stringValue }
+            #expect(text(plain) != text(adapted))
+            let path = server.folder + "/" + TestServer.model
+            let generator = try TextGenerator(path, adapter: server.folder + "/adapter")
+            var options = generator.options
+            options.maxNewTokens = 12
+            #expect(try generator.generate("The cat", options: options).text == text(adapted))
+            let hashes = [plain, adapted].map { $0["receipt"]?["model_sha256"]?.stringValue }
+            #expect(hashes[0] != nil && hashes[1] != nil && hashes[0] != hashes[1])
+        }
+    }
+
+    @Test("a token is explained: the last block's answer is the model's, and weights of attention sum to one")
+    func explain() async throws {
+        let server = try TestServer()
+        defer { server.close() }
+        try await server.test { client in
+            let completion = try await client.complete([
+                "temperature": 0, "max_tokens": 1, "return_token_ids": true, "logprobs": 1,
+            ])
+            let chosen = completion["choices"]?.arrayValue?.first?["logprobs"]?["token_ids"]?.arrayValue?.first
+            let prompt = try await client.post("/tokenize", ["prompt": "The cat"]).json["tokens"] ?? .null
+            let (status, json) = try await client.post("/explain", ["tokens": prompt, "count": 3])
+            try #require(status == 200, "\(json)")
+            let lens = json["lens"]?.arrayValue ?? []
+            #expect(lens.count == 3 && lens.allSatisfy { $0.arrayValue?.count == 3 })
+            #expect(chosen != nil && lens.last?.arrayValue?.first?["id"] == chosen)
+            let attention = json["attention"]?.arrayValue ?? []
+            let rows = attention.flatMap { $0.arrayValue ?? [] } + [json["rollout"] ?? .null]
+            #expect(attention.count == 2 && rows.count == 2 * 4 + 1)
+            for row in rows {
+                let weights = row.arrayValue?.compactMap(\.doubleValue) ?? []
+                #expect(weights.count == prompt.arrayValue?.count)
+                #expect(abs(weights.reduce(0, +) - 1) < 1e-5)
+            }
+            for wrong: JSON in [["tokens": []], ["tokens": [9999]], ["tokens": "x"], ["tokens": [1], "depth": 2]] {
+                #expect(try await client.post("/explain", wrong).status == 400, "\(wrong)")
+            }
+        }
+    }
 }

@@ -25,7 +25,7 @@ struct TestServer {
 
     init(
         parallel: Int = 16, waiting: Int = 256, promptChunk: Int = 256, prefixTokens: Int = 16_384, threads: Int = 2,
-        keys: String = "", options: ServerOptions = ServerOptions()
+        keys: String = "", options: ServerOptions = ServerOptions(), hasAdapter: Bool = false
     ) throws {
         folder = NSTemporaryDirectory() + "heed-serve-" + AnswerHead.random()
         let path = folder + "/" + TestServer.model
@@ -47,9 +47,25 @@ struct TestServer {
         let metrics = PrometheusMetrics()
         let engine = Engine(
             runtime: try Runtime(threads: threads), limits: limits, figures: EngineFigures(factory: metrics))
-        shelf = try ModelShelf(engine: engine, loaders: [{ try ServedModel(path: path, engine: $0) }])
+        var loaders: [@Sendable (Engine) throws -> ServedModel] = [{ try ServedModel(path: path, engine: $0) }]
+        if hasAdapter {
+            let adapter = folder + "/adapter"
+            try TestServer.writeAdapter(on: path, to: adapter)
+            loaders.append { try ServedModel(path: path, name: "adapted", adapter: adapter, engine: $0) }
+        }
+        shelf = try ModelShelf(engine: engine, loaders: loaders)
         server = HeedServer(
             shelf: shelf, metrics: metrics, keys: try APIKeys(lines: keys, in: "test"), options: options)
+    }
+
+    /// An adapter whose numbers all are random.
+    private static func writeAdapter(on path: String, to folder: String) throws {
+        let configuration = AdapterConfiguration(rank: 4, alpha: 8, targets: .names(["c_attn"]))
+        let model = try Model.load(folder: path, Adaptation(adapter: .new(configuration, seed: 3)))
+        let numbers = try model.weights.change()
+        for index in 0..<model.weights.layout.trained { numbers.base[index] = Float(index % 13 - 6) / 20 }
+        model.weights.settle()
+        try model.saveTrained(folder: folder)
     }
 
     func close() { try? FileManager.default.removeItem(atPath: folder) }

@@ -24,8 +24,17 @@ typedef void (*_Nonnull heed_kernel)(const void *args, int part, int parts);
 
 enum { HEED_PANEL = 48, HEED_LANES = 16, HEED_KEY_TILE = 64 };
 
-typedef enum heed_isa { HEED_PORTABLE = 0, HEED_AVX2 = 1, HEED_AVX512 = 2, HEED_NEON = 3 } heed_isa;
-typedef enum heed_precision { HEED_F32 = 0, HEED_BF16 = 1, HEED_INTEGER = 2 } heed_precision;
+typedef enum heed_isa {
+    HEED_PORTABLE = 0, HEED_AVX2 = 1, HEED_AVX512 = 2, HEED_NEON = 3,
+    HEED_AMX = 4,        // AVX-512, with bf16 products by AMX's tile unit
+    HEED_AMX_MODEL = 5   // the best of the others, with bf16 products by a model of the unit: the same bits as AMX
+} heed_isa;
+typedef enum heed_precision {
+    HEED_F32 = 0, HEED_BF16 = 1, HEED_INTEGER = 2, HEED_BF16_AMX = 3, HEED_BF16_AMX_MODEL = 4
+} heed_precision;
+static inline int heed_is_bf16(int32_t precision) {
+    return precision == HEED_BF16 || precision == HEED_BF16_AMX || precision == HEED_BF16_AMX_MODEL;
+}
 typedef enum heed_activation {
     HEED_IDENTITY = 0, HEED_RELU, HEED_GELU_TANH, HEED_GELU_ERF, HEED_QUICK_GELU, HEED_SILU, HEED_TANH, HEED_SIGMOID,
     HEED_RELU_SQUARED, HEED_SOFTPLUS
@@ -45,6 +54,8 @@ typedef struct heed_scratch { void *base; int64_t stride; } heed_scratch;
 
 // ---------------------------------------------------------------- matrix products (matrix.inc)
 
+// bf16 products in AMX's order (matrix_amx.inc) take words with the even k in the low half.
+//
 // bf16 products round both operands to the nearest bf16 (ties to even) and sum in fp32, one chain over k ascending as
 // in fp32. All instruction sets with fused multiply-add give the same bits, except that the processor's own bf16
 // instruction (AVX512_BF16) takes subnormal numbers as zero. Outputs may not overlap any input.
@@ -470,6 +481,7 @@ typedef struct heed_probe { int64_t rounds; const float *data; int64_t count; fl
 
 typedef struct heed_kernels {
     heed_isa isa;
+    heed_precision bf16;        // what bf16 products are called here
     heed_kernel pack, linear, linear_input_gradient, linear_weight_gradient;
     heed_kernel norm, norm_input_gradient, norm_weight_gradient;
     heed_kernel group_norm, group_norm_gradient, group_norm_gain_gradient, copy_columns;
@@ -483,8 +495,8 @@ typedef struct heed_kernels {
     heed_kernel attention, attention_gradient, cache_append, cached_attention;
     heed_kernel cross_entropy, square_sum, adamw, adam, lion, sgd, zero;
     heed_kernel factor_row_sums, factor_column_sums, factor_squares, factor_update;
-    heed_kernel probe_products, probe_read;
-    int64_t probe_operations;   // of one round of probe_products
+    heed_kernel probe_products, probe_read, probe_bf16, probe_integer;
+    int64_t probe_operations;   // of one round of probe_products; probe_bf16 does twice as many, probe_integer four times
 } heed_kernels;
 
 // The kernels of an instruction set, or NULL when this processor (or this build) lacks it.

@@ -88,10 +88,15 @@ struct Bench: ParsableCommand {
         report["instruction_set"] = .string(runtime.kernels.instructionSet.rawValue)
         report["threads"] = .integer(runtime.team.count)
         let probe = MachineProbe(runtime)
-        report["machine_gflops"] = .number(rounded(probe.peakOperations() / 1e9))
+        let peak = probe.peakOperations()
+        report["machine_gflops"] = .number(rounded(peak / 1e9))
         report["machine_read_gb_per_second"] = .number(rounded(try probe.readBandwidth() / 1e9))
         switch workload {
-        case .machine: break
+        case .machine:
+            let bf16 = probe.peakOperations(.bfloat16)
+            report["machine_bf16_gflops"] = .number(rounded(bf16 / 1e9))
+            report["machine_int8_gops"] = .number(rounded(probe.peakOperations(.int8) / 1e9))
+            report["fastest_products"] = .string(bf16 > peak ? "bf16" : "f32")
         case .gemm: report["products"] = .array(try ProductBench(runtime, precision).run(seconds: seconds))
         case .train:
             var options = StepOptions()

@@ -31,10 +31,12 @@ struct Check: ParsableCommand {
     var html: String?
 
     @OptionGroup var overwriting: OverwriteOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var json: JSONOption
 
     func validate() throws {
+        guard adapter.adapter == nil || !all else { throw ValidationError("--adapter: expected a model folder.") }
         guard (model == nil) == all else { throw ValidationError("expected either a model folder or --all.") }
         try check("--tokens", tokens, in: 1...4096)
     }
@@ -44,7 +46,7 @@ struct Check: ParsableCommand {
         let runtime = try compute.runtime()
         let survey: GradientSurvey
         if let model {
-            let loaded = try Model.loadTelling(folder: model)
+            let loaded = try adapter.load(model)
             let progress = Progress("Checking", total: max(2 * loaded.weights.layout.parameters.count, 1))
             var done = 0
             survey = try GradientSurvey(

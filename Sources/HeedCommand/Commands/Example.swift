@@ -37,7 +37,7 @@ struct CatSleepsExample: ParsableCommand {
 
     func run() throws {
         let example = try input.map { try CatSleeps(path: $0) } ?? .document
-        let report = CatSleepsReport(example)
+        let report = try CatSleepsReport(example)
         if output.json { try StandardOutput.writeLine(report.json) } else { try StandardOutput.write(report.text) }
     }
 }
@@ -55,7 +55,7 @@ struct BatchExample: ParsableCommand {
     @OptionGroup var output: JSONOption
 
     func run() throws {
-        let report = BatchReport(.document(isScaled: !unscaled))
+        let report = try BatchReport(.document(isScaled: !unscaled))
         if output.json { try StandardOutput.writeLine(report.json) } else { try StandardOutput.write(report.text) }
     }
 }

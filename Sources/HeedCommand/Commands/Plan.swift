@@ -51,11 +51,13 @@ struct PlanCommand: ParsableCommand {
 
     func run() throws {
         if let html { try overwriting.check(page: html) }
-        let shape = try shape()
+        let description = try description()
+        let shape = description.configuration
         let estimate = try WorkEstimate(shape, rows: batch, columns: context ?? shape.context)
         let runtime = try compute.runtime()
         let rate = try WorkEstimate.measuredRate(like: shape, runtime: runtime)
-        let report = PlanReport(estimate: estimate, rate: rate, threads: runtime.team.count)
+        let report = PlanReport(
+            estimate: estimate, loadedBytes: description.loadedByteCount, rate: rate, threads: runtime.team.count)
         if let html {
             let page = Page(
                 plan: report.document, curves: try WorkCurves(shape, runtime: runtime),
@@ -71,15 +73,17 @@ struct PlanCommand: ParsableCommand {
 }
 
 extension PlanCommand {
-    private func shape() throws -> Configuration {
-        guard let model else { return try Preset.named(preset ?? "").configuration }
-        return try ModelDescription.readTelling(folder: model).configuration
+    private func description() throws -> ModelDescription {
+        guard let model else { return ModelDescription(try Preset.named(preset ?? "")) }
+        return try ModelDescription.readTelling(folder: model)
     }
 }
 
 /// The estimate beside the measured rate of this machine.
 struct PlanReport {
     let estimate: WorkEstimate
+    /// Of the weights when the model runs.
+    let loadedBytes: Int
     let rate: Double
     let threads: Int
 
@@ -103,6 +107,7 @@ struct PlanReport {
                 "optimiser": .integer(2 * estimate.weightBytes),
                 "activations": .integer(estimate.trainingActivationBytes),
                 "training": .integer(estimate.trainingBytes),
+                "inference_weights": .integer(loadedBytes),
                 "inference_activations": .integer(estimate.inferenceActivationBytes),
                 "cache": .integer(estimate.cacheBytes),
                 "cache_by_form": .object(
@@ -139,6 +144,7 @@ struct PlanReport {
                 "time on this machine",
                 Progress.duration(stepSeconds) + ", \(countText(Double(tokens) / stepSeconds))tokens/s"),
             "", "Running it on as many tokens", "",
+            row("weights", byteText(loadedBytes)),
             row("activations", byteText(estimate.inferenceActivationBytes)),
         ]
         if estimate.cacheBytes > 0 {

@@ -13,6 +13,7 @@ struct Replay: ParsableCommand {
             heed replay novel-model --step 1200 --tensor transformer.h.0.attn.c_attn.weight --output step.safetensors
             heed replay novel-model --step 1200 --before before
             heed replay answer.json --model MODEL
+            heed replay answer.json --model MODEL --html why.html
 
             From the nearest save before it, or from the start of the run, the steps up to this one are computed again to \
             the same bits: its texts with the loss of every token, and the norm of each layer's gradient. So a loss that \
@@ -22,7 +23,7 @@ struct Replay: ParsableCommand {
             Every answer of heed serve carries a receipt: the hash of the model's files, the numeric form, the ids of the \
             prompt, the options, the seed, and the ids that came. With --model these are computed again, on any machine, \
             and compared id by id; the file is a receipt or an answer that holds one. The exit code is 0 where all \
-            sequences are the same, 1 where one differs.
+            sequences are the same, 1 where one differs. --html explains the first answer as heed explain does.
             """)
 
     @Argument(
@@ -56,6 +57,12 @@ struct Replay: ParsableCommand {
     @Option(help: ArgumentHelp("Of a receipt: the model; where not given, --step is.", valueName: "model"))
     var model: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Of a receipt: the page to write that explains the first answer; none where not given.", valueName: "file"))
+    var html: String?
+
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var output: JSONOption
 
@@ -68,11 +75,15 @@ struct Replay: ParsableCommand {
             throw ValidationError("--tensor and --before: expected --step beside them.")
         }
         guard file == nil || !tensor.isEmpty else { throw ValidationError("--output: expected --tensor beside it.") }
+        if model == nil, html != nil || adapter.adapter != nil {
+            throw ValidationError("--html and --adapter: expected --model and a receipt.")
+        }
     }
 
     func run() throws {
         if let model {
-            return try ReceiptReplay(file: folder, model: model, json: output.json).run(try compute.runtime())
+            return try ReceiptReplay(file: folder, model: model, adapter: adapter, page: html, json: output.json)
+                .run(try compute.runtime())
         }
         guard let step else { return }
         let command = try CommandDescription(of: Train.self)

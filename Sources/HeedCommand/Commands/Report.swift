@@ -11,8 +11,8 @@ struct Report: ParsableCommand {
             heed report first.jsonl second.jsonl --html both.html
 
             RUN is a folder that heed train writes with --log, or the log itself. Several runs are laid over each \
-            other. Alarms name what somebody should look at: jumps, what is not finite, a validation loss that rises, \
-            a loss that falls no more.
+            other. A run with --log-layers also shows the norms of its gradients by layer. Alarms name what somebody \
+            should look at: jumps, what is not finite, a validation loss that rises, a loss that falls no more.
             """)
 
     @Argument(help: ArgumentHelp("Folders of runs, or their logs.", valueName: "run"))

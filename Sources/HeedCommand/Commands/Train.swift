@@ -139,7 +139,45 @@ extension Train: CompletesWords {
     func run(_ words: [String]) throws { try RankedJob.run { try run(words, $0) } }
 
     private func run(_ words: [String], _ ranked: RankedJob) throws {
-        var options = try optimiser.options(ranks: ranked.ranks)
+        let options = try trainingOptions(ranks: ranked.ranks)
+        guard let first = data.data.first ?? pairs.source.first else {
+            throw ValidationError("expected --data FILE…, or --source FILE… and --target FILE….")
+        }
+        let folder = output ?? TrainingDefaults.output(for: first)
+        try requireOtherFolder(folder)
+        StandardInput.prepare(data.data + pairs.source + pairs.target)
+        let start = try model.start(
+            data: pairs.isGiven ? pairs.source + pairs.target : data.data, translates: pairs.isGiven,
+            format: data.format, skipsLines: data.onError == .skip, context: data.context, output: folder,
+            resume: resume, seed: options.step.seed,
+            dropout: optimiser.dropout)
+        if replayStep != nil, let initial = model.initial, !fileExists(initial) {
+            throw HeedError(.missing, "the model that the run began with is gone", in: initial)
+        }
+        var job = TrainingJob(
+            start: start, options: options, optimiser: optimiser,
+            runtime: try Runtime(
+                threads: RankedJob.threads(compute.threads, isShared: ranked.ranks != nil),
+                instructionSet: compute.instructionSet),
+            output: trainingOutput(folder, start, ranked.communicator))
+        job.replay = replayStep.map {
+            StepReplay(
+                step: $0, json: replayJSON, tensors: replayTensor, output: replayOutput, before: replayBefore,
+                tokenizer: start.tokenizer)
+        }
+        job.words = words.isEmpty ? nil : StoredOptions(words, of: try CommandDescription(of: Train.self))
+        if teaching.teacher != nil {
+            guard case .decoder = start.model.architecture, optimiser.preference == nil else {
+                throw ValidationError("--teacher: expected a decoder that learns the next token, without --dpo.")
+            }
+            job.teacher = try teaching.loaded(for: start.tokenizer)
+        }
+        try learn(job, start, from: first)
+    }
+
+    /// The options as the library has them.
+    private func trainingOptions(ranks: Int?) throws -> TrainingOptions {
+        var options = try optimiser.options(ranks: ranks)
         options.order = try WindowOrder.named(data.order)
         options.saveEvery = saveEvery
         options.evaluateEvery = evaluateEvery
@@ -162,10 +200,10 @@ extension Train: CompletesWords {
         if pairs.average > 1, let option = model.part.adapterOption {
             throw ValidationError("--average and \(option): expected one of them; --ema averages an adapter.")
         }
-        guard let first = data.data.first ?? pairs.source.first else {
-            throw ValidationError("expected --data FILE…, or --source FILE… and --target FILE….")
-        }
-        let folder = output ?? TrainingDefaults.output(for: first)
+        return options
+    }
+
+    private func requireOtherFolder(_ folder: String) throws {
         for (option, path) in [("--init", model.initial), ("--tokenizer", model.tokenizer)] {
             if let path, isSamePlace(path, folder), option == "--init" || overwrite {
                 throw HeedError(
@@ -173,39 +211,15 @@ extension Train: CompletesWords {
                     in: folder, advice: "Choose another --output")
             }
         }
-        StandardInput.prepare(data.data + pairs.source + pairs.target)
-        let skipped = SkippedLines()
-        let start = try model.start(
-            data: pairs.isGiven ? pairs.source + pairs.target : data.data, translates: pairs.isGiven,
-            format: data.format, skipsLines: data.onError == .skip, context: data.context, output: folder,
-            resume: resume, seed: options.step.seed,
-            dropout: optimiser.dropout)
-        if replayStep != nil, let initial = model.initial, !fileExists(initial) {
-            throw HeedError(.missing, "the model that the run began with is gone", in: initial)
-        }
-        var job = TrainingJob(
-            start: start, options: options, optimiser: optimiser,
-            runtime: try Runtime(
-                threads: RankedJob.threads(compute.threads, isShared: ranked.ranks != nil),
-                instructionSet: compute.instructionSet),
-            output: trainingOutput(folder, start, ranked.communicator))
-        job.replay = replayStep.map {
-            StepReplay(
-                step: $0, json: replayJSON, tensors: replayTensor, output: replayOutput, before: replayBefore,
-                tokenizer: start.tokenizer)
-        }
-        job.words = words.isEmpty ? nil : StoredOptions(words, of: try CommandDescription(of: Train.self))
+    }
+
+    /// Trains in the way that data and architecture ask for.
+    private func learn(_ job: consuming TrainingJob, _ start: TrainingStart, from first: String) throws {
         if optimiser.preference != nil {
             guard !pairs.isGiven, model.initial != nil else {
                 throw ValidationError("--dpo: expected --init MODEL and --data FILE with two answers on every line.")
             }
             _ = try start.model.decoder
-        }
-        if teaching.teacher != nil {
-            guard case .decoder = start.model.architecture, optimiser.preference == nil else {
-                throw ValidationError("--teacher: expected a decoder that learns the next token, without --dpo.")
-            }
-            job.teacher = try teaching.loaded(for: start.tokenizer)
         }
         if pairs.isGiven {
             guard data.data.isEmpty, data.validation == nil else {
@@ -213,9 +227,9 @@ extension Train: CompletesWords {
                     "--data and --validation: expected --source, --target, --validation-source and "
                         + "--validation-target alone.")
             }
-            try job.learnPairs(pairs, maxUnknown: self.unknown.maxUnknown)
-            return
+            return try job.learnPairs(pairs, maxUnknown: unknown.maxUnknown)
         }
+        let skipped = SkippedLines()
         let lacking = UnknownCharacters()
         let encoding = start.encoding(data.format, lacking, skip: data.skipping(skipped))
         let choice = try data.validation.map { try ValidationChoice($0) }

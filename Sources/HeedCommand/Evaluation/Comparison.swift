@@ -8,6 +8,7 @@ struct Comparison {
     /// A model folder or file, or `f32`: the same model in 32-bit floats.
     let against: String
     let model: String
+    let adapter: AdapterOption
 
     /// Compares over texts, in windows of `context` ids.
     func measure(
@@ -15,7 +16,7 @@ struct Comparison {
     ) throws -> DistributionDifference {
         let reference =
             try against == WeightForm.float32.rawValue
-            ? Model.load(folder: model, weights: .float32) : Model.loadTelling(folder: against)
+            ? adapter.load(model, weights: .float32) : Model.loadTelling(folder: against)
         let comparison = try ModelComparison(loaded, against: reference, context: context, runtime: runtime)
         guard
             let found = try comparison.measure(streams, stride: stride, shouldStop: { Signals.isStopRequested })

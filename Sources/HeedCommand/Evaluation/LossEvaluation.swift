@@ -41,23 +41,34 @@ struct LossEvaluation {
 
     func run(runtime: Runtime, json: Bool) throws {
         let loaded = try adapter.load(model, weights: weights)
+        if against != nil {
+            guard case .decoder = loaded.architecture else {
+                throw HeedError(
+                    .unsupported, "only next-token distributions are compared", in: "--against", expected: "a decoder",
+                    got: loaded.family.name)
+            }
+        }
         switch loaded.architecture {
         case .encoderDecoder where data.isEmpty:
-            return try PairEvaluation(
+            try PairEvaluation(
                 folder: model, model: loaded, sources: sources, targets: targets, tokenizer: tokenizer,
                 context: context, maxUnknown: maxUnknown
             ).run(runtime: runtime, json: json)
         case .encoder(let encoder) where encoder.configuration.labels == nil && !data.isEmpty:
-            return try MaskedEvaluation(
+            try MaskedEvaluation(
                 folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, batch: batch,
                 maxUnknown: maxUnknown
             ).run(runtime: runtime, json: json)
         case .encoder where !data.isEmpty:
-            return try ClassifierEvaluation(
+            try ClassifierEvaluation(
                 folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context
             ).run(runtime: runtime, json: json)
-        default: break
+        default: try runNextTokens(loaded, runtime: runtime, json: json)
         }
+    }
+
+    /// The loss of a decoder over texts or rows.
+    private func runNextTokens(_ loaded: Model, runtime: Runtime, json: Bool) throws {
         guard !data.isEmpty else {
             throw HeedError(
                 .usage, "the model reads no source", in: "--source", expected: "--data for this model",
@@ -85,15 +96,23 @@ struct LossEvaluation {
                 throw HeedError(
                     .usage, "--against compares over texts", in: self.data.first, expected: "text or token files")
             }
-            return try Comparison(against: against, model: model)
+            return try Comparison(against: against, model: model, adapter: adapter)
                 .measure(loaded, streams, context: window, stride: stride, runtime: runtime)
         }
-        let bitsPerByte = data.bytes.flatMap { loss.bitsPerByte($0) }
+        try tell(
+            loss, bytes: data.bytes, over: "\(counted(loss.tokens, "token")) in windows of \(window)", difference,
+            json: json)
+    }
+
+    private func tell(
+        _ loss: MeasuredLoss, bytes: Int?, over: String, _ difference: DistributionDifference?, json: Bool
+    ) throws {
+        let bitsPerByte = bytes.flatMap { loss.bitsPerByte($0) }
         if json {
             var report: JSONObject = [
                 "loss": .number(loss.mean), "perplexity": .number(loss.perplexity),
                 "bits_per_byte": bitsPerByte.map { .number($0) } ?? .null, "tokens": .integer(loss.tokens),
-                "bytes": data.bytes.map { .integer($0) } ?? .null, "unknown_characters": .integer(unknown.unknown),
+                "bytes": bytes.map { .integer($0) } ?? .null, "unknown_characters": .integer(unknown.unknown),
             ]
             for (key, value) in difference?.report ?? JSONObject() { report[key] = value }
             try StandardOutput.writeLine(.object(report))
@@ -107,7 +126,7 @@ struct LossEvaluation {
                 "unknown         \(counted(unknown.unknown, "character")), which count nowhere")
         }
         for line in difference?.lines ?? [] { try StandardOutput.writeLine(line) }
-        try StandardOutput.writeLine("over \(counted(loss.tokens, "token")) in windows of \(window)")
+        try StandardOutput.writeLine("over \(over)")
     }
 
     /// What the loss is measured on.

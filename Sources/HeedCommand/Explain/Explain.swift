@@ -45,6 +45,8 @@ struct Explain: ParsableCommand {
     var html: String?
 
     @OptionGroup var overwriting: OverwriteOption
+    @OptionGroup var form: WeightOption
+    @OptionGroup var adapter: AdapterOption
     @OptionGroup var compute: ComputeOptions
     @OptionGroup var json: JSONOption
 
@@ -52,12 +54,17 @@ struct Explain: ParsableCommand {
         guard question.against != nil || !readings.contains(.patching) else {
             throw ValidationError("--readings patching: expected --against TEXT beside it.")
         }
+        guard form.weights.isExact || !look.gradients else {
+            throw ValidationError(
+                "--gradients: expected --weights stored or f32: products of rounded numbers move in steps, which "
+                    + "differences cannot follow.")
+        }
     }
 
     func run() throws {
         if let output { try overwriting.check(output, tensors: ["logits", "gradient_times_input", "attentions.0"]) }
         if let html { try overwriting.check(page: html) }
-        let loaded = try Model.loadTelling(folder: model)
+        let loaded = try adapter.load(model, weights: form.weights)
         let runtime = try compute.runtime()
         let asked = try question.ask(loaded, folder: model)
         let wanted = asked.readings(readings, isComplete: output != nil || json.json)
@@ -65,25 +72,44 @@ struct Explain: ParsableCommand {
         var done = 0
         let explanation = try Explanation(
             loaded, asked.input, target: asked.target, against: asked.other, readings: wanted.readings,
-            rows: output == nil ? asked.rowsKept : nil, runtime: runtime
+            rows: output != nil ? nil : html != nil ? asked.rowsOfPage : 1, runtime: runtime
         ) {
             try Signals.check()
             done += 1
             progress.update(done: done)
         }
         progress.finish()
+        let checks = look.gradients && explanation.target != nil ? try self.checks(explanation) : []
         if let output { try explanation.tensors().write(path: output) }
         if let html {
-            try writeAtomically(path: html, bytes: asked.page(explanation, leftOut: wanted.leftOut, model: model).html)
+            try writeAtomically(
+                path: html, bytes: asked.page(explanation, leftOut: wanted.leftOut, checks: checks, model: model).html)
         }
         if json.json {
             try StandardOutput.writeLine(
-                explanation.json(text: { try asked.text($0) }, sourceText: { try asked.sourceText($0) }))
+                explanation.json(text: { try asked.text($0) }, sourceText: { try asked.sourceText($0) }, checks: checks)
+            )
         } else if output == nil, html == nil {
             let text = ExplanationText(
-                explanation: explanation, asked: asked, look: look, terminal: .output, leftOut: wanted.leftOut)
+                explanation: explanation, asked: asked, look: look, terminal: .output, leftOut: wanted.leftOut,
+                checks: checks)
             try StandardOutput.write(try text.page())
         }
+    }
+}
+
+extension Explain {
+    /// Every gradient beside central differences.
+    private func checks(_ explanation: Explanation) throws -> [GradientCheck] {
+        let progress = Progress("Checking gradients", total: explanation.gradientCheckCount)
+        var done = 0
+        let checks = try explanation.gradientChecks {
+            try Signals.check()
+            done += 1
+            progress.update(done: done)
+        }
+        progress.finish()
+        return checks
     }
 }
 

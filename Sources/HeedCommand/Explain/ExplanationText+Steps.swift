@@ -4,7 +4,7 @@ import HeedSupport
 extension ExplanationText {
     /// The operations in order: one block in full, a line for each of the others.
     func stages() throws -> [String] {
-        let stages = explanation.story()
+        let stages = try explanation.story()
         let open = look.layer ?? 0
         let lens = explanation.readings.contains(.lens) ? try explanation.lens(count: 1) : []
         var lines: [String] = []
@@ -53,6 +53,23 @@ extension ExplanationText {
                 dim("      ∂L/∂value: \(summary(gradient))"),
             ]
         }
+        return lines + step.parts.flatMap { part($0) }
+    }
+
+    /// A step within attention.
+    private func part(_ part: AttentionPart) -> [String] {
+        let shape = "[" + part.shape.map { "\($0)" }.joined(separator: ", ") + "]"
+        let cost = "\(countText(part.cost.operations))FLOP, \(byteText(Int(part.cost.bytes)))"
+        var lines = [
+            "        "
+                + columns(
+                    (part.kind.rawValue, 9), (shape, 18), (cost, 26), (terminal.styled(part.formula, .cyan), 0)),
+            dim("                 row \(part.row): \(summary(part.values))"),
+        ]
+        if look.gradients, let gradient = part.gradient {
+            lines.append("                 " + terminal.styled("back: " + part.gradientFormula, .yellow))
+            lines.append(dim("                 ∂L/∂ of row \(part.row): \(summary(gradient))"))
+        }
         return lines
     }
 
@@ -64,7 +81,7 @@ extension ExplanationText {
 
     /// Every number of one operation, by place or path.
     func numbers(of wanted: String) throws -> [String] {
-        let steps = explanation.story().flatMap(\.steps)
+        let steps = try explanation.story().flatMap(\.steps)
         let found = steps.filter { "\($0.place)" == wanted || $0.path == wanted }
         guard !found.isEmpty else {
             throw HeedError(
@@ -97,7 +114,11 @@ extension ExplanationText {
             let stream = isOfSource ? explanation.streams[0] : explanation.streams[explanation.streams.count - 1]
             lines += title("\(name.replacing("_", with: " ")), block \(layer), head \(head), row \(row)")
             lines.append(
-                dim("    " + columns(("key", 26), ("q·k", 10), ("scaled", 10), ("offset", 10), ("weight", 10), ("", 0)))
+                dim(
+                    "    "
+                        + columns(
+                            ("key", 26), ("q·k", 10), ("scaled", 10), ("offset", 10), ("weight", 10),
+                            (look.gradients ? "∂L/∂score" : "", 0)))
             )
             let order = steps.weights.indices.sorted { steps.weights[$0] > steps.weights[$1] }
             for key in order.prefix(24).sorted() {
@@ -116,7 +137,11 @@ extension ExplanationText {
                             ("\(key)", 4), (text.map { quoted($0) } ?? "id \(id)", 22),
                             (Self.short(Double(steps.products[key])), 10), (Self.short(Double(steps.scaled[key])), 10),
                             (Self.short(Double(steps.offsets[key])), 10), (fixed(Double(steps.weights[key]), 4), 10),
-                            (Self.bar(Double(steps.weights[key]), width: 16), 0)))
+                            (
+                                look.gradients && !steps.scoreGradients.isEmpty
+                                    ? Self.short(Double(steps.scoreGradients[key]))
+                                    : Self.bar(Double(steps.weights[key]), width: 16), 0
+                            )))
             }
             lines.append(
                 dim(
@@ -131,15 +156,7 @@ extension ExplanationText {
     }
 
     /// Every gradient beside central differences.
-    func checks() throws -> [String] {
-        let progress = Progress("Checking gradients", total: explanation.gradientCheckCount)
-        var done = 0
-        let checks = try explanation.gradientChecks {
-            try Signals.check()
-            done += 1
-            progress.update(done: done)
-        }
-        progress.finish()
+    func way() -> [String] {
         var lines = title("Gradients of the target's logit, beside central differences")
         lines.append(
             dim("    " + columns(("", 48), ("size", 10), ("by gradient", 13), ("by differences", 16), ("apart", 0))))

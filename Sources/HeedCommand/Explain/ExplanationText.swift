@@ -9,6 +9,7 @@ struct ExplanationText {
     let look: LookOptions
     let terminal: Terminal
     let leftOut: [Reading]
+    let checks: [GradientCheck]
 
     /// Everything, section after section.
     func page() throws -> String {
@@ -16,8 +17,8 @@ struct ExplanationText {
         if let step = look.step { return joined(lines + (try numbers(of: step))) }
         lines += try pieces() + stages() + answers() + lens() + inputs() + parts() + grids()
         if let head = look.head { lines += try self.head(head) }
-        if look.gradients { lines += try checks() }
-        lines += notes()
+        if !checks.isEmpty { lines += way() }
+        lines += try notes()
         return joined(lines)
     }
 
@@ -215,8 +216,8 @@ struct ExplanationText {
         return lines
     }
 
-    private func notes() -> [String] {
-        let difference = Double(explanation.largestAttentionDifference())
+    private func notes() throws -> [String] {
+        let difference = try Double(explanation.largestAttentionDifference())
         var lines = [
             "",
             dim(

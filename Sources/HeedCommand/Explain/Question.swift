@@ -152,7 +152,9 @@ struct AskedQuestion {
     }
 
     /// The explanation as a page.
-    func page(_ explanation: Explanation, leftOut: [Reading], model path: String) throws -> Page {
+    func page(
+        _ explanation: Explanation, leftOut: [Reading], checks: [GradientCheck], model path: String
+    ) throws -> Page {
         let words = try explanation.streams.enumerated().map { index, stream in
             try stream.ids.map { id in
                 (index + 1 < explanation.streams.count ? try sourceText(Int(id)) : try tokenText(Int(id))) ?? "id \(id)"
@@ -163,17 +165,17 @@ struct AskedQuestion {
         return try explanation.page(
             title: question + (answer.map { "  →  \($0)" } ?? ""),
             subtitle: "\(lastPathComponent(path)): \(model.architecture.configuration.summary)", words: words,
-            leftOut: leftOut,
+            leftOut: leftOut, checks: checks,
             text: { try text($0) })
     }
 
     /// Tokens on both sides.
     private var tokens: Int { input.ids.count + input.source.count }
 
-    /// Of how many rows logits and lens are kept: as many as fit 128 MiB.
-    var rowsKept: Int {
+    /// Of how many rows a page shows the lens: as many as fit 64 MiB.
+    var rowsOfPage: Int {
         let row = model.architecture.vocabulary * (layers + 2)
-        return max(1, min(input.ids.count, (1 << 25) / max(row, 1)))
+        return max(1, min(input.ids.count, (1 << 24) / max(row, 1)))
     }
 
     private var layers: Int {

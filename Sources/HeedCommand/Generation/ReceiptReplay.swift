@@ -2,12 +2,16 @@ import ArgumentParser
 import Heed
 import HeedProcessor
 import HeedSupport
+import HeedTensor
 
 /// An answer of `heed serve`, computed again from its receipt.
 struct ReceiptReplay {
     /// The receipt, or an answer that holds one.
     let file: String
     let model: String
+    let adapter: AdapterOption
+    /// Where a page that explains the first answer is written; nil: none is.
+    let page: String?
     let json: Bool
 
     func run(_ runtime: Runtime) throws {
@@ -15,15 +19,18 @@ struct ReceiptReplay {
         let file = try InputFile.open(file)
         let given = try Receipt(try JSON.parse(file.bytes, in: file.name), in: file.name)
         let path = try locateModel(model)
-        let hash = try ModelFiles.hash(path)
+        let hash = try ModelFiles.hash(path, adapter: adapter.adapter)
         let isSameModel = hash == given.modelHash
         if !isSameModel {
             StandardError.writeLine("The model's files are not those of the receipt: \(hash), not \(given.modelHash)")
         }
-        let loaded = try Model.loadTelling(folder: path)
-        var options = DecodingModelOptions()
-        options.precision = given.numbers == "bf16" ? .bfloat16 : .float32
-        let running = try DecodingModel(loaded, runtime: runtime, options: options)
+        guard let weights = WeightForm(rawValue: given.numbers) else {
+            throw HeedError(
+                .badInput, "a numeric form that this program does not know", in: file.name,
+                expected: WeightForm.allCases.map(\.rawValue).joined(separator: ", "), got: given.numbers)
+        }
+        let loaded = try adapter.load(path, weights: weights)
+        let running = try DecodingModel(loaded, runtime: runtime, options: DecodingModelOptions())
         let tokenizer = Result { try Tokenizer.load(path: path) }
         let constraint = try given.form.map { form in
             let tokens = try tokenizer.get().tokenBytes(count: running.vocabulary)
@@ -46,7 +53,20 @@ struct ReceiptReplay {
             try StandardOutput.writeLine(
                 same == count ? "The same: \(count) of \(count)." : "The same: \(same) of \(count); the others differ.")
         }
+        if let page { try explain(given, path, to: page) }
         if same < count || !isSameModel { throw ExitCode(1) }
+    }
+
+    /// Writes the page of `heed explain` for the first answer: what the model saw when it chose the last id.
+    private func explain(_ receipt: Receipt, _ path: String, to page: String) throws {
+        guard let choice = receipt.choices.first else { return }
+        let prompt = receipt.prompts[choice.prompt]
+        let list = { (ids: [Int32]) in ids.map { "\($0)" }.joined(separator: ",") }
+        let answer = prompt.ids + choice.ids.dropLast()
+        var words = [path, "--html", page]
+        words += prompt.source.map { ["--ids", list($0), "--decoder-ids", list(answer)] } ?? ["--ids", list(answer)]
+        if let adapter = adapter.adapter { words += ["--adapter", adapter] }
+        try Explain.parse(words).run()
     }
 
     private func tell(

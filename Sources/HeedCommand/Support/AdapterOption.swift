@@ -14,8 +14,6 @@ struct AdapterOption: ParsableArguments {
     ///
     /// - Throws: `HeedError` naming file and key or tensor.
     func load(_ folder: String, weights: WeightForm = .stored) throws -> Model {
-        var adaptation = Adaptation(adapter: adapter.map { .folder($0) })
-        adaptation.dropout = 0
-        return try Model.loadTelling(folder: folder, adaptation, weights: weights)
+        try Model.loadTelling(folder: folder, .running(adapter), weights: weights)
     }
 }

@@ -22,15 +22,15 @@ extension CatSleeps {
             )
         }
         self.init(
-            parameters: Parameters(
-                X: X, query: query, key: key, value: value, feedForward1: feedForward1, feedForward2: feedForward2),
+            X: X, query: query, key: key, value: value, feedForward1: feedForward1, feedForward2: feedForward2,
             labels: labels)
     }
 
     /// The largest extent that is taken: this is arithmetic to be read, not to be fast.
     private static let largestExtent = 256
 
-    private static func matrix(_ file: SafetensorsFile, _ name: String, rows: Int?, columns: Int?) throws -> Matrix {
+    private static func matrix(_ file: SafetensorsFile, _ name: String, rows: Int?, columns: Int?) throws -> NumberTable
+    {
         let tensor = try file.required(name)
         func allowed(_ extent: Int, _ wanted: Int?) -> Bool {
             wanted.map { $0 == extent } ?? (1...largestExtent).contains(extent)
@@ -42,7 +42,7 @@ extension CatSleeps {
                 got: "\(tensor.shape)")
         }
         let values = try finite(file, tensor)
-        return Matrix(rows: tensor.shape[0], columns: tensor.shape[1]) { values[$0 * tensor.shape[1] + $1] }
+        return NumberTable(rows: tensor.shape[0], columns: tensor.shape[1]) { values[$0 * tensor.shape[1] + $1] }
     }
 
     private static func finite(_ file: SafetensorsFile, _ tensor: StoredTensor) throws -> [Double] {

@@ -1,5 +1,17 @@
 import HeedSupport
 
+extension GradientCheck {
+    /// The check for programs.
+    public var json: JSON {
+        [
+            "kind": .string(kind.rawValue), "path": .string(path), "operation": .string(operation),
+            "formula": .string(formula), "gradient_formula": .string(gradientFormula),
+            "shape": .array(shape.map { .integer($0) }), "size": .number(size), "by_gradient": .number(byGradient),
+            "by_differences": .number(byDifferences), "error": .number(error), "agrees": .bool(agrees),
+        ]
+    }
+}
+
 extension GradientSurvey {
     /// The checks for programs.
     public var json: JSON {
@@ -10,18 +22,7 @@ extension GradientSurvey {
                 parts.map { part in
                     [
                         "name": .string(part.name),
-                        "checks": .array(
-                            part.checks.map { check in
-                                [
-                                    "kind": .string(check.kind.rawValue), "path": .string(check.path),
-                                    "operation": .string(check.operation), "formula": .string(check.formula),
-                                    "gradient_formula": .string(check.gradientFormula),
-                                    "shape": .array(check.shape.map { .integer($0) }), "size": .number(check.size),
-                                    "by_gradient": .number(check.byGradient),
-                                    "by_differences": .number(check.byDifferences), "error": .number(check.error),
-                                    "agrees": .bool(check.agrees),
-                                ]
-                            }),
+                        "checks": .array(part.checks.map(\.json)),
                     ]
                 }),
         ]

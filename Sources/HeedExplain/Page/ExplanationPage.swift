@@ -1,19 +1,22 @@
 import HeedLayers
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
 extension Explanation {
     /// The explanation as a page to open step by step.
     ///
-    /// - Parameters:
-    ///   - text: the text of an id of the answer.
-    ///   - words: the texts of the tokens of each stream.
-    ///   - leftOut: readings that were not made, to say so.
+    /// - `text`: the text of an id of the answer.
+    /// - `words`: the texts of the tokens of each stream.
+    /// - `leftOut`: readings that were not made, to say so.
+    /// - `checks`: checks of gradients, where they were made.
+    ///
     /// Cost: a few bytes for each attention weight, up to about two million; beyond that means of several.
     /// - Throws: `HeedError` when a logit is not finite, or what `text` throws.
     public func page(
-        title: String, subtitle: String, words: [[String]], leftOut: [Reading], text: (Int) throws -> String?
+        title: String, subtitle: String, words: [[String]], leftOut: [Reading],
+        checks: [GradientCheck] = [], text: (Int) throws -> String?
     ) throws -> Page {
         var ids = Set<Int>()
         var data: JSONObject = [
@@ -26,9 +29,12 @@ extension Explanation {
                     ]
                 }),
             "position": .integer(position),
-            "stages": .array(story().map { Explanation.pageStage($0) }),
-            "attention": .array(whole.places.attentions.map { attention($0) }),
-            "largest_difference_of_weighted_sums": .number(Double(largestAttentionDifference())),
+            "stages": .array(try story().map { Explanation.pageStage($0) }),
+            "attention": .array(
+                whole.subject.runtime.team.map(whole.places.attentions.count) {
+                    attention(whole.places.attentions[$0])
+                }),
+            "largest_difference_of_weighted_sums": .number(Double(try largestAttentionDifference())),
             "answer_rows": .array(answerRows.map { .integer($0) }),
             "left_out": .array(leftOut.map { .string($0.rawValue) }),
             "grids": .array(
@@ -71,6 +77,7 @@ extension Explanation {
                     }), "rest": .number(Double(attribution.rest)),
             ]
         }
+        if !checks.isEmpty { data["checks"] = .array(checks.map(\.json)) }
         costs(&data)
         var texts = JSONObject()
         for id in ids.sorted() { if let text = try text(id) { texts["\(id)"] = .string(text) } }
@@ -87,22 +94,30 @@ extension Explanation {
                 guard case .object(var object) = json(step) else { return .null }
                 // Rows as wide as a vocabulary stand below, as logits.
                 if !step.row.isEmpty, step.row.count <= 8_192 { object["row"] = .string(base64(step.row)) }
+                if !step.parts.isEmpty { object["parts"] = .array(step.parts.map { pagePart($0) }) }
                 return .object(object)
             })
         return .object(object)
     }
 
+    /// A step within attention; the numbers of a long text stand in the maps alone.
+    private static func pagePart(_ part: AttentionPart) -> JSON {
+        guard case .object(var object) = json(part, upTo: 0) else { return .null }
+        if part.numbers.count <= 4_096 {
+            object["numbers"] = .string(base64(part.numbers))
+            if let gradient = part.gradientNumbers { object["gradient_numbers"] = .string(base64(gradient)) }
+        }
+        return .object(object)
+    }
+
     /// The five likeliest answers at each depth and row.
     private func lens(_ ids: inout Set<Int>) throws -> JSON {
-        let rows = max(answerRows.count, 1)
-        var depths = (0..<whole.pass.outputs.lens.count).map { _ in [JSON]() }
-        for row in 0..<rows {
-            for (depth, best) in try lens(row: row, count: 5).enumerated() {
-                ids.formUnion(best.map(\.id))
-                depths[depth].append(.array(best.map { [.integer($0.id), .number($0.probability)] }))
-            }
-        }
-        return .array(depths.map { .array($0) })
+        let all = try lens(rows: Array(0..<max(answerRows.count, 1)), count: 5)
+        ids.formUnion(all.joined().joined().map(\.id))
+        return .array(
+            all.map { rows in
+                .array(rows.map { best in .array(best.map { [.integer($0.id), .number($0.probability)] }) })
+            })
     }
 
     // MARK: Attention
@@ -124,12 +139,21 @@ extension Explanation {
         let chosen = attention.name.hasPrefix("encoder_") ? queries - 1 : min(position, queries - 1)
         var row: [UInt16] = []
         if let weights = whole.weights(attention) {
-            for query in 0..<queries {
-                weights.withRow(query) { numbers in
-                    for head in 0..<heads {
-                        let start = (head * rows + query / rowBlock) * columns
-                        let from = head * whole.stride
-                        for key in 0..<keys { sums[start + key / columnBlock] += numbers[from + key] }
+            sums.withUnsafeMutableBufferPointer { sums in
+                for query in 0..<queries {
+                    weights.withRow(query) { numbers in
+                        for head in 0..<heads {
+                            let own = UnsafeBufferPointer(
+                                rebasing: numbers[head * whole.stride..<head * whole.stride + keys])
+                            let start = (head * rows + query / rowBlock) * columns
+                            for column in 0..<columns {
+                                var sum: Float = 0
+                                for key in column * columnBlock..<min((column + 1) * columnBlock, keys) {
+                                    sum += own[key]
+                                }
+                                sums[start + column] += sum
+                            }
+                        }
                     }
                 }
             }
@@ -230,10 +254,13 @@ extension WholePass {
         let heads = attention.operation.shape.heads
         var result = [Float](repeating: 0, count: keys)
         guard let weights = weights(attention) else { return result }
-        for (query, share) in row.enumerated() where share != 0 {
-            weights.withRow(query) { numbers in
-                for head in 0..<heads {
-                    for key in 0..<keys { result[key] += share / Float(heads) * numbers[head * stride + key] }
+        result.withUnsafeMutableBufferPointer { result in
+            for (query, share) in row.enumerated() where share != 0 {
+                let factor = share / Float(heads)
+                weights.withRow(query) { numbers in
+                    for head in 0..<heads {
+                        for key in 0..<keys { result[key] += factor * numbers[head * stride + key] }
+                    }
                 }
             }
         }

@@ -8,6 +8,8 @@ public struct TrainingRecord: Sendable {
         public let step: Int
         /// What was measured, by name: `loss`, `lr`, `grad_norm`, `tokens_per_second`, `validation_loss`, ….
         public let numbers: [(name: String, value: Double)]
+        /// Norms of the gradient by layer, where the log has them (`--log-layers`).
+        public let layers: [(name: String, norm: Double)]
         /// A text that was written there, where there is one.
         public let sample: String?
 
@@ -39,7 +41,11 @@ public struct TrainingRecord: Sendable {
                 guard name != "step" else { return nil }
                 return value.doubleValue.map { (name, $0) }
             }
-            rows.append(Row(step: step, numbers: numbers, sample: members["sample"]?.stringValue))
+            let layers = (members["layer_grad_norms"]?.objectValue ?? JSONObject()).map { name, norm in
+                // What is not finite is written as null.
+                (name: name, norm: norm.doubleValue ?? .nan)
+            }
+            rows.append(Row(step: step, numbers: numbers, layers: layers, sample: members["sample"]?.stringValue))
         }
         guard !rows.isEmpty else {
             throw HeedError(.badInput, "the log holds no step", in: path, expected: "a JSON object per line")
@@ -70,7 +76,8 @@ public struct TrainingRecord: Sendable {
             let limit = name == "loss" ? 1.5 : 5
             if worst.times > limit {
                 alarms.append(
-                    "\(words) jumps at step \(worst.step) to \(TrainingRecord.tenths(worst.times)) times what it was")
+                    "\(words) jumps at step \(worst.step) to \(TrainingRecord.tenths(worst.times)) times what it was"
+                        + (name == "grad_norm" ? layerOfJump(worst.step).map { ", most in \($0)" } ?? "" : ""))
             }
         }
         let checks = values("validation_loss")
@@ -91,6 +98,20 @@ public struct TrainingRecord: Sendable {
         }
         return alarms
     }
+
+    /// The layer whose norm grew most from the row before `step`.
+    private func layerOfJump(_ step: Int) -> String? {
+        guard let index = rows.firstIndex(where: { $0.step == step }), index > 0 else { return nil }
+        let before = rows[index - 1].layers
+        func growth(_ layer: (name: String, norm: Double)) -> Double {
+            let old = before.first { $0.name == layer.name }?.norm ?? 0
+            return old > 0 && layer.norm.isFinite ? layer.norm / old : 0
+        }
+        return rows[index].layers.max { growth($0) < growth($1) }?.name
+    }
+
+    /// The layers that the log has norms of, in its order.
+    var layers: [String] { rows.first { !$0.layers.isEmpty }?.layers.map(\.name) ?? [] }
 
     private static func tenths(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
 
@@ -121,8 +142,13 @@ extension Page {
                                         object[name] = value.isFinite ? .number(value) : .null
                                     }
                                     object["sample"] = row.sample.map { .string($0) }
+                                    if !row.layers.isEmpty {
+                                        object["layers"] = .array(
+                                            row.layers.map { $0.norm.isFinite ? .number($0.norm) : .null })
+                                    }
                                     return .object(object)
                                 }),
+                            "layers": .array(run.layers.map { .string($0) }),
                             "settings": .array(run.settings.map { [.string($0.name), .string($0.value)] }),
                             "alarms": .array(run.alarms.map { .string($0) }),
                         ]

@@ -60,11 +60,11 @@ public final class Explanation {
 
     /// Runs `input` through `model` and reads what is `wanted`.
     ///
-    /// - Parameters:
-    ///   - target: the id whose logit is explained; nil: the likeliest.
-    ///   - other: an input of the same length whose values are put in place of this one's, for `.patching`.
-    ///   - rows: of how many rows, the explained one among them and the last of them, logits are kept; nil: all.
-    ///   - mayGoOn: called before each pass of long work; what it throws ends the work.
+    /// - `target`: the id whose logit is explained; nil: the likeliest.
+    /// - `other`: an input of the same length whose values are put in place of this one's, for `.patching`.
+    /// - `rows`: of how many rows, the explained one among them and the last of them, logits are kept; nil: all.
+    /// - `mayGoOn`: called before each pass of long work; what it throws ends the work.
+    ///
     /// Cost: one pass forward and backward; `.integrated` takes 64 more, `.ablation` a forward pass per head, `.patching`
     /// one per head and per token and block. Memory: every value of a pass.
     /// - Throws: `HeedError` naming what of the input or the target the model cannot take.
@@ -91,7 +91,7 @@ public final class Explanation {
         guard let target else { return }
         whole.backward(from: target)
         if readings.contains(.gradients) { gradientTimesInput = try whole.gradientTimesInput() }
-        if readings.contains(.attribution) { attribution = try whole.logitAttribution() }
+        if readings.contains(.attribution) { attribution = try whole.logitAttribution(of: target) }
         if readings.contains(.integrated) {
             integratedGradients = try subject.integratedGradients(
                 whole.places, target: target, midpoints: 64, mayGoOn: mayGoOn)
@@ -109,21 +109,34 @@ public final class Explanation {
     public var logits: [Float] { whole.answer }
 
     /// The likeliest answers, best first.
-    public func candidates(_ count: Int) throws -> [Candidate] { try Explanation.candidates(whole.answer, count) }
+    public func candidates(_ count: Int) throws -> [Candidate] {
+        try whole.answer.withUnsafeBufferPointer { try Explanation.candidates($0, count) }
+    }
 
     /// The likeliest answers at each depth: the stream before each block, read out as the answer is, for one of
     /// `answerRows` (by its place among them).
     public func lens(row: Int? = nil, count: Int) throws -> [[Candidate]] {
-        try whole.pass.outputs.lens.map { kept in
-            try whole.pass[kept].withRow(row ?? whole.answerRow) { try Explanation.candidates(Array($0), count) }
-        }
+        try lens(rows: [row ?? whole.answerRow], count: count).map { $0[0] }
+    }
+
+    /// The same for several rows: by depth and row.
+    func lens(rows: [Int], count: Int) throws -> [[[Candidate]]] {
+        let lens = whole.pass.outputs.lens
+        let all = try whole.subject.runtime.team.map(
+            lens.count * rows.count,
+            throwing: { index in
+                try whole.pass[lens[index / rows.count]].withRow(rows[index % rows.count]) {
+                    try Explanation.candidates($0, count)
+                }
+            })
+        return lens.indices.map { Array(all[$0 * rows.count..<($0 + 1) * rows.count]) }
     }
 
     /// The probability of `id` at each depth for the explained row.
     public func lensProbabilities(of id: Int) throws -> [Double] {
         try whole.pass.outputs.lens.map { kept in
             try whole.pass[kept].withRow(whole.answerRow) { row in
-                row.indices.contains(id) ? try softmax(row)[id] : 0
+                row.indices.contains(id) ? try SoftmaxNormaliser(row).probability(of: row[id]) : 0
             }
         }
     }
@@ -134,9 +147,10 @@ public final class Explanation {
     /// The roll-outs of attention.
     public func rollouts() -> [AttentionRollout] { whole.rollouts() }
 
-    static func candidates(_ logits: [Float], _ count: Int) throws -> [Candidate] {
-        let probabilities = try softmax(logits)
-        // The best so far, in order; on a tie the lower id, which comes first.
+    /// The likeliest of some logits, best first; on a tie the lower id comes first.
+    ///
+    /// Cost: two looks at each logit, nothing kept but the answer.
+    static func candidates(_ logits: UnsafeBufferPointer<Float>, _ count: Int) throws -> [Candidate] {
         var ranked: [Int] = []
         for id in logits.indices {
             if ranked.count == count, let last = ranked.last, logits[id] <= logits[last] { continue }
@@ -145,6 +159,9 @@ public final class Explanation {
             ranked.insert(id, at: place)
             if ranked.count > count { ranked.removeLast() }
         }
-        return ranked.map { Candidate(id: $0, logit: logits[$0], probability: probabilities[$0]) }
+        let normaliser = try SoftmaxNormaliser(logits)
+        return ranked.map {
+            Candidate(id: $0, logit: logits[$0], probability: normaliser.probability(of: logits[$0]))
+        }
     }
 }

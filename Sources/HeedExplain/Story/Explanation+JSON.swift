@@ -10,8 +10,11 @@ extension Explanation {
     /// - Parameters:
     ///   - text: the text of an id of the answer.
     ///   - sourceText: the text of an id of the source.
+    ///   - checks: checks of gradients, where they were made.
     /// - Throws: `HeedError` when a logit is not finite, or what `text` throws.
-    public func json(text: (Int) throws -> String?, sourceText: (Int) throws -> String?) throws -> JSON {
+    public func json(
+        text: (Int) throws -> String?, sourceText: (Int) throws -> String?, checks: [GradientCheck] = []
+    ) throws -> JSON {
         func id(_ id: Int, _ text: (Int) throws -> String?) throws -> JSONObject {
             ["id": .integer(id), "text": try text(id).map { .string($0) } ?? .null]
         }
@@ -36,7 +39,7 @@ extension Explanation {
             document["target"] = .object(answer)
             document["candidates"] = .array(try candidates(10).map(candidate))
         }
-        document["stages"] = .array(story().map { Explanation.json($0) })
+        document["stages"] = .array(try story().map { Explanation.json($0) })
         if let target, readings.contains(.lens) {
             let probabilities = try lensProbabilities(of: target)
             document["lens"] = .array(
@@ -61,7 +64,8 @@ extension Explanation {
         if let integratedGradients {
             document["target_logit_at_zero"] = .number(Double(integratedGradients.baseline))
         }
-        document["largest_difference_of_weighted_sums"] = .number(Double(largestAttentionDifference()))
+        document["largest_difference_of_weighted_sums"] = .number(Double(try largestAttentionDifference()))
+        if !checks.isEmpty { document["gradient_checks"] = .array(checks.map(\.json)) }
         try append(to: &document)
         return .object(document)
     }
@@ -98,7 +102,9 @@ extension Explanation {
         }
     }
 
-    private static func list(_ values: ArraySlice<Float>) -> JSON { .array(values.map { .number(Double($0)) }) }
+    private static func list(_ values: ArraySlice<Float>) -> JSON {
+        .array(values.map { $0.isFinite ? .number(Double($0)) : .null })
+    }
 
     static func nested(_ values: ArraySlice<Float>, _ shape: [Int]) -> JSON {
         guard shape.count > 1 else { return list(values) }
@@ -118,15 +124,7 @@ extension Explanation {
     }
 
     static func json(_ step: StoryStep) -> JSON {
-        func summary(_ values: ValueSummary) -> JSON {
-            [
-                "least": .number(Double(values.least)), "greatest": .number(Double(values.greatest)),
-                "mean": .number(values.mean), "root_mean_square": .number(values.size),
-                "not_finite": .integer(values.strange),
-            ]
-        }
-        func shape(_ extents: [Int]) -> JSON { .array(extents.map { .integer($0) }) }
-        return [
+        var object: JSONObject = [
             "place": .integer(step.place), "path": .string(step.path), "operation": .string(step.name),
             "formula": .string(step.formula), "gradient_formula": .string(step.gradientFormula),
             "inputs": .array(
@@ -135,6 +133,36 @@ extension Explanation {
             "parameters": .array(step.parameters.map { ["name": .string($0.name), "shape": shape($0.shape)] }),
             "operations": .number(step.cost.operations), "bytes": .number(step.cost.bytes),
             "values": summary(step.values), "gradient": step.gradient.map { summary($0) } ?? .null,
+        ]
+        if !step.parts.isEmpty { object["parts"] = .array(step.parts.map { json($0, upTo: 1 << 16) }) }
+        return .object(object)
+    }
+
+    /// A step within attention; its numbers where there are at most `count`.
+    static func json(_ part: AttentionPart, upTo count: Int) -> JSON {
+        var object: JSONObject = [
+            "step": .string(part.kind.rawValue), "formula": .string(part.formula),
+            "gradient_formula": .string(part.gradientFormula), "shape": shape(part.shape),
+            "operations": .number(part.cost.operations), "bytes": .number(part.cost.bytes),
+            "values": summary(part.values), "gradient": part.gradient.map { summary($0) } ?? .null,
+            "row": .integer(part.row),
+        ]
+        let extents = [part.shape[0], part.shape[2]]
+        if part.numbers.count <= count {
+            // What the mask hides is null.
+            object["numbers"] = nested(part.numbers[...], extents)
+            object["gradient_numbers"] = part.gradientNumbers.map { nested($0[...], extents) } ?? .null
+        }
+        return .object(object)
+    }
+
+    private static func shape(_ extents: [Int]) -> JSON { .array(extents.map { .integer($0) }) }
+
+    private static func summary(_ values: ValueSummary) -> JSON {
+        [
+            "least": .number(Double(values.least)), "greatest": .number(Double(values.greatest)),
+            "mean": .number(values.mean), "root_mean_square": .number(values.size),
+            "not_finite": .integer(values.strange),
         ]
     }
 }

@@ -47,7 +47,11 @@ extension Explanation {
 
     /// How many checks there are.
     public var gradientCheckCount: Int {
+        // Within attention: scores, scale, softmax, and offsets where there are some.
         whole.places.nodes.count + whole.subject.model.weights.layout.parameters.count
+            + whole.places.attentions.reduce(0) {
+                $0 + ($1.operation.bias == nil && $1.operation.shape.slopes.isEmpty ? 3 : 4)
+            }
     }
 
     /// The checks of every value that flows.
@@ -56,7 +60,7 @@ extension Explanation {
     ) throws -> [GradientCheck] {
         let places = whole.places
         let edited = try whole.subject.editing(Set(places.nodes.indices), rows: whole.wantedRows)
-        return try places.nodes.indices.compactMap { place in
+        let checks: [GradientCheck] = try places.nodes.indices.compactMap { place in
             try mayGoOn()
             guard let values = whole.values(place), let gradient = values.gradient, let edit = edited.edits[place]
             else { return nil }
@@ -74,6 +78,7 @@ extension Explanation {
                 size: slope.size, byGradient: slope.expected, byDifferences: found.slope,
                 uncertainty: found.uncertainty)
         }
+        return checks + (try attentionChecks(edited, target, seed, mayGoOn))
     }
 
     private func parameterChecks(
@@ -153,7 +158,7 @@ extension ValueEdit {
 }
 
 /// A direction for one check, and what the gradient says of it.
-private struct Slope {
+struct Slope {
     let direction: [Float]
     let size: Double
     let expected: Double

@@ -1,3 +1,4 @@
+import HeedProcessor
 import HeedTensor
 
 /// What the numbers of a value are like.
@@ -17,23 +18,43 @@ public struct ValueSummary: Sendable, Equatable {
     }
 
     init(_ numbers: UnsafeBufferPointer<Float>) {
-        var (least, greatest) = (Float.infinity, -Float.infinity)
-        var (sum, squares, strange) = (0.0, 0.0, 0)
-        for value in numbers {
-            guard value.isFinite else {
-                strange += 1
-                continue
-            }
-            if value < least { least = value }
-            if value > greatest { greatest = value }
-            sum += Double(value)
-            squares += Double(value) * Double(value)
+        let plain = ValueSummary(finite: numbers)
+        // A sum of squares of floats that are finite is finite in double precision.
+        guard !plain.size.isFinite else {
+            self = plain
+            return
         }
-        let count = Double(max(numbers.count - strange, 1))
-        self.least = numbers.count > strange ? least : 0
-        self.greatest = numbers.count > strange ? greatest : 0
-        mean = sum / count
-        size = (squares / count).squareRoot()
+        let finite = numbers.filter(\.isFinite)
+        self = finite.withUnsafeBufferPointer {
+            ValueSummary(finite: $0, leavingOut: numbers.count - finite.count)
+        }
+    }
+
+    /// Eight lanes at a time.
+    private init(finite numbers: UnsafeBufferPointer<Float>, leavingOut strange: Int = 0) {
+        var (least, greatest) = (SIMD8<Float>(repeating: .infinity), SIMD8<Float>(repeating: -.infinity))
+        var (sums, squares) = (SIMD8<Double>.zero, SIMD8<Double>.zero)
+        let raw = UnsafeRawBufferPointer(numbers)
+        let whole = numbers.count / 8
+        for index in 0..<whole {
+            let lanes = raw.loadUnaligned(fromByteOffset: index * 32, as: SIMD8<Float>.self)
+            least = pointwiseMin(least, lanes)
+            greatest = pointwiseMax(greatest, lanes)
+            let wide = SIMD8<Double>(lanes)
+            sums += wide
+            squares += wide * wide
+        }
+        for (lane, value) in numbers[(whole * 8)...].enumerated() {
+            least[lane] = min(least[lane], value)
+            greatest[lane] = max(greatest[lane], value)
+            sums[lane] += Double(value)
+            squares[lane] += Double(value) * Double(value)
+        }
+        let count = Double(max(numbers.count, 1))
+        self.least = numbers.isEmpty ? 0 : least.min()
+        self.greatest = numbers.isEmpty ? 0 : greatest.max()
+        mean = sums.sum() / count
+        size = (squares.sum() / count).squareRoot()
         self.strange = strange
     }
 }
@@ -64,6 +85,8 @@ public struct StoryStep: Sendable {
     public let gradient: ValueSummary?
     /// Its row of the explained position, where it has one.
     public let row: [Float]
+    /// The steps within, where it is attention.
+    public let parts: [AttentionPart]
 }
 
 /// Operations that belong together: an embedding, a block, a norm, a head.
@@ -99,10 +122,11 @@ extension Explanation {
     /// The story of the pass: every operation in order, grouped by what it belongs to, read from the trace.
     ///
     /// Cost: one look at every number of the pass.
-    public func story() -> [StoryStage] {
+    /// - Throws: `HeedError` when a table of offsets cannot be read.
+    public func story() throws -> [StoryStage] {
         var stages: [(path: String, steps: [StoryStep])] = []
-        for place in whole.places.nodes.indices {
-            guard let step = step(place) else { continue }
+        let steps = try whole.subject.runtime.team.map(whole.places.nodes.count, throwing: { try step($0) })
+        for step in steps.compactMap({ $0 }) {
             let path = StoryStage.path(of: step.path)
             if stages.last?.path != path { stages.append((path, [])) }
             stages[stages.count - 1].steps.append(step)
@@ -111,7 +135,9 @@ extension Explanation {
     }
 
     /// The operation at `place`, or nil where there is none.
-    public func step(_ place: Int) -> StoryStep? {
+    ///
+    /// - Throws: `HeedError` when a table of offsets cannot be read.
+    public func step(_ place: Int) throws -> StoryStep? {
         let places = whole.places
         guard places.nodes.indices.contains(place), let values = whole.values(place) else { return nil }
         let node = places.nodes[place]
@@ -127,7 +153,12 @@ extension Explanation {
             rows: values.rows, columns: values.columns, parameters: operation.parameters.map { ($0.name, $0.shape) },
             cost: operation.cost(rows: values.rows), values: ValueSummary(values),
             gradient: target == nil ? nil : values.gradient.map { ValueSummary($0) },
-            row: row.map { values.withRow($0) { Array($0) } } ?? [])
+            row: row.map { values.withRow($0) { Array($0) } } ?? [], parts: try attentionParts(place))
+    }
+
+    private func attentionParts(_ place: Int) throws -> [AttentionPart] {
+        guard let attention = whole.places.attentions.first(where: { $0.place == place }) else { return [] }
+        return try AttentionReader(whole, attention)?.parts() ?? []
     }
 
     /// Every number of the operation at `place`, row by row, and of its gradient.

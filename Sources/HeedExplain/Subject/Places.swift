@@ -32,7 +32,8 @@ struct Places {
     /// Reads the operations `nodes` of a trace that observes `names`, over `batches`.
     init(_ subject: Subject) throws {
         let batches = try subject.streams.map { try $0.batch(outputs: [subject.position]) }
-        let trace = Trace(for: .inference, maximumLength: subject.length)
+        let trace = Trace(
+            for: .inference, maximumLength: subject.length, updates: subject.model.weights.layout.updates)
         let recorded = subject.record(batches, in: trace)
         _ = recorded.logits(recorded.states)
         nodes = trace.nodes

@@ -41,14 +41,16 @@ struct Subject {
         guard case .encoder(let layers) = layers else { return .tokens }
         switch layers.configuration.head {
         case .none: return .none
-        case .maskedLanguage, .pretraining, .tokenClassifier: return .tokens
+        case .maskedLanguage, .pretraining, .tokenClassifier, .replacedTokens: return .tokens
         case .sequenceClassifier: return .sequence
         }
     }
 
     /// The number of logits in a row.
     var classes: Int {
-        if case .encoder(let layers) = layers { return layers.configuration.labels ?? layers.configuration.vocabulary }
+        if case .encoder(let layers) = layers {
+            return layers.configuration.classLogits ?? layers.configuration.vocabulary
+        }
         return layers.vocabulary
     }
 
@@ -69,10 +71,8 @@ struct Subject {
         case .encoder(let layers):
             return Recorded(stack: layers.stack, states: layers(batch, in: trace, observing: true)) { states in
                 if layers.prediction != nil { return layers.predictionLogits(states.outputs(of: batch)) }
-                if case .tokenClassifier = layers.configuration.head {
-                    return layers.classLogits(states.outputs(of: batch), batch)
-                }
-                return layers.classLogits(states, batch)
+                if case .sequenceClassifier = layers.configuration.head { return layers.classLogits(states, batch) }
+                return layers.classLogits(states.outputs(of: batch), batch)
             }
         case .encoderDecoder(let layers):
             let memory = layers.encode(batches[0], in: trace, observing: true)

@@ -36,8 +36,7 @@ final class WholePass {
         let stream = subject.answering
         pass = try subject.pass(
             for: .explaining, rows: wanted, keepsAttentionWeights: true,
-            // A copy of each value: some operations turn the gradient of their own output into that of their input.
-            following: { place, _, output in output.scaled(by: 1).observed(as: WholePass.name(place)) }
+            following: WholePass.observing
         ) { recorded, trace in
             let logits = recorded.logits(recorded.states)
             trace.following = nil
@@ -54,7 +53,22 @@ final class WholePass {
         pass.forward()
     }
 
-    private static func name(_ place: Int) -> String { "place \(place)" }
+    /// Keeps the value and the gradient of each operation readable, by its place.
+    static func observing(_ place: Int, _ node: Trace.Node, _ output: Tensor) -> Tensor {
+        (keepsGradient(node.operation) ? output : output.scaled(by: 1)).observed(as: name(place))
+    }
+
+    static func name(_ place: Int) -> String { "place \(place)" }
+
+    /// Whether the gradient of the operation's output is there after its way back. Others turn it into that of their
+    /// input, so that what is looked at is a copy of their output.
+    private static func keepsGradient(_ operation: any TensorOperation) -> Bool {
+        switch operation {
+        case let linear as LinearOperation: linear.activation == .identity
+        case is AttendOperation, is CombineOperation, is EmbedOperation, is NormaliseOperation: true
+        default: false
+        }
+    }
 
     /// Runs backward from the logit `target` of the explained row.
     func backward(from target: Int) {

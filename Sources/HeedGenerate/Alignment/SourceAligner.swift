@@ -33,7 +33,7 @@ public final class SourceAligner {
 
     /// Prepares passes over sequences of up to `longest` ids on either side.
     ///
-    /// - Parameter layer: of the decoder, from 0; nil: the last but one.
+    /// - `layer`: of the decoder, from 0; nil: the last but one.
     /// - Throws: `HeedError` for a model that reads no source, or a layer that is not there.
     public init(
         _ model: Model, longest: Int, layer: Int? = nil, precision: Precision = .float32, runtime: Runtime

@@ -29,9 +29,8 @@ public final class DecodingBatch {
 
     /// A batch without rows.
     ///
-    /// - Parameters:
-    ///   - drafter: guesses ids of the rows whose options ask for it.
-    ///   - prefixTokens: how many ids of rows that left are kept for rows that begin the same; changes no id.
+    /// - `drafter`: guesses ids of the rows whose options ask for it.
+    /// - `prefixTokens`: how many ids of rows that left are kept for rows that begin the same; changes no id.
     public init(_ model: any NextTokenModel, drafter: (any Drafter)? = nil, prefixTokens: Int = 0) {
         self.model = model
         self.drafter = drafter
@@ -43,9 +42,8 @@ public final class DecodingBatch {
 
     /// Adds a row that continues a prompt.
     ///
-    /// - Parameters:
-    ///   - number: what its random numbers depend on, besides the seed of the options.
-    ///   - choosesItself: whether the batch chooses its ids.
+    /// - `number`: what its random numbers depend on, besides the seed of the options.
+    /// - `choosesItself`: whether the batch chooses its ids.
     /// - Throws: `HeedError` for options that make no sense, an empty or too long prompt, and ids that the model lacks.
     public func join(
         _ prompt: GenerationPrompt, options: GenerationOptions, number: Int = 0, choosesItself: Bool = true
@@ -202,6 +200,7 @@ public final class DecodingBatch {
             row.guessLimit = min(
                 row.options.draftTokens, row.options.maxNewTokens - row.generated - 1,
                 model.contextLength - row.held - 1)
+            if let slot = row.slot { row.guessLimit = model.additions(max(row.guessLimit, 0), to: slot) }
             if row.guessLimit > 0 { drafting.append(row) }
         }
         if drafting.isEmpty { return }

@@ -16,7 +16,7 @@ public protocol NextTokenModel: AnyObject {
 
     /// Opens a slot for a sequence of up to `capacity` ids.
     ///
-    /// - Parameter source: the ids that the encoder reads, for an encoder-decoder.
+    /// - `source`: the ids that the encoder reads, for an encoder-decoder.
     func open(source: [Int32]?, capacity: Int) throws -> Int
 
     /// Opens a slot for a sequence of up to `capacity` ids that begins with the first `count` of another's.
@@ -37,6 +37,10 @@ public protocol NextTokenModel: AnyObject {
     /// them. Returns the number of the first of these logits.
     func add(_ ids: UnsafeBufferPointer<Int32>, to slot: Int, outputs: Int) throws -> Int
 
+    /// How many ids, `limit` at most, may be added at once after the next one and have the logits that they have when they
+    /// are added one by one.
+    func additions(_ limit: Int, to slot: Int) -> Int
+
     /// Reads what was added.
     func run() throws
 
@@ -53,6 +57,9 @@ public protocol NextTokenModel: AnyObject {
 extension NextTokenModel {
     /// No limit.
     public var promptChunk: Int { .max }
+
+    /// All of them.
+    public func additions(_ limit: Int, to slot: Int) -> Int { limit }
 
     /// A slot that holds nothing yet: a model that shares nothing.
     public func open(sharing slot: Int, first count: Int, capacity: Int) throws -> (slot: Int, held: Int) {

@@ -53,7 +53,7 @@ public final class BeamSearch {
 
     /// A search that starts after `prompt` (of the decoder).
     ///
-    /// - Parameter row: the number of the prompt in the call, for the random numbers.
+    /// - `row`: the number of the prompt in the call, for the random numbers.
     /// - Throws: `HeedError` for options that make no sense.
     public init(
         options: GenerationOptions, vocabulary: Int, prompt: [Int32], source: [Int32]? = nil, row: Int = 0

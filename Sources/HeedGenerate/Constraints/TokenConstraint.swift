@@ -16,7 +16,7 @@ public final class TokenConstraint: Sendable, Equatable {
 
     /// Texts that match a regular expression as a whole, in the syntax that `RegularExpressionGrammar` says.
     ///
-    /// - Parameter tokens: the bytes that each id adds to a text, empty for ids that add none.
+    /// - `tokens`: the bytes that each id adds to a text, empty for ids that add none.
     /// - Throws: `HeedError` (`badInput`) saying what is wrong with the expression, and where.
     public convenience init(regularExpression: String, tokens: [[UInt8]]) throws {
         try self.init(RegularExpressionGrammar.grammar(regularExpression), tokens: tokens)

@@ -40,7 +40,7 @@ public struct Generator {
 
     /// A generator.
     ///
-    /// - Parameter drafter: guesses ids, where the options ask for it.
+    /// - `drafter`: guesses ids, where the options ask for it.
     /// - Throws: `HeedError` naming an option that makes no sense.
     public init(model: any NextTokenModel, options: GenerationOptions, drafter: (any Drafter)? = nil) throws {
         try options.validate(vocabulary: model.vocabulary)

@@ -1,5 +1,6 @@
-import HeedProcessor
+import HeedLayers
 import HeedModels
+import HeedProcessor
 import HeedSupport
 import HeedTensor
 
@@ -30,6 +31,8 @@ public final class DecodingModel: NextTokenModel {
     private let copying: CopyingWork
     /// How many ids back the layers with windows look; nil without windows.
     private let window: Int?
+    /// Turnings of positions that depend on how long a sequence is.
+    private let stretched: [RotaryShape]
     private var additions: [Addition] = []
     private var ids: [Int32] = []
     private var outputs = 0
@@ -38,6 +41,10 @@ public final class DecodingModel: NextTokenModel {
     private struct Slot {
         var capacity = 0
         var source: Int?
+        /// How its positions have been turned.
+        var turn: [Int] = []
+        /// Ids that have not been read: where turning depends on the length, they wait for those that complete it.
+        var waiting: [Int32] = []
     }
 
     /// Ids that the next pass reads.
@@ -66,6 +73,7 @@ public final class DecodingModel: NextTokenModel {
                 form: options.cache.form ?? .float32)
             reader = SourceReader(passes, cache: cache, chunk: options.promptChunk)
             window = nil
+            stretched = shape.decoder.rotary.filter(\.turnDependsOnLength)
         } else {
             let shape = try model.decoder.configuration
             vocabulary = shape.vocabulary
@@ -77,6 +85,7 @@ public final class DecodingModel: NextTokenModel {
                 form: options.cache.form ?? .float32, windowed: windows.map { $0 != nil })
             reader = nil
             window = windows.compactMap { $0 }.max()
+            stretched = shape.stack.rotary.filter(\.turnDependsOnLength)
         }
         copying = CopyingWork(cache)
     }
@@ -115,7 +124,7 @@ public final class DecodingModel: NextTokenModel {
         guard reader == nil, !isStateless else { return (try open(source: nil, capacity: capacity), 0) }
         let new = table.open(sharing: slot, first: count, capacity: capacity)
         try grow()
-        slots[new] = Slot(capacity: capacity)
+        slots[new] = Slot(capacity: capacity, turn: slots[slot].turn)
         return (new, table.count(new))
     }
 
@@ -136,6 +145,8 @@ public final class DecodingModel: NextTokenModel {
 
     public func truncate(_ slot: Int, to count: Int) throws {
         try settle()
+        let waiting = table.count(slot) + slots[slot].waiting.count - count
+        slots[slot].waiting.removeLast(min(max(waiting, 0), slots[slot].waiting.count))
         if let window, count > 0, max(0, count - window) < table.passedTokens(slot) {
             throw HeedError(
                 .usage, "a sequence goes back to where its layers with windows remember nothing",
@@ -190,25 +201,56 @@ public final class DecodingModel: NextTokenModel {
     // MARK: - Passes
 
     public func add(_ new: UnsafeBufferPointer<Int32>, to slot: Int, outputs wanted: Int) throws -> Int {
-        let past = table.count(slot)
         guard wanted <= new.count else {
             throw HeedError(
                 .usage, "more logits are asked for than ids are given", expected: "at most \(new.count)",
                 got: "\(wanted)")
         }
-        guard past + new.count <= slots[slot].capacity else {
+        let length = table.count(slot) + slots[slot].waiting.count + new.count
+        guard length <= slots[slot].capacity else {
             throw HeedError(
                 .usage, "a sequence is longer than was announced", expected: "at most \(slots[slot].capacity) ids",
-                got: "\(past + new.count)")
+                got: "\(length)")
         }
         let first = ids.count
-        for id in new {
-            ids.append(id)
-            try table.append(id, slot)
+        if !stretched.isEmpty {
+            guard wanted > 0 else {
+                slots[slot].waiting += new
+                return outputs
+            }
+            try turn(slot, length: length)
+            ids += slots[slot].waiting
+            slots[slot].waiting.removeAll(keepingCapacity: true)
         }
+        let past = table.count(slot)
+        for id in new { ids.append(id) }
+        for id in ids[first...] { try table.append(id, slot) }
         additions.append(Addition(slot: slot, ids: first..<ids.count, past: past, outputs: wanted))
         defer { outputs += wanted }
         return outputs
+    }
+
+    /// Prepares a slot for turning its positions as sequences of `length` ids do: where it holds ids that were turned in
+    /// another way, they wait to be read again.
+    private func turn(_ slot: Int, length: Int) throws {
+        let turn = stretched.map { $0.turn(length: length) }
+        guard turn != slots[slot].turn else { return }
+        let held = table.ids(slot)
+        let waiting = slots[slot].waiting
+        try truncate(slot, to: 0)
+        slots[slot].waiting = held + waiting
+        slots[slot].turn = turn
+        // No page holds what the same ids are turned to in another way.
+        root -= 1
+        table.become(root, slot)
+    }
+
+    public func additions(_ limit: Int, to slot: Int) -> Int {
+        if stretched.isEmpty { return limit }
+        let length = table.count(slot) + slots[slot].waiting.count + 1
+        return (1...max(limit, 1)).prefix { more in
+            more <= limit && stretched.allSatisfy { $0.turn(length: length) == $0.turn(length: length + more) }
+        }.count
     }
 
     public func run() throws {
@@ -225,19 +267,43 @@ public final class DecodingModel: NextTokenModel {
             try runWithoutCache(longest: longest)
             return
         }
-        let pass = try pass(rows: ids.count, sequences: additions.count, outputs: outputs, longest: longest)
+        if !stretched.isEmpty { try readWaiting(longest: longest) }
+        let rows = additions.reduce(0) { $0 + $1.ids.count }
+        let pass = try pass(rows: rows, sequences: additions.count, outputs: outputs, longest: longest)
         pass.clear()
         for addition in additions {
             try ids.withUnsafeBufferPointer {
                 try pass.append(
                     UnsafeBufferPointer(rebasing: $0[addition.ids]), slot: addition.slot, past: addition.past,
-                    outputs: addition.outputs, source: source(of: addition.slot))
+                    whole: table.count(addition.slot), outputs: addition.outputs, source: source(of: addition.slot))
             }
         }
         pass.pass.forward()
         guard let window else { return }
         // As many ids more stay as guesses may be taken back.
         for addition in additions { table.pass(addition.slot, tokens: table.count(addition.slot) - window - 64) }
+    }
+
+    /// Reads what has waited for the ids that were added now, but for so many as one pass should read.
+    private func readWaiting(longest: Int) throws {
+        for place in additions.indices {
+            let addition = additions[place]
+            let chunk = max(promptChunk, addition.outputs)
+            var (rest, past) = (addition.ids, addition.past)
+            while rest.count > chunk {
+                let pass = try pass(rows: chunk, sequences: 1, outputs: 1, longest: longest)
+                pass.clear()
+                try ids.withUnsafeBufferPointer {
+                    try pass.append(
+                        UnsafeBufferPointer(rebasing: $0[rest.prefix(chunk)]), slot: addition.slot, past: past,
+                        whole: table.count(addition.slot), outputs: 0, source: source(of: addition.slot))
+                }
+                pass.pass.forward()
+                rest = rest.dropFirst(chunk)
+                past += chunk
+            }
+            additions[place] = Addition(slot: addition.slot, ids: rest, past: past, outputs: addition.outputs)
+        }
     }
 
     /// Every sequence by itself, from its first id on.
@@ -251,7 +317,8 @@ public final class DecodingModel: NextTokenModel {
             let whole = table.ids(addition.slot)
             try whole.withUnsafeBufferPointer {
                 try all.append(
-                    $0, slot: 0, past: 0, outputs: addition.outputs, source: source(of: addition.slot))
+                    $0, slot: 0, past: 0, whole: whole.count, outputs: addition.outputs,
+                    source: source(of: addition.slot))
             }
             all.pass.forward()
             all.keep(addition.outputs, at: done)

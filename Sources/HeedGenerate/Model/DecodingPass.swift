@@ -73,12 +73,14 @@ final class DecodingPass {
         readers?.clear()
     }
 
-    /// Adds new ids of a slot that holds `past` already, and takes the logits after the last `outputs`.
+    /// Adds new ids of a slot that holds `past` already, and takes the logits after the last `outputs`; in all the
+    /// sequence has `whole` ids.
     func append(
-        _ ids: UnsafeBufferPointer<Int32>, slot: Int, past: Int, outputs: Int, source: SourceReader.Source?
+        _ ids: UnsafeBufferPointer<Int32>, slot: Int, past: Int, whole: Int, outputs: Int,
+        source: SourceReader.Source?
     ) throws {
         let first = batch.outputs.current
-        try batch.append(ids, slot: slot, past: past, lastOnly: true)
+        try batch.append(ids, slot: slot, past: past, whole: whole, lastOnly: true)
         for output in 0..<outputs {
             batch.outputRows[first + output] = Int32(batch.rows.current - outputs + output)
         }

@@ -194,6 +194,9 @@ struct SlotTable {
         pages[last].ids.removeLast(pages[last].ids.count - (count - (kept - 1) * pageTokens))
     }
 
+    /// An empty slot stands for something else from now on.
+    mutating func become(_ root: Int, _ slot: Int) { slots[slot].root = root }
+
     /// A slot holds one id more; its keys and values are those of the next pass.
     ///
     /// - Throws: `HeedError` when the slot is full.

@@ -141,7 +141,7 @@ public struct GenerationOptions: Sendable, Equatable {
 
     /// The options for a prompt of `count` ids, with lengths that count new ids only.
     ///
-    /// - Parameter context: how many ids the model can hold.
+    /// - `context`: how many ids the model can hold.
     /// - Throws: `HeedError` when the model cannot hold the prompt, or not with the new ids that are asked for, or when
     ///   the prompt is as long as a sequence may be.
     public func forPrompt(of count: Int, context: Int) throws -> GenerationOptions {

@@ -36,9 +36,9 @@ public struct Receipt: Sendable, Equatable {
     public var version: String
     /// The model's name at the server.
     public var model: String
-    /// `ModelFiles.hash` of its folder or file.
+    /// `ModelFiles.hash` of its folder or file, and of the adapter on it.
     public var modelHash: String
-    /// `f32` or `bf16`.
+    /// The form of its weights, a `WeightForm`.
     public var numbers: String
     /// The instruction set that computed it.
     public var instructionSet: String
@@ -145,7 +145,7 @@ public struct Receipt: Sendable, Equatable {
 
     /// Computes a choice again, as many ids as it has.
     ///
-    /// - Parameter constraint: that of `form`, over the model's tokens.
+    /// - `constraint`: that of `form`, over the model's tokens.
     /// - Throws: What the model throws.
     public func replay(
         _ choice: Choice, with model: any NextTokenModel, constraint: TokenConstraint? = nil

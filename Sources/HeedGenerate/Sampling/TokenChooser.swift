@@ -16,7 +16,7 @@ public struct TokenChooser {
 
     /// A chooser for rows of `vocabulary` logits.
     ///
-    /// - Parameter source: what an encoder-decoder reads.
+    /// - `source`: what an encoder-decoder reads.
     /// - Throws: `HeedError` of kind `usage` or `badInput` for options that make no sense.
     public init(options: GenerationOptions, vocabulary: Int, source: [Int32]? = nil) throws {
         try options.validate(vocabulary: vocabulary)
@@ -31,12 +31,11 @@ public struct TokenChooser {
 
     /// Returns the next id.
     ///
-    /// - Parameters:
-    ///   - logits: `[V]`.
-    ///   - history: the ids before, prompt included.
-    ///   - generated: how many of them are new; also the step of the random numbers.
-    ///   - random: the numbers of this sequence.
-    ///   - probabilities: where to write the distribution `[V]` the id was chosen from, or nil.
+    /// - `logits`: `[V]`.
+    /// - `history`: the ids before, prompt included.
+    /// - `generated`: how many of them are new; also the step of the random numbers.
+    /// - `random`: the numbers of this sequence.
+    /// - `probabilities`: where to write the distribution `[V]` the id was chosen from, or nil.
     /// - Throws: `HeedError` of kind `numeric` when the logits hold NaN or infinity, or every id is banned.
     public mutating func choose(
         logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int,

@@ -62,6 +62,13 @@ public struct Adaptation: Sendable {
     /// The model as it is.
     public init(adapter: Source? = nil) { self.adapter = adapter }
 
+    /// The model with the adapter of a folder in PEFT's layout, to be run and not trained: without dropout. nil: as it is.
+    public static func running(_ folder: String?) -> Adaptation {
+        var adaptation = Adaptation(adapter: folder.map { .folder($0) })
+        adaptation.dropout = 0
+        return adaptation
+    }
+
     /// The plan of the adapter on a model of these tensors, its own tensors, and what to name in messages.
     func plan(
         _ checkpoint: [CheckpointTensor]

@@ -57,7 +57,11 @@ public struct AdapterConfiguration: Sendable {
                 .missing, "there is no adapter in this folder", in: folder,
                 expected: "adapter_config.json and adapter_model.safetensors, as PEFT saves them")
         }
-        let reader = try ConfigurationReader(path: path)
+        try self.init(ConfigurationReader(path: path))
+    }
+
+    init(_ reader: ConfigurationReader) throws {
+        let path = reader.file
         document = reader.object
         let kind = try reader.string("peft_type")
         guard kind == "LORA" else {

@@ -4,7 +4,7 @@ import HeedWeights
 
 /// Which tensors of a model an adapter updates or replaces, and under which names files have its own tensors.
 struct AdapterPlan {
-    /// A matrix that is updated.
+    /// A matrix that is updated, or a table whose look-ups are.
     struct Module {
         /// The name of the module in the model's class.
         let name: String
@@ -12,9 +12,16 @@ struct AdapterPlan {
         let tensor: CheckpointTensor
         let rank: Int
         let scale: Float
+        /// Whether look-ups in the table are updated, and products with it are not.
+        var isLookup = false
         /// The names of A and B in files.
-        var down: String { AdapterPlan.prefix + name + ".lora_A.weight" }
-        var up: String { AdapterPlan.prefix + name + ".lora_B.weight" }
+        var down: String { AdapterPlan.prefix + name + (isLookup ? ".lora_embedding_A" : ".lora_A.weight") }
+        var up: String { AdapterPlan.prefix + name + (isLookup ? ".lora_embedding_B" : ".lora_B.weight") }
+        /// The extents of A and B in files.
+        var downShape: [Int] { [rank, tensor.extents[isLookup ? 0 : 1]] }
+        var upShape: [Int] { [tensor.extents[isLookup ? 1 : 0], rank] }
+        /// Whether the matrix is a table and an output matrix in one.
+        var isTied: Bool { AdapterPlan.isTied(tensor) }
     }
 
     /// A tensor of a module that is kept whole.
@@ -84,6 +91,12 @@ struct AdapterPlan {
         name.hasSuffix(".weight") ? String(name.dropLast(7)) : nil
     }
 
+    /// Whether a tensor is a table and an output matrix in one.
+    private static func isTied(_ tensor: CheckpointTensor) -> Bool {
+        tensor.parameter.name.hasPrefix("embedding.")
+            && tensor.names.contains { name in module(name).map { heads.contains($0) } ?? false }
+    }
+
     /// Whether a product with the matrix is recorded as a linear layer's.
     private static func isLinear(_ tensor: CheckpointTensor) -> Bool {
         let parameter = tensor.parameter
@@ -104,9 +117,18 @@ struct AdapterPlan {
         if let name = names.first(where: { !usable.contains($0) && configuration.isOn($0, isHead: true) }),
             configuration.savedModule(of: tensor.name) == nil
         {
-            throw HeedError(
-                .unsupported, "target_modules names \(quoted(name, limit: 200)), on which no adapter can be", in: place,
-                expected: "linear layers: no tables, no norms and no experts")
+            // PEFT puts no dropout before a look-up, and no adapter on tables that several modules share.
+            guard tensor.parameter.name == "embedding.tokens" else {
+                throw HeedError(
+                    .unsupported, "target_modules names \(quoted(name, limit: 200)), on which no adapter can be",
+                    in: place,
+                    expected: "linear layers and tables of tokens: no positions, no norms, no experts, and no tables "
+                        + "that an encoder and a decoder share")
+            }
+            modules.append(
+                Module(
+                    name: name, tensor: tensor, rank: configuration.rank(of: name),
+                    scale: configuration.scale(of: name), isLookup: true))
         }
         let spelled = usable.first { name in
             source.map { $0.tensor(named: AdapterPlan.prefix + name + ".lora_A.weight") != nil } ?? false
@@ -131,6 +153,13 @@ struct AdapterPlan {
                     "modules_to_save names \(quoted(module)), which is one matrix with the embedding table",
                     in: place, advice: "Untie them in the model first (tie_word_embeddings false)")
             }
+            // PEFT's copy of the table leaves the output matrix as it was.
+            guard !AdapterPlan.isTied(tensor) else {
+                throw HeedError(
+                    .unsupported,
+                    "modules_to_save names \(quoted(module, limit: 200)), which is one matrix with the output matrix",
+                    in: place, advice: "Untie them in the model first (tie_word_embeddings false)")
+            }
             guard tensor.rows == nil else {
                 throw HeedError(
                     .unsupported,
@@ -146,8 +175,7 @@ struct AdapterPlan {
     private func check(_ source: any TensorSource) throws {
         var known: Set<String> = []
         for module in modules {
-            let (out, width) = (module.tensor.extents[0], module.tensor.extents[1])
-            for (name, shape) in [(module.down, [module.rank, width]), (module.up, [out, module.rank])] {
+            for (name, shape) in [(module.down, module.downShape), (module.up, module.upShape)] {
                 _ = try source.required(name, shape: shape, reason: "as adapter_config.json and the model say")
                 known.insert(name)
             }
@@ -164,7 +192,7 @@ struct AdapterPlan {
             }
         }
         guard let strange = source.tensors.first(where: { !known.contains($0.name) }) else { return }
-        let isVariant = strange.name.contains("lora_embedding") || strange.name.contains("lora_magnitude")
+        let isVariant = strange.name.contains("lora_magnitude")
         throw HeedError(
             isVariant ? .unsupported : .badInput,
             "the tensor \(quoted(strange.name, limit: 200)) "
@@ -187,6 +215,17 @@ struct AdapterPlan {
         for module in modules {
             let (out, width) = (module.tensor.extents[0], module.tensor.extents[1])
             let own = scope / module.name
+            if module.isLookup {
+                // As PEFT has it: A begins with zeros, B at random.
+                let down = own.parameter("down", [out, module.rank], .zeros)
+                let up = own.parameter("up", module.upShape, .normal(1))
+                scope.updateLookups(
+                    in: module.tensor.parameter,
+                    with: LowRankUpdate(down: down, up: up, firstRow: 0, scale: module.scale))
+                tensors.append(CheckpointTensor(module.down, down, transposed: true))
+                tensors.append(CheckpointTensor(module.up, up))
+                continue
+            }
             // Kaiming's uniform start with a = √5, as PEFT has it.
             let down = own.parameter("down", [module.rank, width], .uniform(1 / Float(width).squareRoot()))
             let up = own.parameter("up", [out, module.rank], .zeros)

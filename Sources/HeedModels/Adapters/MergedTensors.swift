@@ -38,11 +38,11 @@ public struct MergedTensors: TensorSource {
         kept = try Dictionary(
             plan.kept.map { (try named($0.tensor), source.tensor(named: $0.name) == nil ? $0.longName : $0.name) },
             uniquingKeysWith: { first, _ in first })
-        for module in plan.modules where module.tensor.parameter.name.hasPrefix("embedding.") {
+        for module in plan.modules where module.isTied {
             throw HeedError(
                 .unsupported,
-                "the adapter updates \(quoted(module.name)), which is one matrix with the embedding table, so that the "
-                    + "two cannot be merged", in: adapter, advice: "Apply it with --adapter")
+                "the adapter updates \(quoted(module.name)), which is table and output matrix in one, so that it cannot "
+                    + "be merged", in: adapter, advice: "Apply it with --adapter")
         }
         let (modules, kept) = (modules, kept)
         tensors = stored.source.tensors.map { tensor in
@@ -92,8 +92,11 @@ public struct MergedTensors: TensorSource {
         for o in 0..<out {
             for i in 0..<width { row[i] = 0 }
             for k in 0..<rank {
-                let factor = scale * Double(b[o * rank + k])
-                for i in 0..<width { row[i] += factor * Double(a[k * width + i]) }
+                // The table of a look-up is Aᵀ · Bᵀ.
+                let factor = scale * Double(module.isLookup ? a[k * out + o] : b[o * rank + k])
+                for i in 0..<width {
+                    row[i] += factor * Double(module.isLookup ? b[i * rank + k] : a[k * width + i])
+                }
             }
             for i in 0..<width {
                 let place = module.tensor.transposed ? i * out + o : o * width + i

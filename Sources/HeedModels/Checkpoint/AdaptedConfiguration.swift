@@ -1,7 +1,7 @@
 extension Configuration {
     /// The same shape for another tokenizer or another dropout rate; what is nil stays.
     ///
-    /// - Parameter padding: the id that stands for nothing, which starts every target sequence of a new
+    /// - `padding`: the id that stands for nothing, which starts every target sequence of a new
     ///   encoder-decoder, as in Marian.
     public func adapted(vocabulary: Int? = nil, padding: Int? = nil, dropout: Float? = nil) -> Configuration {
         switch self {

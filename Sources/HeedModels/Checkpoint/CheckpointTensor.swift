@@ -244,7 +244,7 @@ struct CheckpointSource: WeightSource {
 
 extension ElementType {
     /// The form that products read without turning it into fp32 first; nil for other types.
-    fileprivate var rowForm: RowForm? {
+    var rowForm: RowForm? {
         switch self {
         case .f16: .float16
         case .bf16: .bfloat16

@@ -88,7 +88,7 @@ public final class Model: Sendable {
 
     /// Reads a folder with `config.json` and safetensors, and puts on it what `adaptation` says.
     ///
-    /// - Parameter weights: the form in which products read the matrices.
+    /// - `weights`: the form in which products read the matrices.
     /// - Throws: `HeedError` naming file and key or tensor: missing, malformed, of another shape, not finite.
     public static func load(
         folder: String, _ adaptation: Adaptation = Adaptation(), weights: WeightForm = .stored

@@ -57,6 +57,7 @@ extension Family {
     static func read(_ reader: ConfigurationReader) throws -> (Family, Configuration, warnings: [String]) {
         let family = try Family(reading: reader)
         let configuration = try family.definition.configuration(reader)
+        try ModelSize(configuration).check(reader)
         let warning = try family.definition.keys.check(reader, family: family.name)
         return (family, configuration, warning.map { [$0] } ?? [])
     }

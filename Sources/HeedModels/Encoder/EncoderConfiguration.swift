@@ -13,12 +13,14 @@ public enum EncoderHead: Sendable, Equatable {
     case sequenceClassifier(labels: Int)
     /// One class per position.
     case tokenClassifier(labels: Int)
+    /// Whether the token at each position was replaced by another: one logit per position (Clark et al. 2020).
+    case replacedTokens
 
     /// Whether the published encoders with this head pool the first position's state.
     var readsFirstState: Bool {
         switch self {
         case .none, .pretraining, .sequenceClassifier: true
-        case .maskedLanguage, .tokenClassifier: false
+        case .maskedLanguage, .tokenClassifier, .replacedTokens: false
         }
     }
 }
@@ -118,6 +120,9 @@ public struct EncoderConfiguration: Sendable, Equatable {
         default: nil
         }
     }
+
+    /// Logits of a sequence or position: as many as classes, or one; nil without such a head.
+    public var classLogits: Int? { head == .replacedTokens ? 1 : labels }
 
     /// What class `label` is called: its name, or `LABEL_` and its number as in `transformers`.
     public func labelName(_ label: Int) -> String {

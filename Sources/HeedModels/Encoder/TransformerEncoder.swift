@@ -64,8 +64,8 @@ public struct TransformerEncoder: Sendable {
         }
         nextSentence =
             c.head == .pretraining ? Linear(scope / "nextSentence", in: c.width, out: 2, initial: initial) : nil
-        classifierDense = c.classifierHasDense && c.labels != nil ? square("classifierDense") : nil
-        classifier = c.labels.map { Linear(scope / "classifier", in: c.width, out: $0, initial: initial) }
+        classifierDense = c.classifierHasDense && c.classLogits != nil ? square("classifierDense") : nil
+        classifier = c.classLogits.map { Linear(scope / "classifier", in: c.width, out: $0, initial: initial) }
     }
 
     /// Records the way from the ids of `batch` to the states `[rows, C]`.
@@ -89,8 +89,8 @@ public struct TransformerEncoder: Sendable {
         return prediction(hidden)
     }
 
-    /// Records logits of the classes: `[sequences, labels]` or, for a token classifier, `[rows, labels]`; nil without a
-    /// classifier.
+    /// Records logits of the classes: `[sequences, labels]`, for a token classifier `[rows, labels]`, for replaced tokens
+    /// `[rows, 1]`; nil without a classifier.
     public func classLogits(_ states: Tensor, _ batch: TokenBatch) -> Tensor? {
         guard let classifier, let hidden = beforeClasses(states, batch) else { return nil }
         return classifier(hidden)
@@ -102,7 +102,7 @@ public struct TransformerEncoder: Sendable {
         return nextSentence(pooled)
     }
 
-    /// Records the losses of the head, in the order masked language, next sentence, classes.
+    /// Records the losses of the head, in the order masked language, next sentence, classes or replaced tokens.
     ///
     /// Targets of positions stand in `batch.targets`, of sequences in `batch.sequenceTargets`. The classifier's labels
     /// are smoothed by `smoothing`, and those of the masked-language head.
@@ -117,7 +117,13 @@ public struct TransformerEncoder: Sendable {
         if let nextSentence, let pooled = pooled(states, batch) {
             add(pooled, OutputMatrix(nextSentence), .sequences(batch))
         }
-        if let classifier, let hidden = beforeClasses(states, batch) {
+        if configuration.head == .replacedTokens {
+            if let logits = classLogits(states, batch) {
+                let scale = RuntimeScalar()
+                let readout = logits.binaryCrossEntropy(targets: .rows(batch), scale: scale)
+                losses.append(RecordedLoss(readout, scale: scale, targets: .rows(batch)))
+            }
+        } else if let classifier, let hidden = beforeClasses(states, batch) {
             let isPerToken = if case .tokenClassifier = configuration.head { true } else { false }
             add(hidden, OutputMatrix(classifier), isPerToken ? .rows(batch) : .sequences(batch))
         }
@@ -138,6 +144,7 @@ public struct TransformerEncoder: Sendable {
                 return transformed(isPerToken ? states : states.firsts(of: batch))?.dropped(rate)
             }
             if isPerToken { return states.dropped(rate) }
+            if c.head == .replacedTokens { return classifierDense?(states, activation: c.classifierActivation) }
             if let classifierDense {
                 let first = states.firsts(of: batch).dropped(rate)
                 return classifierDense(first, activation: c.classifierActivation).dropped(rate)

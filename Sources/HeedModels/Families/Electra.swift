@@ -5,8 +5,7 @@ import HeedWeights
 
 /// ELECTRA (Clark et al. 2020): BERT over embeddings of their own width, mapped to that of the stream.
 ///
-/// The generator's head predicts masked tokens. The discriminator's head, which tells replaced tokens, is left out of
-/// `ElectraForPreTraining` folders, with a warning: what is read is the encoder that others are made from.
+/// The generator's head predicts masked tokens, the discriminator's tells whether each token was replaced.
 struct Electra: EncoderFamily {
     let name = "electra"
     let keys = ConfigurationKeys(
@@ -17,7 +16,7 @@ struct Electra: EncoderFamily {
 
     func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
         [
-            "ElectraModel": .none, "ElectraForPreTraining": .none, "ElectraForMaskedLM": .maskedLanguage,
+            "ElectraModel": .none, "ElectraForPreTraining": .replacedTokens, "ElectraForMaskedLM": .maskedLanguage,
             "ElectraForSequenceClassification": .sequenceClassifier(labels: labels),
             "ElectraForTokenClassification": .tokenClassifier(labels: labels),
         ]
@@ -25,8 +24,11 @@ struct Electra: EncoderFamily {
 
     func complete(_ c: inout EncoderConfiguration) {
         c.hasPooler = false
-        if case .sequenceClassifier = c.head { c.classifierHasDense = true } else { c.classifierHasDense = false }
-        c.classifierActivation = .gelu
+        switch c.head {
+        case .sequenceClassifier: (c.classifierHasDense, c.classifierActivation) = (true, .gelu)
+        case .replacedTokens: (c.classifierHasDense, c.classifierActivation) = (true, c.activation)
+        default: c.classifierHasDense = false
+        }
     }
 
     func encoder(_ reader: ConfigurationReader) throws -> EncoderConfiguration {
@@ -58,6 +60,11 @@ struct Electra: EncoderFamily {
         list.add("generator_predictions.dense", encoder.transform)
         list.add("generator_predictions.LayerNorm", encoder.transformNorm)
         list.addPrediction(encoder, bias: "generator_lm_head.bias", decoder: "generator_lm_head")
+        guard encoder.configuration.head != .replacedTokens else {
+            list.add("discriminator_predictions.dense", encoder.classifierDense)
+            list.add("discriminator_predictions.dense_prediction", encoder.classifier)
+            return list.tensors
+        }
         list.add("classifier.dense", encoder.classifierDense)
         list.add(encoder.classifierDense == nil ? "classifier" : "classifier.out_proj", encoder.classifier)
         return list.tensors

@@ -96,11 +96,6 @@ extension DecoderFamily {
 }
 
 extension StackShape {
-    /// The different turnings of its layers.
-    var rotary: [RotaryShape] {
-        positions.distinct.compactMap { if case .rotary(let rotary) = $0 { rotary } else { nil } }
-    }
-
     /// The first window of its layers.
     var window: Int? {
         for case .causalWindow(let keys) in mask.distinct { return keys }

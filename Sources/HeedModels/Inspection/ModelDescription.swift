@@ -59,6 +59,17 @@ public struct ModelDescription: Sendable {
     /// The bytes of all tensors in the files.
     public var byteCount: Int { tensors.reduce(0) { $0 + $1.byteRange.count } }
 
+    /// The bytes of the weights in memory when the model runs: matrices in the types that products read as they stand in
+    /// the files, everything else in 32-bit floats.
+    public var loadedByteCount: Int {
+        guard !tensors.isEmpty else { return 4 * parameterCount }
+        return tensors.reduce(0) { sum, tensor in
+            // What a file has as the transpose says that it is fp32, and lies there in its own type.
+            let isStored = tensor.shape.count == 2 && (tensor.type == .f32 || tensor.type.rowForm != nil)
+            return sum + (isStored ? tensor.byteRange.count : 4 * tensor.count)
+        }
+    }
+
     /// The learned numbers of a layout by part of the model.
     public static func parts(of layout: ParameterLayout) -> [(name: String, count: Int)] {
         let kinds: [(name: String, belongs: (String) -> Bool)] = [
@@ -153,6 +164,7 @@ extension EncoderConfiguration {
             case .pretraining: "masked language and next sentence"
             case .sequenceClassifier(let labels): "one of \(labels) classes per sequence"
             case .tokenClassifier(let labels): "one of \(labels) classes per token"
+            case .replacedTokens: "whether each token was replaced"
             }
         return [
             "vocabulary": .integer(vocabulary), "context": .integer(context), "width": .integer(stack.width),

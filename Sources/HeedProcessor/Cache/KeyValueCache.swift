@@ -48,7 +48,7 @@ public final class KeyValueCache: KeyValueStore, @unchecked Sendable {
 
     /// A cache without pages.
     ///
-    /// - Parameter windowed: which layers look only so far back; none where not given.
+    /// - `windowed`: which layers look only so far back; none where not given.
     public init(layers: Int, heads: Int, width: Int, form: CacheForm = .float32, windowed: [Bool] = []) {
         self.layers = layers
         let isWindowed = (0..<layers).map { windowed.indices.contains($0) && windowed[$0] }

@@ -78,7 +78,7 @@ extension CrossEntropyOperation: ProcessorLowering {
     }
 
     private func emitGradients(_ frame: Frame, _ program: ProgramBuilder, _ block: Block) {
-        let precision = program.trace.precision.code
+        let precision = program.precision(inPanels: false)
         if let cap {
             program.emit(
                 program.kernels.cap_gradient, rows: frame.rows, cost: Cost(operations: 20 * Double(classes))

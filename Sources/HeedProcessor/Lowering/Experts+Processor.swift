@@ -91,7 +91,7 @@ extension ExpertLinearOperation: ProcessorLowering {
 
     func backward(_ frame: Frame, _ program: ProgramBuilder) {
         guard let dy = frame.outputGradient else { return }
-        let precision = program.trace.precision.code
+        let precision = program.precision(inPanels: false)
         let scratch = scratch(frame, program, precision)
         if weights.contains(where: { program.trains($0) }) {
             let gradients = program.lasting(UnsafeMutablePointer<Float>?.self, count: weights.count)

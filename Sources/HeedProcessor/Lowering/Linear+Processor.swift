@@ -33,7 +33,7 @@ extension LinearOperation: ProcessorLowering {
 
     func backward(_ frame: Frame, _ program: ProgramBuilder) {
         guard let dy = frame.outputGradient else { return }
-        let precision = program.trace.precision.code
+        let precision = program.precision(inPanels: false)
         let scratch = scratch(frame, program, precision)
         if activation != .identity, let pre = frame.auxiliary(0) {
             program.emit(

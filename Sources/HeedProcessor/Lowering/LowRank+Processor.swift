@@ -21,7 +21,7 @@ extension LowRankOperation: ProcessorLowering {
 
     func backward(_ frame: Frame, _ program: ProgramBuilder) {
         guard let dy = frame.outputGradient else { return }
-        let precision = program.trace.precision.code
+        let precision = program.precision(inPanels: false)
         let scratch = scratch(frame, program, precision)
         if program.trains(weight) {
             program.emit(program.kernels.linear_weight_gradient, rows: frame.rows, cost: cost(rows: 1)) { at in

@@ -9,16 +9,29 @@ public struct MachineProbe {
     /// A probe of the kernels and threads of `runtime`.
     public init(_ runtime: Runtime) { self.runtime = runtime }
 
-    /// Floating-point operations per second of fused multiply-adds in registers, all threads together.
-    public func peakOperations() -> Double {
+    /// What multiplies and adds.
+    public enum Unit: Sendable {
+        /// Fused multiply-adds of 32-bit floats.
+        case float32
+        /// Products of bf16 pairs, added in fp32: the processor's own where it has them.
+        case bfloat16
+        /// Products of bytes, added as integers: the processor's own where it has them.
+        case int8
+    }
+
+    /// Operations per second of a unit in registers, a product and a sum counting two, all threads together.
+    public func peakOperations(_ unit: Unit = .float32) -> Double {
         let rounds = 200_000
+        let table = runtime.kernels.table.pointee
+        let (kernel, share) =
+            switch unit {
+            case .float32: (table.probe_products, 1.0)
+            case .bfloat16: (table.probe_bf16, 2.0)
+            case .int8: (table.probe_integer, 4.0)
+            }
         return best { sink in
-            measure(
-                runtime.kernels.table.pointee.probe_products,
-                heed_probe(rounds: Int64(rounds), data: nil, count: 0, sink: sink))
-        }.map {
-            Double(rounds) * Double(runtime.kernels.table.pointee.probe_operations) * Double(runtime.team.count) / $0
-        } ?? 0
+            measure(kernel, heed_probe(rounds: Int64(rounds), data: nil, count: 0, sink: sink))
+        }.map { Double(rounds) * share * Double(table.probe_operations) * Double(runtime.team.count) / $0 } ?? 0
     }
 
     /// Bytes per second of reading `bytes` (more than the caches hold), all threads together.

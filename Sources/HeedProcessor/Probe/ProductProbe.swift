@@ -25,9 +25,10 @@ public final class ProductProbe {
     /// - Throws: `HeedError` when memory is refused or a kernel is missing.
     public init(_ form: Form, rows count: Int, in width: Int, out: Int, precision: Precision, runtime: Runtime) throws {
         self.runtime = runtime
-        let panels = Int(heed_panel_bytes(Int64(width), Int64(out), precision.code))
+        let panels = Int(heed_panel_bytes(Int64(width), Int64(out), runtime.kernels.code(precision)))
         let scratch =
-            (Int(heed_linear_scratch(Int64(width), Int64(out), Int64(count), precision.code)) + 4095) / 4096 * 4096
+            (Int(heed_linear_scratch(Int64(width), Int64(out), Int64(count), runtime.kernels.code(precision))) + 4095)
+            / 4096 * 4096
         let sizes = [count * width * 4, out * width * 4, count * out * 4, panels, scratch * runtime.team.count]
         let padded = sizes.map { ($0 + 4095) / 4096 * 4096 + 64 }
         memory = try AlignedMemory(byteCount: padded.reduce(0, +))
@@ -52,7 +53,8 @@ public final class ProductProbe {
         let table = runtime.kernels.table.pointee
         if form == .forwardPacked {
             var pack = heed_pack(
-                weight: w, panels: places[3], in: Int32(width), out: Int32(out), precision: precision.code)
+                weight: w, panels: places[3], in: Int32(width), out: Int32(out),
+                precision: runtime.kernels.code(precision))
             table.pack(&pack, 0, 1)
         }
         switch form {
@@ -64,7 +66,8 @@ public final class ProductProbe {
                     window: window, x: x, x_stride: Int64(width), weight: packed ? nil : w,
                     panels: packed ? places[3] : nil, stored: nil, bias: nil, residual: nil, residual_stride: 0,
                     pre: nil, y: y,
-                    y_stride: Int64(out), in: Int32(width), out: Int32(out), activation: 0, precision: precision.code,
+                    y_stride: Int64(out), in: Int32(width), out: Int32(out), activation: 0,
+                    precision: runtime.kernels.code(precision),
                     scratch: shared))
         case .inputGradient:
             try add(
@@ -72,13 +75,13 @@ public final class ProductProbe {
                 heed_linear_input_gradient(
                     window: window, dy: y, dy_stride: Int64(out), weight: w, activation_input: nil, dx: x,
                     dx_stride: Int64(width), in: Int32(width), out: Int32(out), accumulate: 0, activation: 0,
-                    precision: precision.code, scratch: shared))
+                    precision: runtime.kernels.code(precision), scratch: shared))
         case .weightGradient:
             try add(
                 table.linear_weight_gradient,
                 heed_linear_weight_gradient(
                     window: window, dy: y, dy_stride: Int64(out), x: x, x_stride: Int64(width), dweight: w, dbias: nil,
-                    in: Int32(width), out: Int32(out), precision: precision.code, scratch: shared))
+                    in: Int32(width), out: Int32(out), precision: runtime.kernels.code(precision), scratch: shared))
         }
     }
 

@@ -35,7 +35,7 @@ enum ArrangedMatrix: Sendable {
     private static func words(
         _ weight: Parameter, _ weights: Weights, _ precision: Precision, _ kernels: Kernels
     ) throws -> ArrangedMatrix {
-        try weights.arranged(weight, kind: "panels \(precision)") {
+        try weights.arranged(weight, kind: "panels \(kernels.code(precision))") {
             .words(try Panels($0, precision: precision, kernels: kernels))
         }
     }

@@ -5,12 +5,18 @@ import HeedTensor
 /// The instruction set whose kernels run.
 public enum InstructionSet: String, CaseIterable, Sendable {
     case portable, avx2, avx512
+    /// AVX-512, with bf16 products by the tile unit of AMX. Chosen by name only.
+    case amx
+    /// The best of the others, with bf16 products by a model of the tile unit: the bits of `amx` on any processor, slowly.
+    case amxModel = "amx-model"
 
     fileprivate var isa: heed_isa {
         switch self {
         case .portable: HEED_PORTABLE
         case .avx2: HEED_AVX2
         case .avx512: HEED_AVX512
+        case .amx: HEED_AMX
+        case .amxModel: HEED_AMX_MODEL
         }
     }
 
@@ -49,9 +55,14 @@ public struct Kernels: @unchecked Sendable {
     }
 }
 
-extension Precision {
-    /// The kernels' number for it.
-    var code: Int32 { Int32((self == .float32 ? HEED_F32 : HEED_BF16).rawValue) }
+extension Kernels {
+    /// The kernels' number for a precision: bf16 products are not the same on every unit.
+    func code(_ precision: Precision) -> Int32 { table.pointee.code(precision) }
+}
+
+extension heed_kernels {
+    /// The kernels' number for a precision.
+    func code(_ precision: Precision) -> Int32 { Int32((precision == .float32 ? HEED_F32 : bf16).rawValue) }
 }
 
 extension NormKind {

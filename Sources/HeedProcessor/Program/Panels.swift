@@ -18,7 +18,7 @@ final class Panels: @unchecked Sendable {
         self.precision = precision
         self.kernels = kernels
         let (out, width) = Panels.extents(weight)
-        memory = try AlignedMemory(byteCount: Int(heed_panel_bytes(width, out, precision.code)))
+        memory = try AlignedMemory(byteCount: Int(heed_panel_bytes(width, out, kernels.code(precision))))
         try numbers.withRows { fill(from: $0) }
     }
 
@@ -27,7 +27,7 @@ final class Panels: @unchecked Sendable {
         let (out, width) = Panels.extents(weight)
         var call = heed_pack(
             weight: rows.baseAddress, panels: memory.base, in: Int32(width), out: Int32(out),
-            precision: precision.code)
+            precision: kernels.code(precision))
         kernels.table.pointee.pack(&call, 0, 1)
     }
 

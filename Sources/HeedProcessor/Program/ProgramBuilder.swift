@@ -83,7 +83,8 @@ final class ProgramBuilder {
     let kernels: heed_kernels
     /// What is being planned.
     let trace: Trace
-    /// Whether matrices are read in panels: they are arranged once, where nothing changes them.
+    /// Whether matrices are read in panels: they are arranged once, where nothing changes them. What is explained reads
+    /// them where they round, so that its numbers are those of inference; the way back takes the numbers of the file.
     let readsPanels: Bool
     /// The kernels' number for the arithmetic of products that read panels.
     let panelPrecision: Int32
@@ -102,10 +103,12 @@ final class ProgramBuilder {
     ) {
         self.trace = trace
         self.kernels = kernels
-        readsPanels = trace.purpose == .inference && !weights.isChanging
+        let mayRead = trace.purpose == .inference || trace.purpose == .explaining && !weights.form.isExact
+        readsPanels = mayRead && !weights.isChanging
         panelPrecision =
             trace.precision == .bfloat16 || weights.form == .bfloat16
-            ? Precision.bfloat16.code : weights.form.isInteger ? Int32(HEED_INTEGER.rawValue) : Precision.float32.code
+            ? kernels.code(.bfloat16)
+            : weights.form.isInteger ? Int32(HEED_INTEGER.rawValue) : kernels.code(.float32)
         self.gradients = gradients
         self.parts = parts
     }
@@ -149,7 +152,7 @@ final class ProgramBuilder {
     }
 
     /// The kernels' number for the arithmetic of a product.
-    func precision(inPanels: Bool) -> Int32 { inPanels ? panelPrecision : trace.precision.code }
+    func precision(inPanels: Bool) -> Int32 { inPanels ? panelPrecision : kernels.code(trace.precision) }
 
     /// Whether a matrix stays `int8` in `int4`: where ids are chosen (it has a row for every id of a table), half bytes
     /// would cost the most; and where rows are short, as in small models, they cost more than they save.

@@ -41,12 +41,11 @@ public final class OptimiserUpdate {
 
     /// Makes zero moments for `parameters`.
     ///
-    /// - Parameters:
-    ///   - tensors: all trained tensors, for optimisers that see them as a whole.
-    ///   - slice: the trained numbers to update, from a multiple of `blockLength` on; nil: all.
+    /// - `tensors`: all trained tensors, for optimisers that see them as a whole.
+    /// - `slice`: the trained numbers to update, from a multiple of `blockLength` on; nil: all.
     /// - Throws: `HeedError` (`io`) when memory is refused.
     public init(
-        _ parameters: ParameterBuffer, gradients: ParameterBuffer, tensors: [OptimisedTensor],
+        _ parameters: ParameterBuffer, gradients: ParameterBuffer, tensors: [OptimisedTensor] = [],
         optimiser: Optimiser = .adamW, decay: Float, slice: Range<Int>? = nil, runtime: Runtime
     ) throws {
         let layout = parameters.layout
@@ -148,7 +147,7 @@ public final class OptimiserUpdate {
     /// - Parameter gather: fills in the gradients of other slices; asked of rules that see whole tensors.
     public func apply(
         step: Int, rate: Double, beta1: Double, beta2: Double, epsilon: Double, clip: Double,
-        gather: (UnsafeMutableBufferPointer<Float>) throws -> Void = { _ in }
+        gather: (UnsafeMutableBufferPointer<Float>) throws -> Void
     ) rethrows {
         rates.pointee = heed_adam_rates(
             rate: Float(rate), beta1: Float(beta1), beta2: Float(beta2), epsilon: Float(epsilon),
@@ -160,6 +159,11 @@ public final class OptimiserUpdate {
         try gather(UnsafeMutableBufferPointer(start: gradients.base, count: gradients.count))
         rule.apply(step: step)
         gradients.base.update(repeating: 0, count: gradients.count)
+    }
+
+    /// The same where this process has all gradients.
+    public func apply(step: Int, rate: Double, beta1: Double, beta2: Double, epsilon: Double, clip: Double) {
+        apply(step: step, rate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon, clip: clip) { _ in }
     }
 
     /// βᵗ by squaring, so that the bits do not depend on a system's library.

@@ -23,6 +23,11 @@ extension ForwardPass {
         }
         var output = TensorFile(place: "output")
         append(pass, to: &output, sequences: batch.sequences) { _ in (input.side, input.side) }
+        if c.head == .replacedTokens, case .floats(var answers)? = output["logits"]?.values {
+            let types = try file.optionalMatrix("token_type_ids", shape: [input.rows, input.columns])?.values
+            try addMasked(to: &answers, layers, input, types: types)
+            output.replace("logits", shape: [input.rows, input.columns], answers)
+        }
         if hasLabels {
             append(pass.outputs.filter { $0.counted > 0 }.map { ($0.readout, counted: $0.counted) }, to: &output)
         }
@@ -80,9 +85,10 @@ extension ForwardPass {
             throw HeedError(
                 .badInput, "the model has no head that labels could be held against", in: file.place,
                 expected: "input_ids without labels")
-        case .maskedLanguage, .pretraining, .tokenClassifier:
+        case .maskedLanguage, .pretraining, .tokenClassifier, .replacedTokens:
             let labels = try PassInput.labels(
-                file, shape: [input.rows, input.columns], vocabulary: c.labels ?? c.vocabulary)
+                file, shape: [input.rows, input.columns],
+                vocabulary: c.head == .replacedTokens ? 2 : c.labels ?? c.vocabulary)
             if let labels { _ = try input.setTargets(labels.values, ahead: 0, in: batch) }
             if c.head == .pretraining {
                 if let follows = try sequenceLabels(file, "next_sentence_label", input.rows, below: 2) {

@@ -22,7 +22,7 @@ public struct PassOptions: Sendable {
 public struct ForwardPass {
     let model: Model
     let options: PassOptions
-    private let backend: any Backend
+    let backend: any Backend
 
     /// A pass of `model`; nothing is computed yet.
     public init(_ model: Model, options: PassOptions, runtime backend: any Backend) {

@@ -22,7 +22,7 @@ public struct GoldenVector: Sendable, Equatable {
 
     /// Computes what the model in `folder` gives now.
     ///
-    /// - Parameter encode: text to ids, where the folder has a tokenizer.
+    /// - `encode`: text to ids, where the folder has a tokenizer.
     /// - Throws: `HeedError` naming file and tensor that cannot be read.
     /// Cost: one pass over the bytes of the weights, and a forward pass over eight ids.
     public init(folder: String, encode: ((String) throws -> [Int32])?, runtime: any Backend) throws {

@@ -10,9 +10,8 @@ public enum Gzip {
 
     /// The content of all members, one after another. Zeros after the last are padding and left out.
     ///
-    /// - Parameters:
-    ///   - place: the file to name in errors.
-    ///   - limit: the most bytes that may come out.
+    /// - `place`: the file to name in errors.
+    /// - `limit`: the most bytes that may come out.
     /// - Throws: `HeedError` (`badInput`) naming the place: cut short, damaged, of a wrong checksum, or too large.
     /// Cost: one pass; memory for the content.
     public static func decompress(

@@ -28,7 +28,7 @@ public final class InputFile: Sendable {
 
     /// Opens what `path` names.
     ///
-    /// - Parameter limit: the most bytes that compressed content may expand to.
+    /// - `limit`: the most bytes that compressed content may expand to.
     /// - Throws: `HeedError` naming the input: missing, not readable, or compressed and damaged.
     public static func open(_ path: String, limit: Int = Gzip.usualLimit) throws -> InputFile {
         if path != "-", !isPipe(path) {

@@ -14,7 +14,7 @@ public struct ModelChatTemplates: Sendable {
 
     /// Templates that were found elsewhere, such as in a GGUF file.
     ///
-    /// - Parameter place: the file to name in errors.
+    /// - `place`: the file to name in errors.
     public init(
         _ sources: [(name: String, text: String)], specialTokens: [(name: String, text: String)], in place: String
     ) {

@@ -7,7 +7,8 @@ public final class RowCount: @unchecked Sendable {
     /// The largest number of rows.
     public let capacity: Int
     package let pointer: UnsafeMutablePointer<Int32>
-    private var multiples: [(count: RowCount, factor: Int)] = []
+    // Filled while a pass is recorded, read while it runs: a check of every access would cost more than the access.
+    @exclusivity(unchecked) private var multiples: [(count: RowCount, factor: Int)] = []
 
     package init(capacity: Int) {
         self.capacity = capacity
@@ -22,8 +23,12 @@ public final class RowCount: @unchecked Sendable {
         get { Int(pointer.pointee) }
         set {
             pointer.pointee = Int32(newValue)
-            for (count, factor) in multiples { count.current = factor * newValue }
+            if !multiples.isEmpty { setMultiples(of: newValue) }
         }
+    }
+
+    private func setMultiples(of rows: Int) {
+        for (count, factor) in multiples { count.current = factor * rows }
     }
 
     /// `factor` times as many rows, always.
@@ -69,6 +74,9 @@ public final class TokenBatch: @unchecked Sendable {
     public let past: UnsafeMutablePointer<Int32>
     /// Keys visible after this pass, by sequence: past + new.
     public let lengths: UnsafeMutablePointer<Int32>
+    /// Tokens of each whole sequence, of which the pass may read a part; 0: what its positions say. Counts where a model
+    /// turns positions by the length of their sequence.
+    public let wholeLengths: UnsafeMutablePointer<Int32>
     /// Rows that go to the head [outputs], ascending.
     public let outputRows: UnsafeMutablePointer<Int32>
 
@@ -96,11 +104,13 @@ public final class TokenBatch: @unchecked Sendable {
         slots = zeros(sequenceCapacity)
         past = zeros(sequenceCapacity)
         lengths = zeros(sequenceCapacity)
+        wholeLengths = zeros(sequenceCapacity)
     }
 
     deinit {
         for pointer in [
             ids, positions, types, targets, sequenceTargets, outputRows, offsets, slots, past, lengths,
+            wholeLengths,
         ] {
             pointer.deallocate()
         }
@@ -116,11 +126,12 @@ public final class TokenBatch: @unchecked Sendable {
 
     /// Appends a sequence of new tokens at `slot`, `past` tokens of which are in the cache already.
     ///
-    /// Positions count from `past` unless given. All its rows become outputs, or only the last when `lastOnly`.
+    /// Positions count from `past` unless given. All its rows become outputs, or only the last when `lastOnly`. `whole` is
+    /// the length of the sequence where later passes read more of it that counts already.
     /// - Throws: `HeedError` (`badInput`) when the batch has no room.
     public func append(
         _ tokens: some Collection<Int32>, slot: Int = 0, past cached: Int = 0, positions given: [Int32]? = nil,
-        lastOnly: Bool = false
+        whole: Int = 0, lastOnly: Bool = false
     ) throws {
         let first = rows.current
         let sequence = sequences.current
@@ -153,5 +164,6 @@ public final class TokenBatch: @unchecked Sendable {
         slots[sequence] = Int32(slot)
         past[sequence] = Int32(cached)
         lengths[sequence] = Int32(cached + tokens.count)
+        wholeLengths[sequence] = Int32(whole)
     }
 }

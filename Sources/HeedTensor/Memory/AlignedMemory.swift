@@ -23,7 +23,7 @@ public final class AlignedMemory: @unchecked Sendable {
 
     /// Maps `byteCount` bytes of zeros.
     ///
-    /// - Parameter sparse: whether little of it will be touched, here and there: small pages then cost less memory.
+    /// - `sparse`: whether little of it will be touched, here and there: small pages then cost less memory.
     /// - Throws: `HeedError` (`io`) when the system has no such memory.
     public init(byteCount: Int, sparse: Bool = false) throws {
         // Whole large pages: the system aligns and backs only those, and small pages make caches and their speed a

@@ -55,4 +55,15 @@ extension Tensor {
                 LowRankOperation(weight: update.up, first: update.firstRow, width: columns), [y, scaled])
         }
     }
+
+    /// Returns `self`, the rows of the tokens of `batch` in `table` times `scale`, with the updates of its look-ups added.
+    public func addingUpdates(ofLookups batch: TokenBatch, in table: Parameter, scale: Float, padding: Int?) -> Tensor {
+        (trace.lookups[table.index] ?? []).reduce(self) { y, update in
+            let narrow = trace.embed(batch, table: update.down, padding: padding)  // [rows, r]
+            let factor = update.scale * scale
+            return trace.record(
+                LowRankOperation(weight: update.up, first: update.firstRow, width: columns),
+                [y, factor == 1 ? narrow : narrow.scaled(by: factor)])
+        }
+    }
 }

@@ -23,25 +23,55 @@ public struct RotaryPositions: Sendable, Equatable {
         let pairs = frequencies.count
         let count = positions * pairs
         var table = [Float](repeating: 0, count: 2 * count)
-        for position in 0..<positions {
-            for (index, frequency) in frequencies.enumerated() {
-                let (sine, cosine) = ExactMathematics.sineAndCosine(Double(position) * frequency)
-                table[position * pairs + index] = Float(cosine) * factor
-                table[count + position * pairs + index] = Float(sine) * factor
+        table.withUnsafeMutableBufferPointer { numbers in
+            guard let base = numbers.baseAddress else { return }
+            for position in 0..<positions {
+                write(position, cosines: base + position * pairs, sines: base + count + position * pairs)
             }
         }
         return table
+    }
+
+    /// cos and sin of `position` · frequency, pair by pair.
+    func write(_ position: Int, cosines: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>) {
+        for (index, frequency) in frequencies.enumerated() {
+            let (sine, cosine) = ExactMathematics.sineAndCosine(Double(position) * frequency)
+            cosines[index] = Float(cosine) * factor
+            sines[index] = Float(sine) * factor
+        }
     }
 }
 
 /// Turns each pair of a head's numbers by an angle that grows with the position (Su et al. 2021, "RoFormer").
 public struct RotateOperation: TensorOperation {
+    /// How fast pairs turn, and the cosines and sines of it.
+    public enum Turns: Sendable {
+        /// Everywhere the same; cosines, then sines: [2, positions, pairs].
+        case constant(RotaryPositions, ConstantTable)
+        /// By the length of each sequence.
+        case stretched(StretchedTurns)
+
+        /// The turns of row `row` of the batch.
+        public func positions(ofRow row: Int) -> RotaryPositions {
+            switch self {
+            case .constant(let rotary, _): rotary
+            case .stretched(let turns): turns.positions(ofRow: row)
+            }
+        }
+
+        /// How many pairs turn.
+        public var pairs: Int {
+            switch self {
+            case .constant(let rotary, _): rotary.frequencies.count
+            case .stretched(let turns): turns.pairs
+            }
+        }
+    }
+
     /// Whose positions count.
     public let batch: TokenBatch
     /// How fast pairs turn.
-    public let rotary: RotaryPositions
-    /// Cosines, then sines: [2, positions, pairs].
-    public let table: ConstantTable
+    public let turns: Turns
     /// How many heads from column 0 on are turned.
     public let heads: Int
     /// Columns of a head.
@@ -58,9 +88,9 @@ public struct RotateOperation: TensorOperation {
             throw ShapeMismatch(
                 "input 0", expected: "at least \(heads) heads of \(width) columns", got: "\(inputs[0].columns) columns")
         }
-        guard 2 * rotary.frequencies.count <= width else {
+        guard 2 * turns.pairs <= width else {
             throw ShapeMismatch(
-                "the frequencies", expected: "at most \(width / 2), one per pair", got: "\(rotary.frequencies.count)")
+                "the frequencies", expected: "at most \(width / 2), one per pair", got: "\(turns.pairs)")
         }
         try inputs.require(0, columns: inputs[0].columns, rows: batch.rows)
         return inputs[0]
@@ -77,6 +107,16 @@ extension Tensor {
         let length = trace.maximumLength
         let table = trace.table("rotary \(rotary)") { rotary.table(positions: length) }
         return trace.record(
-            RotateOperation(batch: batch, rotary: rotary, table: table, heads: heads, width: width), [self])
+            RotateOperation(batch: batch, turns: .constant(rotary, table), heads: heads, width: width), [self])
+    }
+
+    /// The same, with turns that depend on the length of each sequence; `name` tells them from others.
+    public func rotated(
+        _ batch: TokenBatch, byLength name: String, heads: Int, width: Int,
+        _ positions: @escaping @Sendable (_ length: Int) -> RotaryPositions
+    ) -> Tensor {
+        let turns = trace.turns("\(ObjectIdentifier(batch)) \(name)") { StretchedTurns(batch, positions) }
+        return trace.record(
+            RotateOperation(batch: batch, turns: .stretched(turns), heads: heads, width: width), [self])
     }
 }

@@ -1,8 +1,9 @@
 /// What an adapter adds to a matrix that stays as it is: `W + s · B · A` (Hu et al. 2021, "LoRA").
 ///
-/// A product with W gives `x · Wᵀ + s · (x · Aᵀ) · Bᵀ`: the sum of the matrices never exists.
+/// A product with W gives `x · Wᵀ + s · (x · Aᵀ) · Bᵀ`: the sum of the matrices never exists. A look-up in a table E
+/// gives `E[id] + s · Aᵀ[id] · Bᵀ`.
 public struct LowRankUpdate: Sendable {
-    /// A `[r, in]`.
+    /// A `[r, in]`; of look-ups Aᵀ `[ids, r]`.
     public let down: Parameter
     /// B `[rows, r]`.
     public let up: Parameter
@@ -29,4 +30,9 @@ public struct LowRankUpdate: Sendable {
 extension ParameterScope {
     /// Says that every product with `matrix` has `update` added.
     public func update(_ matrix: Parameter, with update: LowRankUpdate) { registry.add(update, to: matrix) }
+
+    /// Says that every look-up in `table` has `update` added; products with the table, as an output matrix, have not.
+    public func updateLookups(in table: Parameter, with update: LowRankUpdate) {
+        registry.add(update, toLookupsIn: table)
+    }
 }

@@ -67,6 +67,11 @@ final class ParameterRegistry {
     /// What adapters add, by the place of the matrix.
     private(set) var updates: [Int: [LowRankUpdate]] = [:]
 
+    /// What adapters add to look-ups, by the place of the table.
+    private(set) var lookups: [Int: [LowRankUpdate]] = [:]
+
+    func add(_ update: LowRankUpdate, toLookupsIn table: Parameter) { lookups[table.index, default: []].append(update) }
+
     func add(_ update: LowRankUpdate, to matrix: Parameter) { updates[matrix.index, default: []].append(update) }
 
     func add(

@@ -12,7 +12,7 @@ public final class ParameterBuffer: @unchecked Sendable {
 
     /// A buffer of zeros for all parameters or, `trainedOnly`, for those that training moves.
     ///
-    /// - Parameter sparse: whether only some parameters will be touched, each announced by `willFill`.
+    /// - `sparse`: whether only some parameters will be touched, each announced by `willFill`.
     /// - Throws: `HeedError` (`io`) when memory is refused.
     public init(_ layout: ParameterLayout, trainedOnly: Bool = false, sparse: Bool = false) throws {
         self.layout = layout

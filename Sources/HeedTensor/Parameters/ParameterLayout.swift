@@ -13,13 +13,15 @@ public struct ParameterLayout: Sendable {
     public let trained: Int
     /// What adapters add to matrices, by the place of the matrix.
     public let updates: [Int: [LowRankUpdate]]
+    /// What adapters add to look-ups, by the place of the table.
+    public let lookups: [Int: [LowRankUpdate]]
     private let offsets: [Int]
     private let initials: [Initialiser]
     private let isTrained: [Bool]
 
     /// Collects what `declare` declares in a fresh scope, and returns its result beside the layout.
     ///
-    /// - Parameter isFrozen: whether a parameter, by its name, is left as it is by training.
+    /// - `isFrozen`: whether a parameter, by its name, is left as it is by training.
     public static func declare<Model>(
         isFrozen: (String) -> Bool = { _ in false }, _ declare: (ParameterScope) throws -> Model
     ) rethrows -> (model: Model, layout: ParameterLayout) {
@@ -31,6 +33,7 @@ public struct ParameterLayout: Sendable {
     init(_ registry: ParameterRegistry, isFrozen: (String) -> Bool) {
         let entries = registry.entries
         updates = registry.updates
+        lookups = registry.lookups
         parameters = entries.map(\.parameter)
         initials = entries.map(\.initial)
         let isTrained = entries.map { $0.learned && !isFrozen($0.parameter.name) }

@@ -29,6 +29,9 @@ public enum WeightForm: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether products read the numbers of the file, none of them rounded.
+    public var isExact: Bool { self == .stored || self == .float32 }
+
     /// Whether products are computed in integers.
     public var isInteger: Bool { self == .int8 || self == .int4 }
 }

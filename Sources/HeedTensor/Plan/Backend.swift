@@ -32,12 +32,11 @@ public protocol Program: AnyObject {
 extension Backend {
     /// Records, plans and makes ready one pass: the only way to make one.
     ///
-    /// - Parameters:
-    ///   - weights: the numbers of the model.
-    ///   - purpose: training adds a gradient buffer.
-    ///   - maximumLength: the longest sequence, and one more than the largest position.
-    ///   - store: where attention keeps keys and values between passes.
-    ///   - record: calls the model and returns what will be read after a pass.
+    /// - `weights`: the numbers of the model.
+    /// - `purpose`: training adds a gradient buffer.
+    /// - `maximumLength`: the longest sequence, and one more than the largest position.
+    /// - `store`: where attention keeps keys and values between passes.
+    /// - `record`: calls the model and returns what will be read after a pass.
     /// - Throws: `HeedError` naming the layer whose shapes do not fit, a tensor that cannot be read, or memory that is
     ///   refused.
     public func pass<Outputs>(
@@ -47,7 +46,8 @@ extension Backend {
     ) throws -> Pass<Outputs> {
         let trace = Trace(
             for: purpose, maximumLength: maximumLength, precision: precision, store: store,
-            keepsAttentionWeights: keepsAttentionWeights, updates: weights.layout.updates)
+            keepsAttentionWeights: keepsAttentionWeights, updates: weights.layout.updates,
+            lookups: weights.layout.lookups)
         let outputs = try record(trace)
         let schedule = try Schedule(trace, weights.layout)
         let gradients = purpose == .training ? try ParameterBuffer(weights.layout, trainedOnly: true) : nil

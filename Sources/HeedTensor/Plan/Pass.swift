@@ -29,7 +29,10 @@ public final class Pass<Outputs> {
     public var workBytes: Int { program.workBytes }
 
     /// Computes every value for the batch as it now stands.
-    public func forward() { program.forward() }
+    public func forward() {
+        trace.prepare()
+        program.forward()
+    }
     /// Adds the gradients of the last forward pass to `gradients`, and writes the losses.
     public func backward() { program.backward() }
     /// Completes the gradients after the last micro-batch of an optimiser step.

@@ -49,6 +49,8 @@ public final class Trace {
     public let maximumLength: Int
     /// What adapters add to matrices, by the place of the matrix.
     public let updates: [Int: [LowRankUpdate]]
+    /// What adapters add to look-ups, by the place of the table.
+    public let lookups: [Int: [LowRankUpdate]]
     /// Run-time seed, step and row of the dropout masks.
     public let randomState = RandomState()
     /// 1 / (number of counted targets of the step), read at run time by the loss.
@@ -78,17 +80,20 @@ public final class Trace {
     private var replaced: [Int: Int] = [:]
     private var dropoutSites: UInt32 = 0
     private var tables: [String: ConstantTable] = [:]
+    private var stretched: [String: StretchedTurns] = [:]
 
     /// An empty trace for sequences of up to `maximumLength` tokens.
     public init(
         for purpose: Purpose, maximumLength: Int, precision: Precision = .float32, store: (any KeyValueStore)? = nil,
-        keepsAttentionWeights: Bool = false, updates: [Int: [LowRankUpdate]] = [:]
+        keepsAttentionWeights: Bool = false, updates: [Int: [LowRankUpdate]] = [:],
+        lookups: [Int: [LowRankUpdate]] = [:]
     ) {
         self.purpose = purpose
         self.maximumLength = maximumLength
         self.precision = precision
         self.store = store
         self.updates = updates
+        self.lookups = lookups
         self.keepsAttentionWeights = keepsAttentionWeights
     }
 
@@ -152,6 +157,17 @@ public final class Trace {
         tables[name] = table
         return table
     }
+
+    /// The turns called `name` for the rows of `batch`.
+    func turns(_ name: String, _ make: () -> StretchedTurns) -> StretchedTurns {
+        if let there = stretched[name] { return there }
+        let turns = make()
+        stretched[name] = turns
+        return turns
+    }
+
+    /// Fills the tables that depend on the batch as it now stands.
+    func prepare() { for turns in stretched.values { turns.fill() } }
 
     /// The value recorded under `name`, for operations on what was observed.
     public func observedTensor(_ name: String) -> Tensor? {

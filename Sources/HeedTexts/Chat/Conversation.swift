@@ -14,7 +14,7 @@ public struct Conversation: Sendable, Equatable {
 
     /// A conversation from JSON: an array of messages, or an object with `messages` (and `tools`, …).
     ///
-    /// - Parameter place: what to name in errors.
+    /// - `place`: what to name in errors.
     /// - Throws: `HeedError` where there is no message, or one has no role.
     public init(_ json: JSON, in place: String = "the conversation") throws {
         self.place = place

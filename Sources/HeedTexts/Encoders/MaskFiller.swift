@@ -1,6 +1,7 @@
 import HeedModels
 import HeedProcessor
 import HeedSupport
+import HeedTensor
 import HeedTokenizers
 
 /// Guesses the masked tokens of texts, with an encoder that has a masked-language head.
@@ -37,11 +38,17 @@ public final class MaskFiller: Sendable {
 
     /// Loads an encoder: a folder in the Hugging Face layout, or a name in the local cache.
     ///
-    /// - Parameter runtime: what computes; by default all cores.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the tokenizer has no mask token.
-    public convenience init(_ path: String, runtime: Runtime? = nil) throws {
+    public convenience init(
+        _ path: String, adapter: String? = nil, weights: WeightForm = .stored, runtime: Runtime? = nil
+    ) throws {
         let path = try locateModel(path)
-        try self.init(Model.load(folder: path), in: path, mask: nil, runtime: runtime ?? Runtime())
+        try self.init(
+            Model.load(folder: path, .running(adapter), weights: weights), in: path, mask: nil,
+            runtime: runtime ?? Runtime())
     }
 
     package init(_ model: Model, in path: String, mask: Int32?, runtime: Runtime) throws {

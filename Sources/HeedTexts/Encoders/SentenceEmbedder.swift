@@ -22,7 +22,7 @@ package final class SentenceEmbedder {
     /// - Throws: `HeedError` when the model is no encoder or memory is refused.
     package init(
         _ model: Model, pooling: SentencePooling, longest: Int? = nil, batchTokens: Int = 4096,
-        precision: Precision = .float32, runtime: Runtime
+        runtime: Runtime
     ) throws {
         let encoder = try model.encoder
         let configuration = encoder.configuration
@@ -35,7 +35,7 @@ package final class SentenceEmbedder {
         let batch = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
         self.batch = batch
         pass = try runtime.pass(
-            model.weights, for: .inference, maximumLength: self.longest, precision: precision
+            model.weights, for: .inference, maximumLength: self.longest
         ) { trace in encoder(batch, in: trace).kept() }
     }
 

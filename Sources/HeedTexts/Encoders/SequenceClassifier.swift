@@ -19,7 +19,7 @@ package final class SequenceClassifier {
     ///
     /// - Throws: `HeedError` when the model classifies no sequences or memory is refused.
     package init(
-        _ model: Model, longest: Int? = nil, batchTokens: Int = 2048, precision: Precision = .float32,
+        _ model: Model, longest: Int? = nil, batchTokens: Int = 2048,
         runtime: Runtime
     ) throws {
         let encoder = try model.encoder
@@ -36,7 +36,7 @@ package final class SequenceClassifier {
         let batch = TokenBatch(rowCapacity: capacity, sequenceCapacity: capacity)
         self.batch = batch
         pass = try runtime.pass(
-            model.weights, for: .inference, maximumLength: self.longest, precision: precision
+            model.weights, for: .inference, maximumLength: self.longest
         ) { trace in
             let states = encoder(batch, in: trace)
             return (encoder.classLogits(states, batch) ?? states).kept()

@@ -39,26 +39,27 @@ public final class TextClassifier: Sendable {
 
     /// Loads a classifier: a folder in the Hugging Face layout, or a name in the local cache.
     ///
-    /// - Parameters:
-    ///   - longest: the most tokens of a text; nil: as many as the model reads.
-    ///   - precision: the number format of products.
-    ///   - runtime: what computes; by default all cores.
+    /// - `longest`: the most tokens of a text; nil: as many as the model reads.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the model classifies no texts.
     public convenience init(
-        _ path: String, longest: Int? = nil, precision: Precision = .float32, runtime: Runtime? = nil
+        _ path: String, longest: Int? = nil, adapter: String? = nil, weights: WeightForm = .stored,
+        runtime: Runtime? = nil
     ) throws {
         let path = try locateModel(path)
         try self.init(
-            Model.load(folder: path), tokenizer: Tokenizer.load(path: path), longest: longest, precision: precision,
-            runtime: runtime ?? Runtime())
+            Model.load(folder: path, .running(adapter), weights: weights), tokenizer: Tokenizer.load(path: path),
+            longest: longest, runtime: runtime ?? Runtime())
     }
 
     package init(
-        _ model: Model, tokenizer: Tokenizer, longest: Int?, precision: Precision = .float32, runtime: Runtime
+        _ model: Model, tokenizer: Tokenizer, longest: Int?, runtime: Runtime
     ) throws {
         self.model = model
         self.tokenizer = tokenizer
-        classifier = try SequenceClassifier(model, longest: longest, precision: precision, runtime: runtime)
+        classifier = try SequenceClassifier(model, longest: longest, runtime: runtime)
         self.longest = classifier.longest
         let configuration = try model.encoder.configuration
         labels = (0..<classifier.labels).map(configuration.labelName)

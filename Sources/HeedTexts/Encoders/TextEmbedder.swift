@@ -30,31 +30,30 @@ public final class TextEmbedder: Sendable {
 
     /// Loads an encoder: a folder in the Hugging Face layout, or a name in the local cache.
     ///
-    /// - Parameters:
-    ///   - pooling: how states become a vector; nil: as the folder says.
-    ///   - longest: the most tokens of a text; nil: as the folder says.
-    ///   - precision: the number format of products.
-    ///   - runtime: what computes; by default all cores.
+    /// - `pooling`: how states become a vector; nil: as the folder says.
+    /// - `longest`: the most tokens of a text; nil: as the folder says.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the model is no encoder.
     public convenience init(
-        _ path: String, pooling: SentencePooling? = nil, longest: Int? = nil, precision: Precision = .float32,
-        runtime: Runtime? = nil
+        _ path: String, pooling: SentencePooling? = nil, longest: Int? = nil, adapter: String? = nil,
+        weights: WeightForm = .stored, runtime: Runtime? = nil
     ) throws {
         let path = try locateModel(path)
         try self.init(
-            Model.load(folder: path), in: path, pooling: pooling, longest: longest, precision: precision,
+            Model.load(folder: path, .running(adapter), weights: weights), in: path, pooling: pooling, longest: longest,
             runtime: runtime ?? Runtime())
     }
 
     package init(
-        _ model: Model, in path: String, pooling: SentencePooling?, longest: Int?, precision: Precision = .float32,
-        runtime: Runtime
+        _ model: Model, in path: String, pooling: SentencePooling?, longest: Int?, runtime: Runtime
     ) throws {
         self.model = model
         tokenizer = try Tokenizer.load(path: path)
         embedder = try SentenceEmbedder(
             model, pooling: pooling ?? SentencePooling(folder: path),
-            longest: longest ?? SentenceEmbedder.longest(folder: path), precision: precision, runtime: runtime)
+            longest: longest ?? SentenceEmbedder.longest(folder: path), runtime: runtime)
         width = embedder.width
         self.longest = embedder.longest
         fitting = FittingTokenizer(tokenizer, longest: embedder.longest)
@@ -90,7 +89,7 @@ public final class TextEmbedder: Sendable {
 
     /// The vectors of ids, one after the other: [N, width].
     ///
-    /// - Parameter progress: is told how many are done.
+    /// - `progress`: is told how many are done.
     /// - Throws: `HeedError` naming the text that is empty or too long, or holds an id out of range.
     public func vectors(of ids: [[Int32]], progress: (_ done: Int) -> Void = { _ in }) throws -> [Float] {
         try turn.withLock { _ in try embedder.embed(ids, progress: progress) }

@@ -2,6 +2,7 @@ import HeedGenerate
 import HeedModels
 import HeedProcessor
 import HeedSupport
+import HeedTensor
 import HeedTokenizers
 import Synchronization
 
@@ -34,15 +35,17 @@ public final class TextGenerator: Sendable {
 
     /// Loads a model: a folder in the Hugging Face layout, a `.gguf` file, or a name in the local cache.
     ///
-    /// - Parameters:
-    ///   - computing: number formats and memory.
-    ///   - runtime: what computes; by default all cores.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `computing`: the cache's form and memory.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the model generates no text.
     public init(
-        _ path: String, computing: DecodingModelOptions = DecodingModelOptions(), runtime: Runtime? = nil
+        _ path: String, adapter: String? = nil, weights: WeightForm = .stored,
+        computing: DecodingModelOptions = DecodingModelOptions(), runtime: Runtime? = nil
     ) throws {
         let path = try locateModel(path)
-        model = try Model.load(folder: path)
+        model = try Model.load(folder: path, .running(adapter), weights: weights)
         tokenizer = try Tokenizer.load(path: path)
         target = try model.readsSource ? Tokenizer.loadTarget(path: path) : tokenizer
         running = try DecodingModel(model, runtime: runtime ?? Runtime(), options: computing)
@@ -55,9 +58,8 @@ public final class TextGenerator: Sendable {
 
     /// Continues a text.
     ///
-    /// - Parameters:
-    ///   - options: how tokens are chosen; nil: `self.options`.
-    ///   - stops: texts that end it, as its last words; nil: `stopStrings`.
+    /// - `options`: how tokens are chosen; nil: `self.options`.
+    /// - `stops`: texts that end it, as its last words; nil: `stopStrings`.
     /// - Throws: `HeedError` for what the model cannot read and for options that make no sense; `CancellationError`.
     public func generate(
         _ text: String, options: GenerationOptions? = nil, stops: [String]? = nil

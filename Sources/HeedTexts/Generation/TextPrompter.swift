@@ -27,7 +27,7 @@ public struct TextPrompter: Sendable {
 
     /// The ids of a text; the begin id alone for an empty one.
     ///
-    /// - Parameter place: what to name in errors.
+    /// - `place`: what to name in errors.
     /// - Throws: `HeedError` where the text has a token that the model lacks, or is empty and the model has no begin id.
     public func ids(of text: String, in place: String? = nil) throws -> [Int32] {
         var ids = try tokenizer.encode(text).ids

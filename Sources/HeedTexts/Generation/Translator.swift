@@ -2,6 +2,7 @@ import HeedGenerate
 import HeedModels
 import HeedProcessor
 import HeedSupport
+import HeedTensor
 import HeedTokenizers
 import Synchronization
 
@@ -31,15 +32,19 @@ public final class Translator: Sendable {
 
     /// Loads a model: a folder in the Hugging Face layout, a `.gguf` file, or a name in the local cache.
     ///
-    /// - Parameters:
-    ///   - computing: number formats and memory.
-    ///   - runtime: what computes; by default all cores.
+    /// - `adapter`: a folder in PEFT's layout that is put on the model.
+    /// - `weights`: the form in which products read the matrices.
+    /// - `computing`: the cache's form and memory.
+    /// - `runtime`: what computes; by default all cores.
     /// - Throws: `HeedError` naming what is missing or broken, or where the model is no encoder-decoder.
     public convenience init(
-        _ path: String, computing: DecodingModelOptions = DecodingModelOptions(), runtime: Runtime? = nil
+        _ path: String, adapter: String? = nil, weights: WeightForm = .stored,
+        computing: DecodingModelOptions = DecodingModelOptions(), runtime: Runtime? = nil
     ) throws {
         let path = try locateModel(path)
-        try self.init(Model.load(folder: path), in: path, computing: computing, runtime: runtime ?? Runtime())
+        try self.init(
+            Model.load(folder: path, .running(adapter), weights: weights), in: path, computing: computing,
+            runtime: runtime ?? Runtime())
     }
 
     package init(_ model: Model, in path: String, computing: DecodingModelOptions, runtime: Runtime) throws {
@@ -62,9 +67,8 @@ public final class Translator: Sendable {
 
     /// The best translation of every text.
     ///
-    /// - Parameters:
-    ///   - options: how tokens are chosen; nil: `self.options`.
-    ///   - batch: how many texts are translated together; changes no result.
+    /// - `options`: how tokens are chosen; nil: `self.options`.
+    /// - `batch`: how many texts are translated together; changes no result.
     /// - Throws: `HeedError` naming the text that cannot be read, and for options that make no sense;
     ///   `CancellationError`.
     public func translate(
@@ -107,7 +111,7 @@ public final class Translator: Sendable {
 
     /// Decodes prompts, nil for none; those of about one length share a batch, results come in order.
     ///
-    /// - Parameter onBatch: is told how many are done.
+    /// - `onBatch`: is told how many are done.
     package func generate(
         _ prompts: [GenerationPrompt?], options: GenerationOptions, batch: Int,
         isInterrupted: @escaping () -> Bool, onBatch: (_ done: Int) throws -> Void = { _ in }

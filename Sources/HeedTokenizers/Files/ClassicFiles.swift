@@ -3,7 +3,7 @@ import HeedSupport
 extension Tokenizer {
     /// Reads a `.tiktoken` file: lines of a token in base64 and its rank.
     ///
-    /// - Parameter pattern: the name of the pattern that cuts the text: `gpt2` or `cl100k`; nil asks the file's name.
+    /// - `pattern`: the name of the pattern that cuts the text: `gpt2` or `cl100k`; nil asks the file's name.
     public init(tiktoken path: String, pattern: String? = nil) throws {
         let known = TiktokenPattern.allCases.map(\.rawValue)
         let named: TiktokenPattern

@@ -43,9 +43,8 @@ public struct GGUFTokenizerWriter {
 
     /// Adds the values to a file's metadata.
     ///
-    /// - Parameters:
-    ///   - count: the rows of the embedding table; tokens up to there are filled with unused ones.
-    ///   - configuration: `config.json`, which names special ids.
+    /// - `count`: the rows of the embedding table; tokens up to there are filled with unused ones.
+    /// - `configuration`: `config.json`, which names special ids.
     /// - Throws: `HeedError` where there are more tokens than rows.
     public func write(
         to metadata: inout GGUFMetadata, count: Int, configuration: JSONObject, template: String?

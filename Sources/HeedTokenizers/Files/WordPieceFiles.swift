@@ -5,7 +5,7 @@ extension Tokenizer {
     ///
     /// The files beside it say the rest: special and added tokens, `do_lower_case`, `strip_accents`,
     /// `tokenize_chinese_chars`.
-    /// - Parameter isCased: whether case and accents are kept; nil asks the files beside it, and then the vocabulary:
+    /// - `isCased`: whether case and accents are kept; nil asks the files beside it, and then the vocabulary:
     ///   one that has `A` keeps case.
     public init(wordPieces path: String, isCased: Bool? = nil) throws {
         let settings = try TokenizerSettings(folder: parentPath(path))

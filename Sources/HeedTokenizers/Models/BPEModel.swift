@@ -66,10 +66,9 @@ public struct BPEModel: TokenModel {
 
     /// A model over characters or GPT-2's alphabet.
     ///
-    /// - Parameters:
-    ///   - merges: pairs of ids with the id of the joined token, in the order of learning.
-    ///   - isByteLevel: whether texts are in GPT-2's alphabet and pieces are bytes.
-    ///   - place: the file named in errors.
+    /// - `merges`: pairs of ids with the id of the joined token, in the order of learning.
+    /// - `isByteLevel`: whether texts are in GPT-2's alphabet and pieces are bytes.
+    /// - `place`: the file named in errors.
     /// - Throws: `HeedError` where the unknown token is not in the vocabulary.
     public init(
         vocabulary: Vocabulary, merges: [(left: TokenID, right: TokenID, result: TokenID)], options: Options,

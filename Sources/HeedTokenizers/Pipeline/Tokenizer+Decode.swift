@@ -3,7 +3,7 @@ import HeedSupport
 extension Tokenizer {
     /// The text of ids; what is no UTF-8 becomes U+FFFD.
     ///
-    /// - Parameter skippingSpecialTokens: whether special tokens are left out.
+    /// - `skippingSpecialTokens`: whether special tokens are left out.
     /// - Throws: `HeedError` for an id outside the vocabulary.
     public func decode(_ ids: [TokenID], skippingSpecialTokens: Bool = true) throws -> String {
         String(decoding: try decodeBytes(ids, skippingSpecialTokens: skippingSpecialTokens), as: UTF8.self)

@@ -14,7 +14,7 @@ public struct SentencePieceDecoder: Sendable {
 
     /// The decoder of a model; `place` names it in messages.
     ///
-    /// - Parameter decodesPieces: whether `decode(pieces:)` is wanted, which takes a table of the texts.
+    /// - `decodesPieces`: whether `decode(pieces:)` is wanted, which takes a table of the texts.
     /// - Throws: `HeedError` when the rules for decoded text are broken.
     public init(_ file: SentencePieceFile, in place: String, decodesPieces: Bool = false) throws {
         self.file = file

@@ -29,7 +29,7 @@ public struct PieceList: Sendable {
 
     /// Cuts every piece at the delimiters that `find` gives, as ranges relative to the piece.
     ///
-    /// - Parameter inverted: whether what lies between the ranges is the delimiter.
+    /// - `inverted`: whether what lies between the ranges is the delimiter.
     public mutating func split(
         _ behavior: Behavior, inverted: Bool = false, find: (UnsafeBufferPointer<UInt8>) -> [Range<Int>]
     ) {

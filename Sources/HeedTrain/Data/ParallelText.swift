@@ -56,7 +56,7 @@ public final class ParallelText {
 
     /// Reads `sources[i]` and `targets[i]` line by line.
     ///
-    /// - Parameter longest: pairs with more ids on a side are left out; their number is returned.
+    /// - `longest`: pairs with more ids on a side are left out; their number is returned.
     /// - Throws: `HeedError` naming both files when their numbers of lines differ.
     public static func read(
         sources: [String], targets: [String], longest: Int, encodeSource: (String) throws -> [Int32],

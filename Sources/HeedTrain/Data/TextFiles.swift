@@ -27,7 +27,7 @@ public enum TextFiles {
 
     /// The texts of a JSONL file; lines of ids have none.
     ///
-    /// - Parameter skip: told of a line that cannot be used, which is then left out; nil: such a line is an error.
+    /// - `skip`: told of a line that cannot be used, which is then left out; nil: such a line is an error.
     public static func documents(_ path: String, skip: ((HeedError) -> Void)? = nil) throws -> [String] {
         var texts: [String] = []
         try forEachDocument(path, skip: skip) { if case .text(let text) = $0 { texts.append(text) } }

@@ -65,7 +65,7 @@ public final class ModelComparison {
     private let context: Int
     private let scratch: UnsafeMutablePointer<Int32>
 
-    /// - Parameter context: the ids of a window, at most what both models read.
+    /// - `context`: the ids of a window, at most what both models read.
     /// - Throws: `HeedError` where the vocabularies differ or memory is refused.
     public init(_ model: Model, against reference: Model, context: Int, runtime: Runtime) throws {
         let (one, other) = (try model.decoder, try reference.decoder)
@@ -96,7 +96,7 @@ public final class ModelComparison {
 
     /// The difference over `streams` in the windows that `StreamLoss` scores.
     ///
-    /// - Parameter shouldStop: asked between windows; on true the rest is left out and nil returned.
+    /// - `shouldStop`: asked between windows; on true the rest is left out and nil returned.
     public func measure(
         _ streams: [TokenStream], stride: Int? = nil, shouldStop: () -> Bool = { false }
     ) throws -> DistributionDifference? {

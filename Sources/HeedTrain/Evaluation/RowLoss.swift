@@ -23,7 +23,7 @@ public final class RowLoss {
 
     /// What each loss of the model comes to with the weights as they stand.
     ///
-    /// - Parameter shouldStop: asked between batches; on true the rest is left out and nil returned.
+    /// - `shouldStop`: asked between batches; on true the rest is left out and nil returned.
     /// - Throws: `HeedError` (`numeric`) when a loss is not finite.
     public func measure(
         progress: ((_ done: Int, _ total: Int) -> Void)? = nil, shouldStop: () -> Bool = { false }

@@ -48,9 +48,8 @@ public final class StreamLoss {
     private let sequences: Int
     private let scratch: UnsafeMutablePointer<Int32>
 
-    /// - Parameters:
-    ///   - context: T, at most the model's.
-    ///   - batch: windows computed together, by default as many as make some 4,096 tokens; changes no bit.
+    /// - `context`: T, at most the model's.
+    /// - `batch`: windows computed together, by default as many as make some 4,096 tokens; changes no bit.
     /// - Throws: `HeedError` when memory is refused.
     public init(
         _ model: Model, context: Int, batch given: Int? = nil, precision: Precision = .float32,
@@ -73,7 +72,7 @@ public final class StreamLoss {
 
     /// The loss on `streams`, windows beginning every `stride` ids (by default T: no overlap).
     ///
-    /// - Parameter shouldStop: asked between batches; on true the rest is left out and nil returned.
+    /// - `shouldStop`: asked between batches; on true the rest is left out and nil returned.
     /// - Throws: `HeedError` (`numeric`) when the loss is not finite.
     public func measure(
         _ streams: [TokenStream], stride: Int? = nil, progress: ((_ done: Int, _ total: Int) -> Void)? = nil,

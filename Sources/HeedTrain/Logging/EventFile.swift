@@ -18,7 +18,7 @@ public final class EventFile {
 
     /// Opens a new file in `folder`, which is made where it is missing.
     ///
-    /// - Parameter step: the step that the run goes on from; 0 for a new run.
+    /// - `step`: the step that the run goes on from; 0 for a new run.
     /// - Throws: `HeedError` naming the file.
     public init(folder: String, resumingFrom step: Int = 0) throws {
         try createDirectory(folder)

@@ -28,8 +28,7 @@ public struct BLEU: Sendable, Equatable {
 
     /// Scores segments against references; `references[r][i]` is reading `r` of segment `i`.
     ///
-    /// - Parameters:
-    ///   - isSentence: leave out orders that the text is too short for, as sacreBLEU does for single sentences.
+    /// - `isSentence`: leave out orders that the text is too short for, as sacreBLEU does for single sentences.
     /// - Precondition: every reading has as many segments as there are hypotheses; where one is shorter, the segments
     ///   beyond it are scored without it.
     /// Cost: linear in the number of tokens.

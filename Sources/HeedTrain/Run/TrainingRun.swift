@@ -211,33 +211,14 @@ public final class TrainingRun {
         let began = clock.now
         var stopping = EarlyStopping(patience: options.patience)
         let last = options.schedule.steps
-        // Rank 0 decides and puts the folder in order, before the others look at it.
         let communicator = output.communicator
-        var restored: RunState?
         var noise = GradientNoise()
-        if isFirst, output.resume, folder.holdsState {
-            restored = try folder.restore(model, memory, identity: identity)
-        }
-        if try communicator.isTrueAnywhere(restored != nil), restored == nil {
-            restored = try folder.state(model, memory, identity: identity)
-        }
-        if let state = restored {
+        if let state = try restored() {
             resumedFrom = state.step
             noise = state.noise
             formerSteps = state.formerSteps(now: identity)
             stopping = EarlyStopping(patience: options.patience, best: state.best, waited: state.waited)
-            if state.isFinished && (state.step >= last || stopping.isOver) {
-                if isFirst, let path = output.log, fileExists(path) {
-                    try RunFolder.sweep(beside: path)
-                    _ = try TrainingLog(path: path, keepingUpTo: state.step)
-                }
-                if isFirst, output.averaged > 1 {
-                    try folder.publishAverage(ofRunAt: state.step, last: output.averaged)
-                }
-                return TrainingSummary(
-                    ending: .wasFinished, step: state.step, resumedFrom: state.step, loss: nil,
-                    validationLoss: state.best, seconds: 0, tokens: 0)
-            }
+            if state.isFinished && (state.step >= last || stopping.isOver) { return try finishedBefore(state) }
         }
         let written = isFirst ? output : TrainingOutput(folder: output.folder)
         if let path = written.log { try RunFolder.sweep(beside: path) }
@@ -255,12 +236,7 @@ public final class TrainingRun {
             number += 1
             let rate = options.schedule.rate(number)
             let start = clock.now
-            let result: StepResult
-            do {
-                result = try stepper.run(step: number, rate: rate, from: data.source)
-            } catch let error as HeedError where error.kind == .numeric {
-                throw diverged(error)
-            }
+            let result = try step(number, rate: rate)
             let seconds = (clock.now - start).inSeconds
             loss = result.loss
             tokens += result.tokens
@@ -294,17 +270,53 @@ public final class TrainingRun {
                 StepReport(
                     step: number, steps: last, row: row, isSaved: saves,
                     alarms: alarms.observe(row).map { "step \(grouped(number)), \($0.kind.rawValue): \($0.text)" }))
-            if isAskedToStop {
-                throw HeedError(
-                    .interrupted, "stopped on request after step \(grouped(number)) of \(grouped(last))",
-                    advice: "\(output.folder) holds the model and the run as of this step; `resume` goes on from it"
-                )
-            }
+            if isAskedToStop { throw stopped(after: number) }
         }
         if isFirst, output.averaged > 1 { try folder.publishAverage(ofRunAt: number, last: output.averaged) }
         return TrainingSummary(
             ending: isOver && number < last ? .stoppedEarly : .finished, step: number, resumedFrom: resumedFrom,
             loss: loss, validationLoss: measured, seconds: (clock.now - began).inSeconds, tokens: tokens)
+    }
+
+    /// The state of the run in the folder, whose numbers are now those of model and optimiser; nil for a new run.
+    private func restored() throws -> RunState? {
+        // Rank 0 decides and puts the folder in order, before the others look at it.
+        var state: RunState?
+        if isFirst, output.resume, folder.holdsState {
+            state = try folder.restore(model, memory, identity: identity)
+        }
+        if try output.communicator.isTrueAnywhere(state != nil), state == nil {
+            state = try folder.state(model, memory, identity: identity)
+        }
+        return state
+    }
+
+    /// What a resumed run that was finished already gives: its log in order and its average published.
+    private func finishedBefore(_ state: RunState) throws -> TrainingSummary {
+        if isFirst, let path = output.log, fileExists(path) {
+            try RunFolder.sweep(beside: path)
+            _ = try TrainingLog(path: path, keepingUpTo: state.step)
+        }
+        if isFirst, output.averaged > 1 {
+            try folder.publishAverage(ofRunAt: state.step, last: output.averaged)
+        }
+        return TrainingSummary(
+            ending: .wasFinished, step: state.step, resumedFrom: state.step, loss: nil,
+            validationLoss: state.best, seconds: 0, tokens: 0)
+    }
+
+    private func step(_ number: Int, rate: Double) throws -> StepResult {
+        do {
+            return try stepper.run(step: number, rate: rate, from: data.source)
+        } catch let error as HeedError where error.kind == .numeric {
+            throw diverged(error)
+        }
+    }
+
+    private func stopped(after step: Int) -> HeedError {
+        HeedError(
+            .interrupted, "stopped on request after step \(grouped(step)) of \(grouped(options.schedule.steps))",
+            advice: "\(output.folder) holds the model and the run as of this step; `resume` goes on from it")
     }
 
     /// The validation loss, measured by rank 0; nil where there is nothing to measure.

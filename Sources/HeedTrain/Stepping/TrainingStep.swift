@@ -161,7 +161,9 @@ public final class TrainingStep {
     private let numbers: ParameterBuffer
     private let gradients: ParameterBuffer
     private let communicator: any Communicator
-    private var losses: [RecordedLoss] { pass.outputs }
+    /// The pass's losses and source of random numbers, kept here because a generic pass looks its members up at run time.
+    private let losses: [RecordedLoss]
+    private let randomState: RandomState
     /// Counted targets by micro-batch and loss, and tokens by micro-batch, of the step that runs.
     private var counts: [Int]
     private var tokens: [Int]
@@ -216,6 +218,8 @@ public final class TrainingStep {
             return architecture.losses(
                 input.tokens, source: input.source, in: trace, smoothing: options.labelSmoothing)
         }
+        losses = pass.outputs
+        randomState = pass.trace.randomState
         guard let gradients = pass.gradients else { throw HeedError(.unsupported, "the pass has no gradients") }
         self.gradients = gradients
         counts = [Int](repeating: 0, count: options.accumulate * pass.outputs.count)
@@ -268,7 +272,7 @@ public final class TrainingStep {
                 }
                 var before = 0
                 for earlier in 0..<part { before += tokens[earlier] }
-                pass.trace.randomState.set(seed: options.seed, step: step, rowBase: before)
+                randomState.set(seed: options.seed, step: step, rowBase: before)
                 teaching?.run()
                 pass.forward()
                 pass.backward()

@@ -77,7 +77,7 @@ struct ResponseAnswer {
         let begun = object(status: "in_progress", output: [], usage: nil)
         try await events.send("response.created", ["response": begun])
         try await events.send("response.in_progress", ["response": begun])
-        var place: JSONObject = ["item_id": .string(messageID), "output_index": 0, "content_index": 0]
+        let place: JSONObject = ["item_id": .string(messageID), "output_index": 0, "content_index": 0]
         var choice = CollectedChoice()
         var watch = chat.tools.map(ToolWatch.init)
         var isOpen = false
@@ -129,26 +129,25 @@ struct ResponseAnswer {
                 "response.output_item.done",
                 ["output_index": 0, "item": message(shown, choice.scores, isWhole: choice.reason == .stop)])
         }
-        place["content_index"] = nil
-        for (number, call) in calls.enumerated() {
-            let index = number + (isOpen ? 1 : 0)
-            place["output_index"] = .integer(index)
-            place["item_id"] = .string("fc_" + call.id.dropFirst(5))
-            try await events.send(
-                "response.output_item.added",
-                ["output_index": .integer(index), "item": item(call, isWhole: false)])
-            try await events.send(
-                "response.function_call_arguments.delta", with(place, ["delta": .string(call.arguments)]))
-            try await events.send(
-                "response.function_call_arguments.done",
-                with(place, ["arguments": .string(call.arguments), "name": .string(call.name)]))
-            try await events.send(
-                "response.output_item.done",
-                ["output_index": .integer(index), "item": item(call, isWhole: true)])
-        }
+        for (number, call) in calls.enumerated() { try await write(call, at: number + (isOpen ? 1 : 0), to: &events) }
         try await events.send(
             choice.reason == .stop ? "response.completed" : "response.incomplete",
             ["response": response(shown, calls, choice, await receipt([choice]))])
+    }
+
+    private func write(_ call: ToolCall, at index: Int, to events: inout Events) async throws {
+        let place: JSONObject = ["item_id": .string("fc_" + call.id.dropFirst(5)), "output_index": .integer(index)]
+        try await events.send(
+            "response.output_item.added",
+            ["output_index": .integer(index), "item": item(call, isWhole: false)])
+        try await events.send(
+            "response.function_call_arguments.delta", with(place, ["delta": .string(call.arguments)]))
+        try await events.send(
+            "response.function_call_arguments.done",
+            with(place, ["arguments": .string(call.arguments), "name": .string(call.name)]))
+        try await events.send(
+            "response.output_item.done",
+            ["output_index": .integer(index), "item": item(call, isWhole: true)])
     }
 
     private func with(_ left: JSONObject, _ right: JSONObject) -> JSONObject {

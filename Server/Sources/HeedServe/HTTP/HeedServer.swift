@@ -76,6 +76,11 @@ public final class HeedServer: Sendable {
         post("/v1/embeddings") { [self] in try await embed($0, $1) }
         post("/tokenize") { [self] fields, _ in try tokenize(fields) }
         post("/detokenize") { [self] fields, _ in try detokenize(fields) }
+        post("/explain") { [self] fields, _ in
+            let request = try ExplainRequest(fields, shelf: shelf)
+            let engine = shelf.engine
+            return Response(try await engine.perform { try request.answer(engine.runtime) })
+        }
     }
 
     // MARK: - Bodies

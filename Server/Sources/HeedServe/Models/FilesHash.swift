@@ -11,9 +11,9 @@ final class FilesHash: Sendable {
         var waiting: [CheckedContinuation<String, Never>] = []
     }
 
-    init(_ path: String) {
+    init(_ path: String, adapter: String?) {
         DispatchQueue.global(qos: .utility).async { [self] in
-            let value = (try? ModelFiles.hash(path)) ?? ""
+            let value = (try? ModelFiles.hash(path, adapter: adapter)) ?? ""
             let waiting = state.withLock { state in
                 state.value = value
                 defer { state.waiting = [] }
@@ -55,7 +55,7 @@ extension ServedModel {
         }
         return Receipt(
             version: HeedServer.version, model: id, modelHash: await hash.value,
-            numbers: precision == .float32 ? "f32" : "bf16", instructionSet: instructionSet, prompts: prompts,
+            numbers: weights.rawValue, instructionSet: instructionSet, prompts: prompts,
             options: options, form: form, choices: list
         ).json
     }

@@ -34,7 +34,10 @@ public final class ServedModel: Sendable {
     let constraints: ConstraintCache
     let names: TokenNames
     let work: Work
-    let precision: Precision
+    /// The model itself, where it can be explained.
+    let explained: Model?
+    /// The form in which products read its matrices.
+    let weights: WeightForm
     let hash: FilesHash
     let instructionSet: String
     /// For an encoder-decoder: the id that a target begins with.
@@ -44,19 +47,23 @@ public final class ServedModel: Sendable {
 
     /// Loads a model; the engine gets a lane for it with `open`.
     ///
-    /// - Parameter name: the name that requests give; nil for that of the folder or file.
+    /// - Parameters:
+    ///   - name: the name that requests give; nil for that of the folder or file.
+    ///   - adapter: a folder in PEFT's layout that is put on the model.
+    ///   - weights: the form in which products read the matrices.
     /// - Throws: `HeedError` naming what is missing or broken.
     public init(
-        path: String, name: String? = nil, precision: Precision = .float32, chatTemplate: String? = nil, engine: Engine
+        path: String, name: String? = nil, adapter: String? = nil, weights: WeightForm = .stored,
+        chatTemplate: String? = nil, engine: Engine
     ) throws {
         let place = try modelPath(path)
         self.path = place
-        self.precision = precision
-        hash = FilesHash(place)
+        self.weights = weights
+        hash = FilesHash(place, adapter: adapter)
         instructionSet = engine.runtime.kernels.instructionSet.rawValue
         id = name ?? modelName(of: path)
         created = Int(Date().timeIntervalSince1970)
-        let model = try Model.load(folder: place)
+        let model = try Model.load(folder: place, .running(adapter), weights: weights)
         warnings = model.warnings
         let tokenizer = ServedModel.tokenizer(place)
         self.tokenizer = tokenizer
@@ -69,17 +76,17 @@ public final class ServedModel: Sendable {
         answers = model.architecture.readsSource ? try? Tokenizer.loadTarget(path: place) : try? tokenizer.get()
         names = TokenNames(answers, vocabulary: vocabulary)
         fingerprint =
-            "heed-\(HeedServer.version)-\(precision == .float32 ? "f32" : "bf16")-\(instructionSet)"
+            "heed-\(HeedServer.version)-\(weights.rawValue)-\(instructionSet)"
         constraints = ConstraintCache(names)
+        if case .decoder = model.architecture { explained = model } else { explained = nil }
         switch model.architecture {
         case .encoder:
-            let embedder = try TextEmbedder(place, precision: precision, runtime: engine.runtime)
+            let embedder = try TextEmbedder(place, adapter: adapter, weights: weights, runtime: engine.runtime)
             contextLength = embedder.longest
             work = .embeds(EmbeddingLane(embedder))
             targetStart = nil
         default:
             var options = DecodingModelOptions()
-            options.precision = precision
             options.promptChunk = engine.limits.promptChunk
             let running = try DecodingModel(model, runtime: engine.runtime, options: options)
             contextLength = running.contextLength

@@ -37,7 +37,7 @@ function short(x) {
   if (!Number.isFinite(x)) return String(x);
   const size = Math.abs(x);
   if (size === 0) return '0';
-  if (size >= 1e4 || size < 1e-3) return x.toExponential(1).replace('e+', 'e').replace('-', '−');
+  if (size >= 1e4 || size < 1e-3) return x.toExponential(1).replace('e+', 'e').replaceAll('-', '−');
   return x.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3).replace('-', '−');
 }
 function percent(p) { return (100 * p).toFixed(2) + ' %'; }
@@ -125,37 +125,54 @@ function heatMap({ rows, columns, value, tell, label, cell, onChoose, maximum = 
   return { canvas, readout, move, paint };
 }
 
-// Curves over x: [{name, points: [[x, y], …], colour}], axes labelled.
-function curves({ lines, xName, yName, label, width = 640, height = 260, logarithmic = false, xText = short, yText = short }) {
+// A number beside an axis, with as many digits as neighbours need to differ.
+function tick(y, span) {
+  const size = Math.abs(y);
+  if (size !== 0 && (size >= 1e5 || span < 1e-3)) return y.toExponential(1).replace('e+', 'e').replaceAll('-', '−');
+  return y.toFixed(Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(span || 1))))).replace('-', '−');
+}
+
+// Curves over x: [{name, points: [[x, y], …], colour}], axes labelled. Drawn for the room that there is.
+function curves({ lines, xName, yName, label, width = 640, height = 260, logarithmic = false, xText = short, yText = null }) {
   const points = lines.flatMap(line => line.points).filter(p => Number.isFinite(p[1]) && (!logarithmic || p[1] > 0));
-  const figure = drawn('svg', { viewBox: `0 0 ${width} ${height}`, width, role: 'img', 'aria-label': label });
-  if (!points.length) return figure;
+  const holder = make('div');
+  const palette = ['var(--accent)', 'var(--against)', 'var(--for)', 'var(--quiet)'];
   const map = y => logarithmic ? Math.log10(y) : y;
   const [x0, x1] = [Math.min(...points.map(p => p[0])), Math.max(...points.map(p => p[0]))];
   let [y0, y1] = [Math.min(...points.map(p => map(p[1]))), Math.max(...points.map(p => map(p[1])))];
   if (y0 === y1) { y0 -= 1; y1 += 1; }
-  const [left, right, top, bottom] = [88, 30, 22, 40];
-  const px = x => left + (x1 > x0 ? (x - x0) / (x1 - x0) : .5) * (width - left - right);
-  const py = y => height - bottom - (map(y) - y0) / (y1 - y0) * (height - top - bottom);
-  for (let i = 0; i <= 4; i++) {
-    const level = y0 + (y1 - y0) * i / 4, y = logarithmic ? 10 ** level : level, x = x0 + (x1 - x0) * i / 4;
-    figure.append(
-      drawn('line', { x1: left, x2: width - right, y1: py(y), y2: py(y), stroke: 'var(--line)' }),
-      drawn('text', { x: left - 6, y: py(y) + 4, 'text-anchor': 'end', text: yText(y) }),
-      drawn('text', { x: px(x), y: height - bottom + 16, 'text-anchor': 'middle', text: xText(x) }));
+  const text = yText || (logarithmic ? short : y => tick(y, y1 - y0));
+  function draw(width) {
+    const figure = drawn('svg', { viewBox: `0 0 ${width} ${height}`, width, role: 'img', 'aria-label': label });
+    const [left, right, top, bottom] = [88, 30, 22, 40];
+    const px = x => left + (x1 > x0 ? (x - x0) / (x1 - x0) : .5) * (width - left - right);
+    const py = y => height - bottom - (map(y) - y0) / (y1 - y0) * (height - top - bottom);
+    for (let i = 0; points.length && i <= 4; i++) {
+      const level = y0 + (y1 - y0) * i / 4, y = logarithmic ? 10 ** level : level, x = x0 + (x1 - x0) * i / 4;
+      figure.append(
+        drawn('line', { x1: left, x2: width - right, y1: py(y), y2: py(y), stroke: 'var(--line)' }),
+        drawn('text', { x: left - 6, y: py(y) + 4, 'text-anchor': 'end', text: text(y) }),
+        drawn('text', { x: px(x), y: height - bottom + 16, 'text-anchor': 'middle', text: xText(x) }));
+    }
+    figure.append(drawn('text', { x: left, y: 12, text: yName }),
+      drawn('text', { x: width - right, y: height - 6, 'text-anchor': 'end', text: xName }));
+    lines.forEach((line, i) => {
+      const path = line.points.filter(p => Number.isFinite(p[1]) && (!logarithmic || p[1] > 0))
+        .map((p, n) => (n ? 'L' : 'M') + px(p[0]).toFixed(1) + ' ' + py(p[1]).toFixed(1)).join('');
+      figure.append(drawn('path', { d: path, fill: 'none', stroke: palette[i % 4], 'stroke-width': 2, 'stroke-dasharray': line.dashed ? '5 4' : 'none' }));
+      if (line.dots) for (const p of line.points) figure.append(drawn('circle', { cx: px(p[0]), cy: py(p[1]), r: 3.5, fill: palette[i % 4] }));
+    });
+    holder.replaceChildren(figure);
   }
-  figure.append(drawn('text', { x: left, y: 12, text: yName }),
-    drawn('text', { x: width - right, y: height - 6, 'text-anchor': 'end', text: xName }));
-  const palette = ['var(--accent)', 'var(--against)', 'var(--for)', 'var(--quiet)'];
-  lines.forEach((line, i) => {
-    const path = line.points.filter(p => Number.isFinite(p[1]) && (!logarithmic || p[1] > 0))
-      .map((p, n) => (n ? 'L' : 'M') + px(p[0]).toFixed(1) + ' ' + py(p[1]).toFixed(1)).join('');
-    figure.append(drawn('path', { d: path, fill: 'none', stroke: palette[i % 4], 'stroke-width': 2, 'stroke-dasharray': line.dashed ? '5 4' : 'none' }));
-    if (line.dots) for (const p of line.points) figure.append(drawn('circle', { cx: px(p[0]), cy: py(p[1]), r: 3.5, fill: palette[i % 4] }));
-  });
+  let room = 0;
+  new ResizeObserver(entries => {
+    const wanted = Math.max(260, Math.min(width, Math.floor(entries[0].contentRect.width)));
+    if (wanted !== room) draw(room = wanted);
+  }).observe(holder);
+  draw(room = Math.max(260, Math.min(width, document.documentElement.clientWidth - 60)));
   const legend = make('div', { class: 'controls quiet' }, lines.map((line, i) =>
     make('span', {}, make('span', { class: 'bar', style: `width:1.2em;height:.25em;vertical-align:middle;background:${palette[i % 4]}` }), ' ' + line.name)));
-  return make('figure', { style: 'margin:.5rem 0' }, make('div', { class: 'scroll' }, figure), legend);
+  return make('figure', { style: 'margin:.5rem 0' }, holder, legend);
 }
 
 function table(heads, rows, caption) {

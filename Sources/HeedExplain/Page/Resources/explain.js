@@ -28,7 +28,7 @@ for (const stream of streams) {
   for (const stage of data.stages) {
     const box = make('details', { 'data-path': stage.path });
     box.append(make('summary', {}, make('b', { text: stage.path }),
-      make('span', { class: 'quiet', text: `${stage.steps.length} steps, ${counted(stage.operations, 'FLOP')}, ${bytesText(stage.bytes)}` }),
+      make('span', { class: 'quiet', text: `${stage.steps.length} step${stage.steps.length === 1 ? '' : 's'}, ${counted(stage.operations, 'FLOP')}, ${bytesText(stage.bytes)}` }),
       make('span', { class: 'bar', style: `width:${(stage.operations / most * 6).toFixed(2)}em`, title: 'share of the work' })));
     // Steps are made when a stage is opened: a page of many blocks stays light.
     box.addEventListener('toggle', () => {
@@ -64,6 +64,33 @@ function stepBox(step) {
         make('div', { class: 'scroll' }, map.canvas), map.readout,
         make('details', {}, make('summary', { text: 'as numbers' }), make('div', { class: 'numbers', tabindex: 0, text: [...row].join('  ') })));
     }
+    if (step.parts) box.append(make('h3', { text: 'Step by step' }),
+      make('p', { class: 'quiet', text: `The kernel takes these together and writes none down; here they are for row ${step.parts[0].row} of every head. Bytes are what each would take by itself.` }),
+      ...step.parts.map(partBox));
+  });
+  return box;
+}
+// A step within attention: scores, scale, offset, mask, softmax or sum.
+function partBox(part) {
+  const shape = '[' + part.shape.join(', ') + ']', [heads, , columns] = part.shape;
+  const box = make('details', { 'data-part': part.step },
+    make('summary', {}, make('b', { text: part.step }), make('span', { class: 'formula', text: part.formula }), make('span', { class: 'quiet', text: `${shape} · ${counted(part.operations, 'FLOP')}, ${bytesText(part.bytes)}` })));
+  const grid = (text, what) => {
+    const numbers = unpack(text, Float32Array);
+    const largest = numbers.reduce((most, x) => Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most, 1e-30);
+    const map = heatMap({ rows: heads, columns, cell: 22, maximum: 864, label: `${what} of row ${part.row}, heads by ${part.step === 'sum' ? 'columns' : 'keys'}`,
+      value: (head, i) => Number.isFinite(numbers[head * columns + i]) ? numbers[head * columns + i] / largest : 0,
+      tell: (head, i) => `head ${head}, ${part.step === 'sum' ? 'column' : 'key'} ${i}: ${Number.isFinite(numbers[head * columns + i]) ? numbers[head * columns + i] : 'hidden'}` });
+    box.append(make('div', { class: 'scroll' }, map.canvas), map.readout);
+  };
+  box.addEventListener('toggle', () => {
+    if (!box.open || box.children.length > 1) return;
+    box.append(make('p', { text: 'Values ' + summaryText(part.values) }));
+    if (part.numbers) grid(part.numbers, 'Values');
+    else box.append(make('p', { class: 'quiet', text: 'The text is long: single numbers are left out of the page.' }));
+    if (!part.gradient) return;
+    box.append(make('p', {}, make('span', { class: 'formula back', text: part.gradient_formula }), make('br'), 'Gradient of the answer’s logit ' + summaryText(part.gradient)));
+    if (part.gradient_numbers) grid(part.gradient_numbers, 'Gradient');
   });
   return box;
 }
@@ -237,7 +264,7 @@ if (data.logits) {
   if (data.logit_attribution) {
     const parts = data.logit_attribution.parts, largest = Math.max(1e-30, ...parts.map(part => Math.abs(part.value)));
     body.append(make('h3', { text: 'What each part adds to the logit directly' }),
-      table(['part', { name: 'logit', number: true }, '', 'its heads'], parts.map(part => [part.path, short(part.value), signed(part.value, largest), part.heads.map(short).join('  ')])),
+      table(['part', { name: 'logit', number: true }, '', { name: 'its heads', word: true }], parts.map(part => [part.path, short(part.value), signed(part.value, largest), part.heads.map(short).join('  ')])),
       make('p', { class: 'quiet', text: `offsets add ${short(data.logit_attribution.rest)}; together ${short(parts.reduce((sum, part) => sum + part.value, data.logit_attribution.rest))}` }));
   }
   for (const grid of data.grids) {
@@ -257,6 +284,16 @@ if (data.logits) {
       table([{ name: 'token', word: true }, { name: 'share', number: true }, ''], top.map(i => [`${i} ${shown(read.words[i])}`, values[i].toFixed(4), make('span', { class: 'bar', style: `width:${(values[i] * 12).toFixed(2)}em` })])));
   }
   if (data.left_out.length) body.append(make('p', { class: 'quiet', text: 'Left out, because they take many passes: ' + data.left_out.join(', ') + '. heed explain --readings asks for them.' }));
+}
+
+// ---- the way back, checked
+if (data.checks) {
+  const off = data.checks.filter(check => !check.agrees).length;
+  section('checks', 'Gradients, checked', 'The slope of the answer’s logit in one direction, by the gradient and by (L(x + h) − L(x − h)) / 2h: '
+    + (off ? `${off} of ${data.checks.length} disagree.` : `all ${data.checks.length} agree.`)).append(
+    table(['∂L/∂', 'operation', 'backward', 'shape', { name: 'size', number: true }, { name: 'by gradient', number: true }, { name: 'by differences', number: true }, { name: 'apart', number: true }],
+      data.checks.map(check => [check.path, check.operation, make('span', { class: 'formula back', text: check.gradient_formula }), '[' + check.shape.join(', ') + ']', short(check.size),
+        check.by_gradient.toFixed(5), check.by_differences.toFixed(5), (100 * check.error).toPrecision(2) + ' %' + (check.agrees ? '' : ' disagrees')])));
 }
 
 // ---- cost and cache

@@ -32,10 +32,9 @@ public struct GGUFExport {
 
     /// Chooses names, order and types; reads no weights.
     ///
-    /// - Parameters:
-    ///   - configuration: the model's `config.json`.
-    ///   - place: that file, for messages.
-    ///   - type: what matrices become; nil: what they are. Vectors, positions and routers stay F32.
+    /// - `configuration`: the model's `config.json`.
+    /// - `place`: that file, for messages.
+    /// - `type`: what matrices become; nil: what they are. Vectors, positions and routers stay F32.
     /// - Throws: `HeedError` naming the key or tensor that is missing, or has no place in such files.
     public init(
         _ source: any TensorSource, configuration: JSONObject, in place: String, name: String, type: ElementType?
