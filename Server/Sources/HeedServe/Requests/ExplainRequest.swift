@@ -13,7 +13,8 @@ struct ExplainRequest: Sendable {
     static let longest = 512
 
     init(_ fields: RequestFields, shelf: ModelShelf) throws {
-        model = try shelf.model(try fields.string("model"))
+        let model = try shelf.model(try fields.string("model"))
+        self.model = model
         try fields.refuseUnknown(["model", "tokens", "count"])
         guard model.explained != nil else {
             throw APIError(400, "Only decoders are explained here; see heed explain for others.", param: "model")
