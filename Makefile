@@ -1,6 +1,6 @@
 # The few verbs of the project. Everything runs optimised: a debug build compiles the kernels without optimisation.
 
-.PHONY: build server install install-server uninstall test format lint bench demo docs clean
+.PHONY: build server install install-server uninstall test format lint bench demo docs reference clean
 
 build:
 	swift build -c release --product heed
@@ -52,7 +52,10 @@ clean:
 	swift package clean
 
 # The course and the reference of every library, for a browser. docc is part of the toolchain, so no build depends on it.
-docs: build
+docs: build reference
+
+# The same from what is built already.
+reference:
 	Scripts/symbol-graphs.sh .build/release .build/symbols
 	docc convert Documentation/Course.docc --additional-symbol-graph-dir .build/symbols \
 		--fallback-display-name Heed --fallback-bundle-identifier org.heed.course --fallback-bundle-version 1 \

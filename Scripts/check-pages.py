@@ -187,17 +187,17 @@ def every_control(browser, name):
 
 def report_check(browser, log):
     """The norms of the page are those of the log."""
-    rows = [json.loads(line) for line in open(log)]
-    layers = list(rows[0]["layer_grad_norms"])
+    rows = {row["step"]: row["layer_grad_norms"] for row in map(json.loads, open(log))}
     told = browser.evaluate(
         "(() => { const c = document.querySelector('#layers canvas'); c.focus();"
         "for (let i = 0; i < 3; i++) c.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowDown'}));"
         "c.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}));"
         "return document.querySelector('#layers .readout').textContent + ' | ' + [...document.querySelectorAll('#layers h3')].pop().textContent; })()")
-    name = layers[min(3, len(layers) - 1)]
-    shown = float(told.split(": ")[1].split(" |")[0].replace("−", "-"))
-    check("report: norms by layer are those of the log", told.startswith(name) and told.endswith(name)
-          and abs(shown - rows[0]["layer_grad_norms"][name]) <= 0.02 * shown + 1e-3, told)
+    name, rest = told.split(", step ")
+    step, rest = rest.split(": ")
+    shown, chosen = rest.split(" | ")
+    off = abs(float(shown.replace("−", "-")) - rows[int(step)][name])
+    check("report: norms by layer are those of the log", chosen == name and off <= 0.02 * rows[int(step)][name] + 1e-3, told)
 
 
 def run(heed, *arguments):

@@ -50,9 +50,8 @@ extension TrainingRun {
     /// Computes a step of the run that the output folder holds again, to the same bits, from the nearest save before it or
     /// from the start. Nothing is written.
     ///
-    /// - Parameters:
-    ///   - tensors: published names of trained tensors to show.
-    ///   - folder: where the model is written as it was before the step; nil: nowhere.
+    /// - `tensors`: published names of trained tensors to show.
+    /// - `writing`: where the model is written as it was before the step; nil: nowhere.
     /// - Throws: `HeedError` when options or data are not those of the run, or a tensor is not one that it trains.
     public func replay(
         step: Int, tensors names: [String] = [], writing before: String? = nil, shouldStop: () -> Bool = { false },

@@ -130,7 +130,8 @@ if (data.attention.length) {
     const range = (i, per, count) => per === 1 ? `${i}` : `${i * per}–${Math.min(count, (i + 1) * per) - 1}`;
     const name = (stream, i) => shown(stream.words[i]);
     const view = heatMap({ rows: map.rows, columns: map.columns, label: `Attention of layer ${state.layer}, head ${state.head}`,
-      value: (r, c) => grid[start + r * map.columns + c] / 65535,
+      // In a long text each weight is small: shades by their root once more.
+      value: (r, c) => (grid[start + r * map.columns + c] / 65535) ** (map.keys > 64 ? .5 : 1),
       tell: (r, c) => {
         const w = (grid[start + r * map.columns + c] / 65535).toFixed(4);
         return perRow === 1 && perColumn === 1 ? `${r} ${name(readers, r)} reads ${c} ${name(read, c)}: ${w}`
@@ -152,7 +153,7 @@ if (data.attention.length) {
         const map = all[l]; if (h >= map.heads) return 0;
         const row = weights(map).row; let largest = 0;
         for (let i = 0; i < map.keys; i++) largest = Math.max(largest, row[h * map.keys + i]);
-        return largest / 65535;
+        return (largest / 65535) ** (map.keys > 64 ? .5 : 1);
       },
       tell: (l, h) => `layer ${l}, head ${h}: choose it with a click or Enter`, onChoose: (l, h) => choose({ layer: l, head: h }) });
     forget(state.overview); state.overview = focus.paint;
