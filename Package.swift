@@ -113,7 +113,7 @@ let package = Package(
             name: "HeedTrainTests",
             dependencies: [
                 "CAllocationCounter", "HeedLayers", "HeedModels", "HeedProcessor", "HeedRun", "HeedSupport",
-                "HeedTensor", "HeedTrain", "HeedWeights", "TestFixtures",
+                "HeedTensor", "HeedTokenizers", "HeedTrain", "HeedWeights", "TestFixtures",
             ]),
         .testTarget(
             name: "HeedExplainTests",

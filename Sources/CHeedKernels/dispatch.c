@@ -12,7 +12,7 @@ extern const heed_kernels heed_kernels_avx2, heed_kernels_avx512;
 #endif
 extern const heed_kernels heed_kernels_portable;
 
-// Tables that differ from another in what bf16 products are called, made when first asked for.
+// Tables that differ from another in what products of bf16 and of bytes are called, made when first asked for.
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static heed_kernels with_unit, with_model;
 static int unit_allowed;
@@ -21,14 +21,17 @@ static void prepare(void) {
     with_model = *heed_kernels_for(heed_best_isa());
     with_model.isa = HEED_AMX_MODEL;
     with_model.bf16 = HEED_BF16_AMX_MODEL;
+    with_model.integer = HEED_INTEGER_AMX_MODEL;
 #if defined(__linux__) && defined(__x86_64__)
-    if (!__builtin_cpu_supports("amx-bf16") || !__builtin_cpu_supports("avx512bf16")) return;
+    if (!__builtin_cpu_supports("amx-bf16") || !__builtin_cpu_supports("amx-int8")) return;
+    if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512vnni")) return;
     // The system keeps tiles for those who ask: ARCH_REQ_XCOMP_PERM for XFEATURE_XTILEDATA.
     if (syscall(SYS_arch_prctl, 0x1023, 18) != 0) return;
     unit_allowed = 1;
     with_unit = heed_kernels_avx512;
     with_unit.isa = HEED_AMX;
     with_unit.bf16 = HEED_BF16_AMX;
+    with_unit.integer = HEED_INTEGER_AMX;
 #endif
 }
 

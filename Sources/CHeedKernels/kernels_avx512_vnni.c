@@ -16,6 +16,6 @@
 #include "matrix_integer.inc"
 
 extern const struct integer_form heed_integer_vnni;
-HEED_INTEGER_FORM(heed_integer_vnni, )
+HEED_INTEGER_FORM(heed_integer_vnni, , integer_probe, )
 #pragma clang attribute pop
 #endif

@@ -22,7 +22,7 @@ static int64_t product(int64_t m, int64_t n, int64_t k) {
 // Enough for a product and both its gradients.
 int64_t heed_linear_scratch(int64_t in, int64_t out, int64_t rows, int32_t precision) {
     // Rows rounded to bytes, with a scale and a sum for every 32 of them.
-    if (precision == HEED_INTEGER) return (rows * ((in + 31) / 32) * 40 + 256 + 63) / 64 * 64;
+    if (heed_is_integer(precision)) return (rows * ((in + 31) / 32) * 40 + 256 + 63) / 64 * 64;
     int64_t words = larger(product(rows, out, in), larger(product(rows, in, out), product(out, in, rows)));
     return (words * 4 + 256 + 63) / 64 * 64;
 }

@@ -89,9 +89,9 @@ private final class StoredMatrix {
 /// residual + silu(x · Wᵀ + bias) from stored panels, in fp32 or in integers.
 private func product(
     _ c: MatrixCase, x: [Float], _ matrix: StoredMatrix, bias: [Float], residual: [Float], activation: heed_activation,
-    integer: Bool
+    in kind: heed_precision
 ) -> [Float] {
-    let precision = Int32((integer ? HEED_INTEGER : HEED_F32).rawValue)
+    let precision = Int32(kind.rawValue)
     let y = withMemory { memory -> [Float] in
         let result = memory.nan(c.rows * c.outputs)
         var call = heed_linear()
@@ -142,7 +142,7 @@ struct StoredPanelTests {
                     for parts in [1, 3] {
                         c.parts = parts
                         let got = product(
-                            c, x: x, matrix, bias: bias, residual: residual, activation: activation, integer: false)
+                            c, x: x, matrix, bias: bias, residual: residual, activation: activation, in: HEED_F32)
                         #expect(sameBits(got, expected), "form \(form.rawValue), \(c)")
                     }
                 }
@@ -150,8 +150,10 @@ struct StoredPanelTests {
         }
     }
 
-    @Test("integer products are what the slow sum gives, whatever parts and companions", arguments: instructionSets)
-    func integers(_ isa: heed_isa) {
+    @Test(
+        "integer products are what the slow sum gives, whatever parts and companions", arguments: instructionSets,
+        [HEED_INTEGER, HEED_INTEGER_AMX_MODEL])
+    func integers(_ isa: heed_isa, _ kind: heed_precision) {
         for form in [HEED_FORM_Q8, HEED_FORM_Q4] {
             for (rows, inputs, outputs) in shapes where rows < 30 {
                 let matrix = StoredMatrix(form, inputs: inputs, outputs: outputs, seed: rows)
@@ -164,14 +166,14 @@ struct StoredPanelTests {
                 for parts in [1, 3] {
                     c.parts = parts
                     let got = product(
-                        c, x: x, matrix, bias: bias, residual: residual, activation: HEED_IDENTITY, integer: true)
+                        c, x: x, matrix, bias: bias, residual: residual, activation: HEED_IDENTITY, in: kind)
                     #expect(sameBits(got, expected), "form \(form.rawValue), \(c)")
                 }
                 c.parts = 1
                 c.rows = 1
                 let alone = product(
                     c, x: Array(x.prefix(inputs)), matrix, bias: bias, residual: Array(residual.prefix(outputs)),
-                    activation: HEED_IDENTITY, integer: true)
+                    activation: HEED_IDENTITY, in: kind)
                 #expect(sameBits(alone, Array(expected.prefix(outputs))))
             }
         }

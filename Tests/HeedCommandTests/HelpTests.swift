@@ -50,7 +50,7 @@ struct HelpTests {
             "--no-repeat-ngram-size", "--encoder-no-repeat-ngram-size", "--begin-suppress-tokens",
             "--assistant-model", "--prompt-lookup-num-tokens", "--temperature", "--top-k", "--top-p", "--min-p",
             "--typical-p", "--epsilon-cutoff", "--eta-cutoff", "--chat", "--chat-set", "--system", "--load", "--tools",
-            "--mirostat", "--regex", "--json-schema", "--grammar",
+            "--mirostat", "--penalty-alpha", "--regex", "--json-schema", "--grammar",
             "--adapter", "--lora-rank", "--freeze", "--dpo", "--replay-step", "--replay-tensor", "--replay-output",
             "--replay-before", "--teacher", "--near-duplicates", "--tensor", "--before",
         ]

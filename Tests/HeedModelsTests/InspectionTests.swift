@@ -1,4 +1,5 @@
 import HeedModels
+import HeedProcessor
 import HeedRun
 import HeedSupport
 import HeedTensor
@@ -45,6 +46,34 @@ struct InspectionTests {
         #expect(small.cacheBytes == 2 * 4 * 128 * 128 * 4)
         #expect(throws: HeedError.self) { _ = try WorkEstimate(shape, rows: 1, columns: 129) }
         #expect(throws: HeedError.self) { _ = try WorkEstimate(shape, rows: .max, columns: 128) }
+    }
+
+    @Test(
+        "weights in a form take what was said, within 2 %",
+        arguments: [WeightForm.float32, .bfloat16, .float16, .int8, .int4], [0, 1, 2])
+    func weights(form: WeightForm, shape: Int) throws {
+        var configuration =
+            shape == 0
+            ? DecoderConfiguration.gpt2(width: 288, layers: 2, heads: 4, vocabulary: 1003, context: 64)
+            : .llama(
+                width: 256, layers: 2, heads: 4, keyHeads: 2, inner: 700, vocabulary: 1003, context: 64)
+        if shape == 2 { configuration.tied.toggle() }
+        let expected = try #require(
+            try WorkEstimate(.decoder(configuration), rows: 1, columns: 64).weightBytesByForm[form])
+        let model = try Model(
+            .decoder(configuration), family: shape == 0 ? .gpt2 : .llama, weights: form, seed: 3)
+        let decoder = try model.decoder
+        let batch = TokenBatch(rowCapacity: 4, sequenceCapacity: 1)
+        let pass = try Runtime(threads: 1).pass(model.weights, for: .inference, maximumLength: 64) { trace in
+            decoder.logits(decoder(batch, in: trace)).kept()
+        }
+        // What no product reads stays as it is: tables of look-ups that are no output matrix, positions, vectors.
+        let matrices = pass.trace.nodes.compactMap { ($0.operation as? LinearOperation)?.weight }
+        let others =
+            model.weights.layout.trainedCount
+            - Dictionary(matrices.map { ($0.index, $0.count) }, uniquingKeysWith: { one, _ in one }).values.reduce(0, +)
+        let taken = pass.matrixBytes + 4 * others
+        #expect(abs(Double(taken) / Double(expected) - 1) < 0.02, "\(taken) for \(expected)")
     }
 
     @Test("an encoder-decoder's step counts both sides, and an encoder needs no cache")

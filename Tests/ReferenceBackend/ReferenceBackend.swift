@@ -77,6 +77,7 @@ final class ReferenceMemory {
 public final class ReferenceProgram: Program {
     public let arenaBytes = 0
     public let workBytes = 0
+    public let matrixBytes = 0
     private let schedule: Schedule
     private let memory: ReferenceMemory
     private let gradients: ParameterBuffer?

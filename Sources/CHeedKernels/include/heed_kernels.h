@@ -26,12 +26,16 @@ enum { HEED_PANEL = 48, HEED_LANES = 16, HEED_KEY_TILE = 64 };
 
 typedef enum heed_isa {
     HEED_PORTABLE = 0, HEED_AVX2 = 1, HEED_AVX512 = 2, HEED_NEON = 3,
-    HEED_AMX = 4,        // AVX-512, with bf16 products by AMX's tile unit
-    HEED_AMX_MODEL = 5   // the best of the others, with bf16 products by a model of the unit: the same bits as AMX
+    HEED_AMX = 4,        // AVX-512, with products of bf16 and of bytes by AMX's tile unit
+    HEED_AMX_MODEL = 5   // the best of the others, with these products by a model of the unit: the same bits as AMX
 } heed_isa;
 typedef enum heed_precision {
-    HEED_F32 = 0, HEED_BF16 = 1, HEED_INTEGER = 2, HEED_BF16_AMX = 3, HEED_BF16_AMX_MODEL = 4
+    HEED_F32 = 0, HEED_BF16 = 1, HEED_INTEGER = 2, HEED_BF16_AMX = 3, HEED_BF16_AMX_MODEL = 4,
+    HEED_INTEGER_AMX = 5, HEED_INTEGER_AMX_MODEL = 6
 } heed_precision;
+static inline int heed_is_integer(int32_t precision) {
+    return precision == HEED_INTEGER || precision == HEED_INTEGER_AMX || precision == HEED_INTEGER_AMX_MODEL;
+}
 static inline int heed_is_bf16(int32_t precision) {
     return precision == HEED_BF16 || precision == HEED_BF16_AMX || precision == HEED_BF16_AMX_MODEL;
 }
@@ -475,13 +479,17 @@ typedef struct heed_zero { void *memory; int64_t bytes; } heed_zero;
 // ---------------------------------------------------------------- what the machine can do (probe.inc)
 
 // probe_products: rounds · probe_operations operations by every part; probe_read: reads count floats once.
-typedef struct heed_probe { int64_t rounds; const float *data; int64_t count; float *sink; } heed_probe;
+typedef struct heed_probe {
+    int64_t rounds; const float *data; int64_t count; float *sink;
+    int32_t precision;  // of probe_bf16 and probe_integer
+} heed_probe;
 
 // ---------------------------------------------------------------- the table
 
 typedef struct heed_kernels {
     heed_isa isa;
     heed_precision bf16;        // what bf16 products are called here
+    heed_precision integer;     // and integer products
     heed_kernel pack, linear, linear_input_gradient, linear_weight_gradient;
     heed_kernel norm, norm_input_gradient, norm_weight_gradient;
     heed_kernel group_norm, group_norm_gradient, group_norm_gain_gradient, copy_columns;

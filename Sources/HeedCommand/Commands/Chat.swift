@@ -49,6 +49,7 @@ struct Chat: ParsableCommand {
             throw ValidationError(
                 "A conversation has one answer at a time: leave out --num-beams and --num-return-sequences.")
         }
+        if decoding.isContrastive { throw ValidationError("--penalty-alpha: expected only with heed generate.") }
     }
 
     func run() throws {

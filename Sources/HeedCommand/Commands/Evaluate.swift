@@ -94,9 +94,6 @@ struct Evaluate: ParsableCommand {
                 "expected a model with --data FILE, or with --source FILE and --target FILE, or --bleu TRANSLATIONS "
                     + "REFERENCES.")
         }
-        if against != nil, !source.isEmpty {
-            throw ValidationError("--against: expected --data, for a decoder.")
-        }
         if let context { try check("--context", context, atLeast: 1) }
         if let stride { try check("--stride", stride, atLeast: 1) }
         try check("--batch", batch, in: 1...4096)

@@ -5,7 +5,7 @@ import HeedSupport
 /// `heed generate`: continues prompts.
 struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Continue prompts: greedily, by draws or by beam search.",
+        abstract: "Continue prompts: greedily, by draws, by beam search or by contrast.",
         discussion: """
             heed generate model --prompt "Once upon a time" --temperature 0.8 --top-p 0.95 --stream
             heed generate model --input prompts.txt --json > results.jsonl
@@ -96,6 +96,13 @@ struct Generate: ParsableCommand {
         if let promptLookupNumTokens { try check("--prompt-lookup-num-tokens", promptLookupNumTokens, in: 1...64) }
         guard assistantModel == nil || promptLookupNumTokens == nil else {
             throw ValidationError("--assistant-model and --prompt-lookup-num-tokens: expected one of them.")
+        }
+        if probabilities != nil, decoding.isContrastive {
+            throw ValidationError(
+                "--probabilities: a contrastive search draws no token from a distribution. Leave out --penalty-alpha.")
+        }
+        if decoding.isContrastive, assistantModel != nil || promptLookupNumTokens != nil {
+            throw ValidationError("--penalty-alpha: a contrastive search takes no guesses.")
         }
         if probabilities != nil, decoding.numBeams ?? 1 > 1 {
             throw ValidationError(
@@ -220,6 +227,7 @@ struct Generate: ParsableCommand {
         var options = DecodingModelOptions()
         options.cache = cache
         options.promptChunk = prefillChunk
+        options.keepsStates = decoding.isContrastive
         return try DecodingModel(model, runtime: try compute.runtime(), options: options)
     }
 }

@@ -56,8 +56,10 @@ struct PlanCommand: ParsableCommand {
         let estimate = try WorkEstimate(shape, rows: batch, columns: context ?? shape.context)
         let runtime = try compute.runtime()
         let rate = try WorkEstimate.measuredRate(like: shape, runtime: runtime)
+        let probe = MachineProbe(runtime)
         let report = PlanReport(
-            estimate: estimate, loadedBytes: description.loadedByteCount, rate: rate, threads: runtime.team.count)
+            estimate: estimate, loadedBytes: description.loadedByteCount, rate: rate, threads: runtime.team.count,
+            bf16Rate: probe.peakOperations(.bfloat16) / probe.peakOperations())
         if let html {
             let page = Page(
                 plan: report.document, curves: try WorkCurves(shape, runtime: runtime),
@@ -86,6 +88,8 @@ struct PlanReport {
     let loadedBytes: Int
     let rate: Double
     let threads: Int
+    /// Peak of bf16 products as a multiple of fp32's.
+    let bf16Rate: Double
 
     private var stepSeconds: Double { estimate.stepOperations / rate }
     private var forwardSeconds: Double { estimate.forwardOperations / rate }
@@ -104,6 +108,10 @@ struct PlanReport {
             ],
             "bytes": [
                 "weights": .integer(estimate.weightBytes), "gradients": .integer(estimate.weightBytes),
+                "weights_by_form": .object(
+                    WeightForm.allCases.reduce(into: JSONObject()) { object, form in
+                        object[form.rawValue] = estimate.weightBytesByForm[form].map { .integer($0) }
+                    }),
                 "optimiser": .integer(2 * estimate.weightBytes),
                 "activations": .integer(estimate.trainingActivationBytes),
                 "training": .integer(estimate.trainingBytes),
@@ -115,7 +123,8 @@ struct PlanReport {
                         $0[$1.rawValue] = .integer(estimate.cacheBytes($1))
                     }),
             ],
-            "threads": .integer(threads), "measured_operations_per_second": .number(rate),
+            "threads": .integer(threads), "bf16_products_to_f32": .number(bf16Rate),
+            "measured_operations_per_second": .number(rate),
             "seconds_per_step": .number(stepSeconds), "seconds_per_forward_pass": .number(forwardSeconds),
             "training_tokens_per_second": .number(Double(tokens) / stepSeconds),
         ]
@@ -147,6 +156,10 @@ struct PlanReport {
             row("weights", byteText(loadedBytes)),
             row("activations", byteText(estimate.inferenceActivationBytes)),
         ]
+        for form in WeightForm.allCases {
+            guard let bytes = estimate.weightBytesByForm[form] else { continue }
+            lines.append(row("weights, \(form.rawValue)", byteText(bytes)))
+        }
         if estimate.cacheBytes > 0 {
             for form in CacheForm.allCases {
                 lines.append(row("key-value cache, \(form.rawValue)", byteText(estimate.cacheBytes(form))))
@@ -156,6 +169,9 @@ struct PlanReport {
             row("time on this machine", Progress.duration(forwardSeconds)), "",
             "Times follow from \(countText(rate))FLOP/s, measured now with one layer of this width on \(threads) "
                 + (threads == 1 ? "thread." : "threads."),
+            bf16Rate > 1
+                ? "Products in bf16 have \(fixed(bf16Rate, 1)) times the peak of fp32 here."
+                : "Products in bf16 are no faster than in fp32 here (\(fixed(bf16Rate, 1)) of its peak): use f32.",
         ]
         return lines.joined(separator: "\n") + "\n"
     }

@@ -79,7 +79,9 @@ struct Translate: ParsableCommand {
         if let output { try overwriting.check(output) }
         let loaded = try adapter.load(model, weights: form.weights)
         let runtime = try compute.runtime()
-        let translator = try Translator(loaded, in: model, computing: DecodingModelOptions(), runtime: runtime)
+        var computing = DecodingModelOptions()
+        computing.keepsStates = decoding.isContrastive
+        let translator = try Translator(loaded, in: model, computing: computing, runtime: runtime)
         let reader = PromptReader(
             vocabulary: loaded.architecture.sourceVocabulary, begin: loaded.specials.ends.first.map { Int32($0) },
             tokenizer: .success(translator.source))
@@ -147,7 +149,7 @@ struct Translate: ParsableCommand {
         let defaults = try decoding.defaults(folder: model)
         var options = decoding.options(defaults, ends: loaded.usableEnds, context: context)
         // A search is what a translation wants, unless the command or the model's folder says otherwise.
-        if decoding.numBeams == nil, options.numBeams == 1, !options.isRandom {
+        if decoding.numBeams == nil, options.numBeams == 1, !options.isRandom, !decoding.isContrastive {
             options.numBeams = max(Translator.usualBeams, options.numReturnSequences)
         }
         try options.validate(vocabulary: loaded.architecture.vocabulary)

@@ -14,13 +14,26 @@ struct Comparison {
     func measure(
         _ loaded: Model, _ streams: [TokenStream], context: Int, stride: Int?, runtime: Runtime
     ) throws -> DistributionDifference {
-        let reference =
-            try against == WeightForm.float32.rawValue
+        let comparison = try ModelComparison(loaded, against: reference(), context: context, runtime: runtime)
+        return try finished(comparison.measure(streams, stride: stride, shouldStop: { Signals.isStopRequested }))
+    }
+
+    /// Compares over the targets of sentence pairs of up to `longest` ids a side.
+    func measure(
+        _ loaded: Model, _ pairs: [SentencePair], longest: Int, runtime: Runtime
+    ) throws -> DistributionDifference {
+        let text = try ParallelText(pairs, tokensPerBatch: max(256, longest), order: .sequential, seed: 0)
+        let comparison = try PairComparison(loaded, against: reference(), text, runtime: runtime)
+        return try finished(comparison.measure(shouldStop: { Signals.isStopRequested }))
+    }
+
+    private func reference() throws -> Model {
+        try against == WeightForm.float32.rawValue
             ? adapter.load(model, weights: .float32) : Model.loadTelling(folder: against)
-        let comparison = try ModelComparison(loaded, against: reference, context: context, runtime: runtime)
-        guard
-            let found = try comparison.measure(streams, stride: stride, shouldStop: { Signals.isStopRequested })
-        else { throw HeedError(.interrupted, "stopped on request before the end") }
+    }
+
+    private func finished(_ found: DistributionDifference?) throws -> DistributionDifference {
+        guard let found else { throw HeedError(.interrupted, "stopped on request before the end") }
         return found
     }
 }

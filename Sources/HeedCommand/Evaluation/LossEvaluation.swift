@@ -41,18 +41,17 @@ struct LossEvaluation {
 
     func run(runtime: Runtime, json: Bool) throws {
         let loaded = try adapter.load(model, weights: weights)
-        if against != nil {
-            guard case .decoder = loaded.architecture else {
-                throw HeedError(
-                    .unsupported, "only next-token distributions are compared", in: "--against", expected: "a decoder",
-                    got: loaded.family.name)
-            }
+        if against != nil, case .encoder = loaded.architecture {
+            throw HeedError(
+                .unsupported, "only next-token distributions are compared", in: "--against",
+                expected: "a decoder or an encoder-decoder", got: loaded.family.name)
         }
+        let comparison = against.map { Comparison(against: $0, model: model, adapter: adapter) }
         switch loaded.architecture {
         case .encoderDecoder where data.isEmpty:
             try PairEvaluation(
                 folder: model, model: loaded, sources: sources, targets: targets, tokenizer: tokenizer,
-                context: context, maxUnknown: maxUnknown
+                context: context, maxUnknown: maxUnknown, comparison: comparison
             ).run(runtime: runtime, json: json)
         case .encoder(let encoder) where encoder.configuration.labels == nil && !data.isEmpty:
             try MaskedEvaluation(
@@ -91,13 +90,12 @@ struct LossEvaluation {
             throw HeedError(
                 .badInput, "there is nothing to predict", in: self.data.first, expected: "at least two tokens")
         }
-        let difference = try against.map { against -> DistributionDifference in
+        let difference = try comparison.map { comparison -> DistributionDifference in
             guard case .texts(let streams, _) = data else {
                 throw HeedError(
                     .usage, "--against compares over texts", in: self.data.first, expected: "text or token files")
             }
-            return try Comparison(against: against, model: model, adapter: adapter)
-                .measure(loaded, streams, context: window, stride: stride, runtime: runtime)
+            return try comparison.measure(loaded, streams, context: window, stride: stride, runtime: runtime)
         }
         try tell(
             loss, bytes: data.bytes, over: "\(counted(loss.tokens, "token")) in windows of \(window)", difference,

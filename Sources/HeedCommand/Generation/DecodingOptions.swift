@@ -88,6 +88,12 @@ struct DecodingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Each of these filters leaves at least so many tokens.", valueName: "n"))
     var minTokensToKeep = 1
 
+    @Option(
+        help: ArgumentHelp(
+            "Search by contrast: of the --top-k likeliest tokens, likeness to earlier ones counts against a token by this share.",
+            valueName: "x"))
+    var penaltyAlpha: Double?
+
     @Option(help: ArgumentHelp("Make tokens seen before, the prompt's too, less likely.", valueName: "x"))
     var repetitionPenalty: Double?
 
@@ -173,9 +179,14 @@ struct DecodingOptions: ParsableArguments {
     /// Whether tokens are drawn: asked for, or implied by a filter; nil where nothing is said.
     var draws: Bool? {
         if let sample { return sample }
-        let filters: [Any?] = [temperature, topK, topP, minP, topA, typicalP, epsilonCutoff, etaCutoff, mirostat]
-        return filters.contains { $0 != nil } ? true : nil
+        if isContrastive, filters.allSatisfy({ $0 == nil }) { return false }
+        return topK != nil || filters.contains { $0 != nil } ? true : nil
     }
+
+    /// Whether a contrastive search is asked for, whose `--top-k` draws nothing.
+    var isContrastive: Bool { penaltyAlpha ?? 0 > 0 }
+
+    private var filters: [Any?] { [temperature, topP, minP, topA, typicalP, epsilonCutoff, etaCutoff, mirostat] }
 
     func validate() throws {
         if let stop = stop.first(where: \.isEmpty) {
@@ -259,6 +270,7 @@ struct DecodingOptions: ParsableArguments {
         set(\.minNewTokens, minNewTokens)
         set(\.samples, draws)
         set(\.temperature, temperature)
+        set(\.penaltyAlpha, penaltyAlpha)
         set(\.topK, topK)
         set(\.topP, topP)
         set(\.minP, minP)

@@ -26,11 +26,6 @@ struct GenerationSession {
                 .usage, "a beam search has no text before its end that could hold a stop text", in: "--stop",
                 advice: "Leave out --num-beams, or the texts")
         }
-        if !stops.isEmpty, options.numBeams > 1 {
-            throw HeedError(
-                .usage, "a beam search has no text before its end that could hold a stop text", in: "--stop",
-                advice: "Leave out --num-beams, or the texts")
-        }
         if streams, prompts.count > 1 || options.numReturnSequences > 1 || options.numBeams > 1 {
             throw HeedError(
                 .usage, "only a single sequence without beams can be shown as it comes", in: "--stream",

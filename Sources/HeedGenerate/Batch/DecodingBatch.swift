@@ -48,6 +48,11 @@ public final class DecodingBatch {
     public func join(
         _ prompt: GenerationPrompt, options: GenerationOptions, number: Int = 0, choosesItself: Bool = true
     ) throws -> DecodingRow {
+        guard options.penaltyAlpha == 0 else {
+            throw HeedError(
+                .usage, "rows of a batch make no contrastive search", in: "`penaltyAlpha`", expected: "0",
+                got: "\(options.penaltyAlpha)", advice: "Use `Generator`")
+        }
         let (ids, options) = try checked(prompt.ids, options)
         let chooser = try TokenChooser(options: options, vocabulary: model.vocabulary, source: prompt.source)
         let row = DecodingRow(

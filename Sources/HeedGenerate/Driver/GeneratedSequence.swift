@@ -1,3 +1,5 @@
+import HeedSupport
+
 /// Why a sequence ended.
 public enum FinishReason: String, Sendable {
     /// An end id, or the caller's stop rule.
@@ -41,6 +43,12 @@ public struct GenerationResult: Sendable {
     var readingEnd: ContinuousClock.Instant
 
     init(readingEnd: ContinuousClock.Instant) { self.readingEnd = readingEnd }
+
+    /// Takes the times of a call that began at `start` and ends now.
+    mutating func measure(from start: ContinuousClock.Instant) {
+        prefillSeconds = (readingEnd - start).inSeconds
+        decodeSeconds = (ContinuousClock.now - readingEnd).inSeconds
+    }
 
     /// New ids per second, the first of every sequence (which the prompt's pass gives) not counted.
     public var decodeTokensPerSecond: Double { decodeSeconds > 0 ? Double(decodedTokens) / decodeSeconds : 0 }

@@ -57,14 +57,18 @@ public struct Generator {
         -> GenerationResult
     {
         let start = ContinuousClock.now
+        if options.penaltyAlpha > 0 {
+            var result = try searchContrasts(prompts, hooks: hooks)
+            result.measure(from: start)
+            return result
+        }
         let batch = DecodingBatch(model, drafter: drafter)
         // What is left in the batch after an error must not stay in the model.
         defer { for row in batch.rows { try? batch.leave(row) } }
         var result =
             options.numBeams > 1
             ? try searchBeams(prompts, in: batch, hooks: hooks) : try chooseTokens(prompts, in: batch, hooks: hooks)
-        result.prefillSeconds = (result.readingEnd - start).inSeconds
-        result.decodeSeconds = (ContinuousClock.now - result.readingEnd).inSeconds
+        result.measure(from: start)
         return result
     }
 

@@ -10,7 +10,7 @@ import HeedTensor
 /// whose logits are asked for. Sequences that were forked share their pages, and the keys and values of one source. A
 /// pass allocates nothing unless it is larger than any before. The logits of a sequence have the same bits for any
 /// chunks, company, number of threads, and without a cache.
-public final class DecodingModel: NextTokenModel {
+public final class DecodingModel: StateReadingModel {
     /// The number of ids, V.
     public let vocabulary: Int
     /// How many ids a sequence can hold: the positions of the model.
@@ -61,8 +61,14 @@ public final class DecodingModel: NextTokenModel {
     ///
     /// - Throws: `HeedError` (`unsupported`) for a model that continues nothing.
     public init(_ model: Model, runtime: Runtime, options: DecodingModelOptions = DecodingModelOptions()) throws {
+        guard !options.keepsStates || options.cache != .none else {
+            throw HeedError(
+                .usage, "states are not kept without a cache", in: "`cache`",
+                expected: "a form of the cache for a contrastive search", got: options.cache.rawValue)
+        }
         self.options = options
-        passes = ModelPasses(model: model, runtime: runtime, precision: options.precision)
+        passes = ModelPasses(
+            model: model, runtime: runtime, precision: options.precision, keepsStates: options.keepsStates)
         if model.architecture.readsSource {
             let shape = try model.encoderDecoder.configuration
             vocabulary = shape.vocabulary
@@ -330,6 +336,14 @@ public final class DecodingModel: NextTokenModel {
 
     public func logits(_ number: Int) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(start: pass.map { $0.logits + number * vocabulary }, count: vocabulary)
+    }
+
+    /// Whether the options ask for it.
+    public var keepsStates: Bool { options.keepsStates }
+
+    public func state(_ number: Int) -> UnsafeBufferPointer<Float> {
+        guard let states = pass?.states else { return UnsafeBufferPointer(start: nil, count: 0) }
+        return UnsafeBufferPointer(start: states.numbers + number * states.width, count: states.width)
     }
 
     /// The pass, made anew where the one that is there is too small: then with room for twice as much.

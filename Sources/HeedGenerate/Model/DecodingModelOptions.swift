@@ -26,6 +26,8 @@ public struct DecodingModelOptions: Sendable, Equatable {
     public var cache = CacheKind.float32
     /// How many ids of prompts one pass reads at most.
     public var promptChunk = 512
+    /// Whether the states before the output matrix stay readable, as contrastive search needs them.
+    public var keepsStates = false
 
     /// The usual way.
     public init() {}

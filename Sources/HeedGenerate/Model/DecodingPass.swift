@@ -34,9 +34,11 @@ final class DecodingPass {
     }
 
     let size: Size
-    let pass: Pass<KeptTensor>
+    let pass: Pass<ModelPasses.Readouts>
     /// [outputs, V]; when logits are kept, those that were.
     let logits: UnsafePointer<Float>
+    /// [rows, C] and C, where states are kept.
+    let states: (numbers: UnsafePointer<Float>, width: Int)?
     private let passLogits: UnsafePointer<Float>
     private let vocabulary: Int
     private let batch: TokenBatch
@@ -59,7 +61,8 @@ final class DecodingPass {
             readers = nil
             pass = try passes.continuation(of: batch, cache: cache, longest: size.longest)
         }
-        passLogits = pass[pass.outputs].numbers
+        passLogits = pass[pass.outputs.logits].numbers
+        states = pass.outputs.states.map { [pass] in (pass[$0].numbers, pass[$0].columns) }
         keptLogits = size.kept > 0 ? .allocate(capacity: size.kept * vocabulary) : nil
         keptLogits?.initialize(repeating: 0)
         logits = keptLogits?.baseAddress.map { UnsafePointer($0) } ?? passLogits

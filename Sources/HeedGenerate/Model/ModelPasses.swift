@@ -8,25 +8,40 @@ struct ModelPasses {
     let model: Model
     let runtime: Runtime
     let precision: Precision
+    /// Whether the states before the output matrix stay readable.
+    var keepsStates = false
+
+    /// The keys to what can be read after a pass that continues sequences.
+    struct Readouts {
+        /// [outputs, V]
+        let logits: KeptTensor
+        /// [rows, C]
+        let states: KeptTensor?
+    }
 
     /// Ids of `batch` → logits of its outputs, with earlier ids in `cache`; for sequences of up to `longest` ids.
-    func continuation(of batch: TokenBatch, cache: KeyValueCache?, longest: Int) throws -> Pass<KeptTensor> {
+    func continuation(of batch: TokenBatch, cache: KeyValueCache?, longest: Int) throws -> Pass<Readouts> {
         let decoder = try model.decoder
         return try runtime.pass(
             model.weights, for: .inference, maximumLength: longest, precision: precision, store: cache
-        ) { trace in decoder.logits(decoder(batch, in: trace).outputs(of: batch)).kept() }
+        ) { trace in
+            let states = decoder(batch, in: trace)
+            return Readouts(
+                logits: decoder.logits(states.outputs(of: batch)).kept(), states: keepsStates ? states.kept() : nil)
+        }
     }
 
     /// The same while reading sources whose keys and values are in `memory`, as `readers` says.
     func continuation(
         of batch: TokenBatch, cache: KeyValueCache?, longest: Int, reading memory: KeyValueCache, readers: TokenBatch
-    ) throws -> Pass<KeptTensor> {
+    ) throws -> Pass<Readouts> {
         let layers = try model.encoderDecoder
         return try runtime.pass(
             model.weights, for: .inference, maximumLength: longest, precision: precision, store: cache
         ) { trace in
             let states = layers.decode(batch, stored: memory, of: readers, in: trace)
-            return layers.logits(states.outputs(of: batch)).kept()
+            return Readouts(
+                logits: layers.logits(states.outputs(of: batch)).kept(), states: keepsStates ? states.kept() : nil)
         }
     }
 

@@ -116,6 +116,8 @@ public struct GenerationOptions: Sendable, Equatable {
     public var lengthPenalty = 1.0
     /// When a beam search ends.
     public var earlyStopping = BeamStopping.no
+    /// α of a contrastive search (Su et al. 2022) among the `topK` most likely ids; 0 means none.
+    public var penaltyAlpha = 0.0
     /// Whether log probabilities of beams are normalised again after the rules and filters.
     public var renormalizesLogits = false
     /// How many sequences are returned for each prompt.
@@ -183,6 +185,7 @@ public struct GenerationOptions: Sendable, Equatable {
         try checkFilters()
         try checkPenalties()
         try checkSequences()
+        try checkContrast()
         guard let vocabulary else { return }
         try checkIds(endTokens, "endTokens", vocabulary)
         try checkIds(suppressedTokens, "suppressedTokens", vocabulary)
@@ -255,6 +258,17 @@ public struct GenerationOptions: Sendable, Equatable {
         for list in badWords where list.isEmpty {
             throw HeedError(.badInput, "a list of bad words holds an empty sequence", in: "bad_words_ids")
         }
+    }
+
+    private func checkContrast() throws {
+        try require(
+            penaltyAlpha >= 0 && penaltyAlpha <= 1, "penaltyAlpha", "a number from 0 to 1", "\(penaltyAlpha)")
+        guard penaltyAlpha > 0 else { return }
+        try require(topK >= 2, "topK", "at least 2 for a contrastive search", "\(topK)")
+        try require(!isRandom && mirostat == nil, "penaltyAlpha", "no draws", "\(penaltyAlpha)")
+        try require(numBeams == 1, "penaltyAlpha", "no beams", "\(numBeams) beams")
+        try require(draftTokens == 0, "penaltyAlpha", "no guesses", "\(draftTokens) guesses")
+        try require(contextOverflow == .error, "penaltyAlpha", "`contextOverflow` error", "slide")
     }
 
     private func checkSequences() throws {

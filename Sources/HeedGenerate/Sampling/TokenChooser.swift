@@ -98,6 +98,20 @@ public struct TokenChooser {
         return row
     }
 
+    /// Writes the distribution `[V]` of the next id after the rules, without filters.
+    ///
+    /// - Throws: `HeedError` of kind `numeric` when the logits hold NaN or infinity, or every id is banned.
+    func writeProbabilities(
+        logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>, generated: Int,
+        to probabilities: UnsafeMutableBufferPointer<Float>, memory: ChoosingMemory
+    ) throws {
+        try check(logits, memory)
+        _ = memory.row.update(fromContentsOf: logits)
+        apply(rules, SequenceView(history: history, generated: generated), memory)
+        try memory.candidates.load(UnsafeBufferPointer(memory.row))
+        memory.candidates.writeProbabilities(to: probabilities)
+    }
+
     private func apply(_ rules: [any LogitsRule], _ sequence: SequenceView, _ memory: ChoosingMemory) {
         for rule in rules { rule.apply(to: memory.row, after: sequence, memory: memory) }
         constraint?.apply(to: memory.row)

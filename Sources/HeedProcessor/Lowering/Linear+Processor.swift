@@ -4,7 +4,7 @@ import HeedTensor
 extension LinearOperation: ProcessorLowering {
     func forward(_ frame: Frame, _ program: ProgramBuilder) {
         let readsPanels = program.readsPanels
-        let keepsBytes = program.keepsBytes(rows: outColumns, columns: inColumns)
+        let keepsBytes = program.trace.keepsBytes(rows: outColumns, columns: inColumns)
         let precision = program.precision(inPanels: readsPanels)
         let scratch = scratch(frame, program, precision)
         program.emit(

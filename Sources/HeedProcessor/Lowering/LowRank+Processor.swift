@@ -4,7 +4,7 @@ import HeedTensor
 extension LowRankOperation: ProcessorLowering {
     func forward(_ frame: Frame, _ program: ProgramBuilder) {
         let readsPanels = program.readsPanels
-        let keepsBytes = program.keepsBytes(rows: outColumns, columns: rank)
+        let keepsBytes = program.trace.keepsBytes(rows: outColumns, columns: rank)
         let precision = program.precision(inPanels: readsPanels)
         let scratch = scratch(frame, program, precision)
         program.emit(program.kernels.linear, rows: frame.rows, cost: cost(rows: 1)) { at in

@@ -23,14 +23,17 @@ public struct MachineProbe {
     public func peakOperations(_ unit: Unit = .float32) -> Double {
         let rounds = 200_000
         let table = runtime.kernels.table.pointee
-        let (kernel, share) =
+        let (kernel, share, precision) =
             switch unit {
-            case .float32: (table.probe_products, 1.0)
-            case .bfloat16: (table.probe_bf16, 2.0)
-            case .int8: (table.probe_integer, 4.0)
+            case .float32: (table.probe_products, 1.0, HEED_F32)
+            case .bfloat16: (table.probe_bf16, 2.0, table.bf16)
+            case .int8: (table.probe_integer, 4.0, table.integer)
             }
         return best { sink in
-            measure(kernel, heed_probe(rounds: Int64(rounds), data: nil, count: 0, sink: sink))
+            measure(
+                kernel,
+                heed_probe(
+                    rounds: Int64(rounds), data: nil, count: 0, sink: sink, precision: Int32(precision.rawValue)))
         }.map { Double(rounds) * share * Double(table.probe_operations) * Double(runtime.team.count) / $0 } ?? 0
     }
 
@@ -45,7 +48,7 @@ public struct MachineProbe {
         return best { sink in
             measure(
                 runtime.kernels.table.pointee.probe_read,
-                heed_probe(rounds: 0, data: memory.floats, count: Int64(bytes / 4), sink: sink))
+                heed_probe(rounds: 0, data: memory.floats, count: Int64(bytes / 4), sink: sink, precision: 0))
         }.map { Double(bytes) / $0 } ?? 0
     }
 

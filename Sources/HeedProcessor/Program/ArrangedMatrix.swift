@@ -35,8 +35,17 @@ enum ArrangedMatrix: Sendable {
     private static func words(
         _ weight: Parameter, _ weights: Weights, _ precision: Precision, _ kernels: Kernels
     ) throws -> ArrangedMatrix {
+        // Words of bf16 are not the same for every unit, and a model may run on several.
         try weights.arranged(weight, kind: "panels \(kernels.code(precision))") {
             .words(try Panels($0, precision: precision, kernels: kernels))
+        }
+    }
+
+    /// Bytes of the arrangement.
+    var byteCount: Int {
+        switch self {
+        case .words(let panels): panels.byteCount
+        case .stored(let panels): panels.byteCount
         }
     }
 
@@ -86,6 +95,9 @@ final class PanelsInUse {
         case .stored(let panels): return MatrixAddresses(stored: UnsafePointer(panels.matrix))
         }
     }
+
+    /// Bytes of all of them.
+    var byteCount: Int { matrices.values.reduce(0) { $0 + $1.matrix.byteCount } }
 
     /// Fills the panels again where the numbers may have moved since. Cost: nothing where they have not.
     func refresh(from weights: Weights) {

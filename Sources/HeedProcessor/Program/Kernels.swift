@@ -56,6 +56,9 @@ public struct Kernels: @unchecked Sendable {
 }
 
 extension Kernels {
+    /// The outputs of a panel, in which matrices are arranged for inference.
+    public static var panelRows: Int { Int(HEED_PANEL) }
+
     /// The kernels' number for a precision: bf16 products are not the same on every unit.
     func code(_ precision: Precision) -> Int32 { table.pointee.code(precision) }
 }

@@ -6,6 +6,8 @@ import HeedTensor
 final class Panels: @unchecked Sendable {
     // Sendable: written by whoever arranges the matrix, read by passes.
     let memory: AlignedMemory
+    /// Bytes of the panels.
+    let byteCount: Int
     private let weight: Parameter
     private let precision: Precision
     private let kernels: Kernels
@@ -18,7 +20,8 @@ final class Panels: @unchecked Sendable {
         self.precision = precision
         self.kernels = kernels
         let (out, width) = Panels.extents(weight)
-        memory = try AlignedMemory(byteCount: Int(heed_panel_bytes(width, out, kernels.code(precision))))
+        byteCount = Int(heed_panel_bytes(width, out, kernels.code(precision)))
+        memory = try AlignedMemory(byteCount: byteCount)
         try numbers.withRows { fill(from: $0) }
     }
 

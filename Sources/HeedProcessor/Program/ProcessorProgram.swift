@@ -6,6 +6,7 @@ import HeedTensor
 final class ProcessorProgram: Program {
     let arenaBytes: Int
     let workBytes: Int
+    var matrixBytes: Int { addresses.panels.byteCount }
     private let team: Team
     private let addresses: Addresses
     private let memories: [AlignedMemory]

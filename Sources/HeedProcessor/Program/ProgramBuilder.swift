@@ -108,7 +108,7 @@ final class ProgramBuilder {
         panelPrecision =
             trace.precision == .bfloat16 || weights.form == .bfloat16
             ? kernels.code(.bfloat16)
-            : weights.form.isInteger ? Int32(HEED_INTEGER.rawValue) : kernels.code(.float32)
+            : weights.form.isInteger ? Int32(kernels.integer.rawValue) : kernels.code(.float32)
         self.gradients = gradients
         self.parts = parts
     }
@@ -153,12 +153,6 @@ final class ProgramBuilder {
 
     /// The kernels' number for the arithmetic of a product.
     func precision(inPanels: Bool) -> Int32 { inPanels ? panelPrecision : kernels.code(trace.precision) }
-
-    /// Whether a matrix stays `int8` in `int4`: where ids are chosen (it has a row for every id of a table), half bytes
-    /// would cost the most; and where rows are short, as in small models, they cost more than they save.
-    func keepsBytes(rows: Int, columns: Int) -> Bool {
-        columns < 256 || trace.nodes.contains { ($0.operation as? EmbedOperation)?.vocabulary == rows }
-    }
 
     /// Whether `parameter` has a gradient here.
     func trains(_ parameter: Parameter?) -> Bool {

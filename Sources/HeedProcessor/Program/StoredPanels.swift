@@ -17,6 +17,8 @@ final class StoredPanels: @unchecked Sendable {
     private let panels: UnsafeMutablePointer<UnsafeRawPointer?>
     private var memory: AlignedMemory
 
+    /// Bytes of the panels.
+    private(set) var byteCount: Int
     private var panelCount: Int { (out + StoredPanels.height - 1) / StoredPanels.height }
     static let height = Int(HEED_PANEL)
 
@@ -27,7 +29,8 @@ final class StoredPanels: @unchecked Sendable {
         self.weight = weight
         out = weight.shape.first ?? 0
         width = weight.shape.dropFirst().reduce(1, *)
-        memory = try StoredPanels.room(StoredPanels.bytes(wanted, width: width))
+        byteCount = StoredPanels.bytes(wanted, width: width)
+        memory = try StoredPanels.room(byteCount)
         forms = .allocate(capacity: max(wanted.count, 1))
         panels = .allocate(capacity: max(wanted.count, 1))
         matrix = .allocate(capacity: 1)
@@ -134,7 +137,8 @@ final class StoredPanels: @unchecked Sendable {
     func becomeFloat32() throws {
         guard (0..<panelCount).contains(where: { forms[$0] != RowForm.float32.rawValue }) else { return }
         let wanted = Array(repeating: RowForm.float32, count: panelCount)
-        memory = try StoredPanels.room(StoredPanels.bytes(wanted, width: width))
+        byteCount = StoredPanels.bytes(wanted, width: width)
+        memory = try StoredPanels.room(byteCount)
         place(wanted)
     }
 

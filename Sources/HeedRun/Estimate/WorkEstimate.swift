@@ -24,6 +24,8 @@ public struct WorkEstimate: Sendable {
     public let trainingActivationBytes: Int
     /// Bytes of activations in a forward pass that keeps nothing.
     public let inferenceActivationBytes: Int
+    /// Bytes of the weights of a model that runs, by the form in which products read its matrices.
+    public let weightBytesByForm: [WeightForm: Int]
     /// Bytes of the key-value cache for all sequences at full length, as 32-bit floats.
     public var cacheBytes: Int { cacheBytes(.float32) }
 
@@ -58,7 +60,12 @@ public struct WorkEstimate: Sendable {
         parts = ModelDescription.parts(of: layout)
         forwardOperations = training.forwardCost.operations
         trainingActivationBytes = training.arena.byteCount
-        inferenceActivationBytes = try Schedule(trace(.inference), learningLayout).arena.byteCount
+        let inference = trace(.inference)
+        inferenceActivationBytes = try Schedule(inference, learningLayout).arena.byteCount
+        weightBytesByForm = Dictionary(
+            uniqueKeysWithValues: WeightForm.allCases.filter { $0 != .stored }.map {
+                ($0, inference.weightBytes($0, of: layout, height: Kernels.panelRows))
+            })
     }
 
     /// Bytes of the key-value cache for all sequences at full length, in whole pages. Layers with windows keep what they

@@ -36,6 +36,40 @@ public enum WeightForm: String, Sendable, CaseIterable {
     public var isInteger: Bool { self == .int8 || self == .int4 }
 }
 
+extension Trace {
+    /// Whether a matrix of a product stays `int8` in `int4`: where ids are chosen (it has a row for every id of a table),
+    /// half bytes would cost the most; and where rows are short, as in small models, they cost more than they save.
+    public func keepsBytes(rows: Int, columns: Int) -> Bool {
+        columns < 256 || nodes.contains { ($0.operation as? EmbedOperation)?.vocabulary == rows }
+    }
+
+    /// Bytes of the numbers of `layout` in a form of weights: matrices that products of this trace read, in panels of
+    /// `height` rows and blocks of 32 columns; all other numbers as 32-bit floats.
+    public func weightBytes(_ form: WeightForm, of layout: ParameterLayout, height: Int) -> Int {
+        var matrices: [Int: (parameter: Parameter, keepsBytes: Bool)] = [:]
+        func add(_ parameter: Parameter, keepsBytes: Bool) { matrices[parameter.index] = (parameter, keepsBytes) }
+        for node in nodes {
+            switch node.operation {
+            case let linear as LinearOperation:
+                add(linear.weight, keepsBytes: keepsBytes(rows: linear.outColumns, columns: linear.inColumns))
+            case let linear as ExpertLinearOperation:
+                for weight in linear.weights { add(weight, keepsBytes: linear.inColumns < 256) }
+            case let loss as CrossEntropyOperation: add(loss.weight, keepsBytes: true)
+            default: break
+            }
+        }
+        var bytes = 4 * layout.trainedCount
+        for (parameter, keepsBytes) in matrices.values {
+            let rows = parameter.shape.first ?? 0
+            let columns = parameter.shape.dropFirst().reduce(1, *)
+            let taken = form == .int4 && keepsBytes ? .int8 : form
+            let padded = (rows + height - 1) / height * height * (taken.isInteger ? (columns + 31) / 32 * 32 : columns)
+            bytes += Int(Double(padded) * taken.bytesPerNumber) - 4 * parameter.count
+        }
+        return bytes
+    }
+}
+
 /// How one row of a matrix is stored in a file: the types that need no turning into fp32 before a product reads them.
 public enum RowForm: UInt8, Sendable {
     // The kernels' numbers.

@@ -25,6 +25,8 @@ public protocol Program: AnyObject {
     var arenaBytes: Int { get }
     /// Bytes of scratch and of tables that last.
     var workBytes: Int { get }
+    /// Bytes of matrices that its products read in an arrangement of their own, shared with other passes of the model.
+    var matrixBytes: Int { get }
     /// Runs passes step by step and returns what each kind of step takes, in seconds: the median of `passes`.
     func profile(passes: Int) -> [(name: String, seconds: Double, calls: Int)]
 }

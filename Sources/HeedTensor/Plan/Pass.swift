@@ -27,6 +27,8 @@ public final class Pass<Outputs> {
     public var arenaBytes: Int { program.arenaBytes }
     /// Bytes of scratch and of tables that last.
     public var workBytes: Int { program.workBytes }
+    /// Bytes of matrices that its products read in an arrangement of their own, shared with other passes of the model.
+    public var matrixBytes: Int { program.matrixBytes }
 
     /// Computes every value for the batch as it now stands.
     public func forward() {

@@ -69,11 +69,7 @@ public final class ModelComparison {
     /// - Throws: `HeedError` where the vocabularies differ or memory is refused.
     public init(_ model: Model, against reference: Model, context: Int, runtime: Runtime) throws {
         let (one, other) = (try model.decoder, try reference.decoder)
-        guard one.configuration.vocabulary == other.configuration.vocabulary else {
-            throw HeedError(
-                .badInput, "the models have different vocabularies", expected: "\(one.configuration.vocabulary) ids",
-                got: "\(other.configuration.vocabulary)")
-        }
+        try requireSameVocabulary(one.configuration.vocabulary, other.configuration.vocabulary)
         guard context <= other.configuration.context else {
             throw HeedError(
                 .usage, "the model that is compared with reads shorter texts",
@@ -121,5 +117,13 @@ public final class ModelComparison {
             }
         }
         return difference
+    }
+}
+
+/// Ids of two models mean the same only where there are as many.
+func requireSameVocabulary(_ one: Int, _ other: Int) throws {
+    guard one == other else {
+        throw HeedError(
+            .badInput, "the models have different vocabularies", expected: "\(one) ids", got: "\(other)")
     }
 }

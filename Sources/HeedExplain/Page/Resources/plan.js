@@ -31,9 +31,26 @@ if (data.curves) {
     make('h3', { text: 'The next token, with and without cache' }),
     curves({ label: 'operations for the next token', xName: 'tokens before it', yName: 'operations', logarithmic: true, xText: x => Math.round(x), yText: operations, width: 860,
       lines: [{ name: 'with cache', points: lengths.map(n => [n, c.operations_per_token + n * c.operations_per_key]) }, { name: 'without: all of it again', dashed: true, points: lengths.map(n => [n, n * (c.operations_per_token + n / 2 * c.operations_per_key)]) }] }));
-  if (c.measured.length) body.append(make('h3', { text: 'Measured on this machine' }),
-    make('p', { class: 'quiet', text: 'One block over n tokens, times the number of blocks, beside the operations at the rate above.' }),
+  if (c.measured.length) body.append(make('h3', { text: 'A prompt, measured on this machine' }),
+    make('p', { class: 'quiet', text: 'Some blocks over n tokens, scaled to all, beside the operations at the rate above.' }),
     curves({ label: 'seconds for n tokens, measured and expected', xName: 'tokens', yName: 'seconds', xText: x => Math.round(x), width: 860,
       lines: [{ name: 'measured', dots: true, points: c.measured }, { name: 'expected', dashed: true, points: c.measured.map(([n]) => [n, n * (c.operations_per_token + n / 2 * c.operations_per_key) / data.measured_operations_per_second]) }] }),
     table([{ name: 'tokens', number: true }, { name: 'seconds', number: true }, { name: 'operations per second', number: true }], c.measured.map(([n, s]) => [String(n), s.toPrecision(3), counted(n * (c.operations_per_token + n / 2 * c.operations_per_key) / s, 'FLOP/s')])));
+  if (c.measured_cached.length) {
+    // A token alone reads every weight, and the keys and values before it: the memory's rate from the shortest text.
+    const moved = n => c.weight_bytes + n * c.cache_bytes_per_token, [least, quickest] = c.measured_cached[0];
+    const bandwidth = moved(least) / quickest, withCache = c.measured_cached.map(([n, s]) => [n, s]);
+    const wholly = n => n * (c.operations_per_token + n / 2 * c.operations_per_key) / data.measured_operations_per_second;
+    body.append(make('h3', { text: 'The next token, measured on this machine' }),
+      make('p', { class: 'quiet', text: `With a cache a token moves the weights (${bytesText(c.weight_bytes)}) and the keys and values before it, here at ${bytesText(bandwidth)}/s as the shortest text had it; without one it is the whole text again.` }),
+      curves({ label: 'seconds for the next token', xName: 'tokens before it', yName: 'seconds', logarithmic: true, xText: x => Math.round(x), width: 860,
+        lines: [{ name: 'with cache', dots: true, points: withCache }, { name: 'weights and cache moved', dashed: true, points: withCache.map(([n]) => [n, moved(n) / bandwidth]) },
+          { name: 'without cache', dots: true, points: c.measured }, { name: 'all operations again', dashed: true, points: c.measured.map(([n]) => [n, wholly(n)]) }] }),
+      table([{ name: 'tokens before it', number: true }, { name: 'with cache, s', number: true }, { name: 'expected, s', number: true }, { name: 'without, s', number: true }, { name: 'expected, s', number: true }],
+        c.measured_cached.map(([n, s], i) => [String(n), s.toPrecision(3), (moved(n) / bandwidth).toPrecision(3), c.measured[i][1].toPrecision(3), wholly(n).toPrecision(3)])),
+      make('h3', { text: 'Bytes of the cache' }),
+      make('p', { class: 'quiet', text: `2 · layers · heads · width · 4 = ${c.cache_bytes_per_token.toLocaleString('en')} bytes a token as 32-bit floats, in whole pages of 64 tokens.` }),
+      curves({ label: 'bytes of the cache for n tokens', xName: 'tokens', yName: 'bytes', xText: x => Math.round(x), yText: bytesText, width: 860,
+        lines: [{ name: 'pages', dots: true, points: c.measured_cached.map(([n, , bytes]) => [n, bytes]) }, { name: 'formula', dashed: true, points: c.measured_cached.map(([n]) => [n, n * c.cache_bytes_per_token]) }] }));
+  }
 }
