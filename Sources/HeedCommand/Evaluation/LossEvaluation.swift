@@ -62,12 +62,14 @@ struct LossEvaluation {
             try ClassifierEvaluation(
                 folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context
             ).run(runtime: runtime, json: json)
-        default: try runNextTokens(loaded, runtime: runtime, json: json)
+        default: try runNextTokens(loaded, comparison, runtime: runtime, json: json)
         }
     }
 
     /// The loss of a decoder over texts or rows.
-    private func runNextTokens(_ loaded: Model, runtime: Runtime, json: Bool) throws {
+    private func runNextTokens(
+        _ loaded: Model, _ comparison: Comparison?, runtime: Runtime, json: Bool
+    ) throws {
         guard !data.isEmpty else {
             throw HeedError(
                 .usage, "the model reads no source", in: "--source", expected: "--data for this model",
