@@ -144,7 +144,7 @@ public final class OptimiserUpdate {
 
     /// Makes optimiser step `step` (from 1) with learning rate `rate`, gradients multiplied by `clip`; leaves them zero.
     ///
-    /// - Parameter gather: fills in the gradients of other slices; asked of rules that see whole tensors.
+    /// `gather` fills in the gradients of other slices; it is asked of rules that see whole tensors.
     public func apply(
         step: Int, rate: Double, beta1: Double, beta2: Double, epsilon: Double, clip: Double,
         gather: (UnsafeMutableBufferPointer<Float>) throws -> Void

@@ -12,7 +12,7 @@
 /// path that exists is taken as it is.
 ///
 /// - Throws: `HeedError` (`missing`) naming a pattern that no file matches.
-public func expandPatterns(_ paths: [String]) throws -> [String] {
+package func expandPatterns(_ paths: [String]) throws -> [String] {
     try paths.flatMap { path -> [String] in
         guard path.contains(where: { "*?[".contains($0) }), !fileExists(path) else { return [path] }
         var found = glob_t()
