@@ -5,6 +5,7 @@
 #else
     import Darwin
 #endif
+import Heed
 
 /// What the terminal can show.
 struct Terminal {
@@ -41,7 +42,9 @@ struct Terminal {
     /// What stands behind a file descriptor. `NO_COLOR` (no-color.org) and `TERM=dumb` are respected.
     init(descriptor: Int32) {
         let isDumb = Terminal.variable("TERM").map { $0 == "dumb" } ?? false
-        isInteractive = isatty(descriptor) == 1 && !isDumb
+        // Launchers give their processes terminals that nobody sits at: what is written is to be that of one process.
+        let isMerged = descriptor == STDOUT_FILENO && MPICommunicator.isOneOfSeveral
+        isInteractive = isatty(descriptor) == 1 && !isDumb && !isMerged
         hasColour = isInteractive && (Terminal.variable("NO_COLOR") ?? "").isEmpty
         var size = winsize()
         let known = isInteractive && ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0

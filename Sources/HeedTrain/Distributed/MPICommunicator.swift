@@ -8,6 +8,9 @@ public final class MPICommunicator: Communicator {
     /// Lengths stand in 32 bits.
     private static let most = 1 << 30
 
+    /// Whether a launcher started this process as one of several.
+    package static var isOneOfSeveral: Bool { MPILibrary.isLaunched }
+
     /// The ranks of this job; nil where no launcher started this process as one of several.
     ///
     /// - Throws: `HeedError` when there is no MPI library, or it cannot start.
