@@ -11,7 +11,7 @@ enum {
     HEED_BLOCK_LEFT = 589824,   // words of the left operand packed together
     HEED_BLOCK_NEAR = 524288,   // words of the left operand that are read as they lie
     HEED_FEW_TILES = 100,       // row tiles that do not repay packing the right operand
-    HEED_SKINNY_ROWS = 16,      // up to here packed weights are streamed once, without blocks of k
+    HEED_SKINNY_ROWS = 16,      // up to here packed weights are streamed once
     HEED_ROW_SLACK = 16         // keeps packed rows off each other's cache sets
 };
 

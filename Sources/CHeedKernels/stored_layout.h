@@ -37,6 +37,18 @@ static inline int64_t heed_form_block_bytes(int32_t form) {
     }
 }
 
+// Values of k in a block.
+static inline int64_t heed_form_block_length(int32_t form) {
+    switch (form) {
+    case HEED_FORM_Q8:
+    case HEED_FORM_Q4: return 32;
+    case HEED_FORM_Q4K:
+    case HEED_FORM_Q5K:
+    case HEED_FORM_Q6K: return 256;
+    default: return 1;
+    }
+}
+
 // Bytes of a block of one row in a file.
 static inline int64_t heed_form_file_bytes(int32_t form) {
     switch (form) {

@@ -6,16 +6,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-int64_t heed_form_block(int32_t form) {
-    switch (form) {
-    case HEED_FORM_Q8:
-    case HEED_FORM_Q4: return 32;
-    case HEED_FORM_Q4K:
-    case HEED_FORM_Q5K:
-    case HEED_FORM_Q6K: return 256;
-    default: return 1;
-    }
-}
+int64_t heed_form_block(int32_t form) { return heed_form_block_length(form); }
 
 int64_t heed_form_panel_bytes(int32_t form, int64_t in) {
     const int64_t block = heed_form_block(form);

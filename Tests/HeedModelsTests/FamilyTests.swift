@@ -127,6 +127,34 @@ struct FamilyTests {
         }
     }
 
+    @Test("GGUF files say what config.json leaves to the family's defaults", arguments: [0, 1, 2, 6])
+    func defaultsInGGUF(index: Int) throws {
+        let sample = Sample.all[index]
+        try folder(sample) { folder in
+            func values(_ stored: StoredModel) throws -> [String: GGUFValue] {
+                let export = try GGUFExport(
+                    stored.weights, configuration: try stored.wholeDocument(), in: "config.json", name: "m", type: nil)
+                return Dictionary(
+                    uniqueKeysWithValues: export.metadata.keys.map { ($0, export.metadata[$0] ?? .bool(false)) })
+            }
+            let whole = try StoredModel(path: folder)
+            let expected = try values(whole)
+            var document = whole.document
+            // Every key goes without which the family reads the same shape.
+            for key in whole.document.keys where key != "model_type" {
+                var less = document
+                less[key] = nil
+                let reader = try ConfigurationReader(.object(less), file: "config.json")
+                if let read = try? Family.read(reader).1, read.differences(from: sample.configuration).isEmpty {
+                    document = less
+                }
+            }
+            #expect(document.keys.count < whole.document.keys.count)
+            try writeAtomically(path: joinPath(folder, "config.json"), text: JSON.object(document).serialised())
+            #expect(try values(StoredModel(path: folder)) == expected)
+        }
+    }
+
     @Test("a shape that a family has no words for is refused with what it cannot say")
     func unsayable() throws {
         var c = Sample.llama

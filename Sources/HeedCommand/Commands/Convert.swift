@@ -97,9 +97,16 @@ struct Convert: ParsableCommand {
         let weights: any TensorSource =
             if let adapter { try MergedTensors(folder: folder, adapter: adapter) } else { model.weights }
         var export = try GGUFExport(
-            weights, configuration: model.document, in: model.file, name: name, type: dtype?.elementType)
+            weights, configuration: try model.wholeDocument(), in: model.file, name: name, type: dtype?.elementType)
         if let dtype { export.metadata["general.file_type"] = .uint32(dtype.fileType) }
         try addTokenizer(folder, model, &export)
+        if isDirectory(folder), fileExists(joinPath(folder, "modules.json")) {
+            let architecture = try export.metadata.string("general.architecture") ?? ""
+            let pooling = try SentencePooling(folder: folder)
+            if !pooling.write(to: &export.metadata, architecture: architecture) {
+                StandardError.writeLine("llama.cpp has no number for this way of pooling; it was left out.")
+            }
+        }
         func list(_ names: [String]) -> String {
             names.prefix(4).joined(separator: ", ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
         }

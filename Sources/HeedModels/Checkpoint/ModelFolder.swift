@@ -63,6 +63,24 @@ extension Family {
     }
 }
 
+extension StoredModel {
+    /// `config.json` with what it leaves to its family's defaults written out, for formats that have no defaults.
+    ///
+    /// A family that Heed does not compute has what its file says.
+    /// - Throws: `HeedError` naming the key that is missing, wrong, in contradiction or not implemented.
+    package func wholeDocument() throws -> JSONObject {
+        let reader = try ConfigurationReader(.object(document), file: file)
+        let name = try reader.string("model_type")
+        guard Family.all.contains(where: { $0.name == name }) else { return document }
+        let (family, configuration, _) = try Family.read(reader)
+        var whole = reader.object
+        for (key, value) in try family.definition.document(configuration) where whole[key]?.isNull ?? true {
+            whole[key] = value
+        }
+        return whole
+    }
+}
+
 extension Configuration {
     /// Whether the output matrix, where there is one, is the embedding table.
     var isTied: Bool {

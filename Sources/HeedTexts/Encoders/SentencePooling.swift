@@ -29,11 +29,15 @@ public struct SentencePooling: Sendable, Equatable {
         self.normalises = normalises
     }
 
-    /// Reads `modules.json` and the pooling module's `config.json`; without them the mean, as sentence-transformers does.
+    /// Reads `modules.json` and the pooling module's `config.json`, or the pooling type of a GGUF file; without them the
+    /// mean, as sentence-transformers does.
     ///
     /// - Throws: `HeedError` naming file and key.
     public init(folder: String) throws {
         self.init()
+        if !isDirectory(folder), let model = try StoredModel(path: folder).weights as? GGUFModel {
+            return try read(model.file.metadata)
+        }
         let path = joinPath(folder, "modules.json")
         guard fileExists(path) else { return }
         guard let modules = try JSON.load(path: path, maximumDepth: 64).arrayValue else {
@@ -46,6 +50,30 @@ public struct SentencePooling: Sendable, Equatable {
             let place = joinPath(joinPath(folder, module["path"]?.stringValue ?? "1_Pooling"), "config.json")
             ways = try SentencePooling.ways(ConfigurationReader(path: place))
         }
+    }
+
+    /// The numbers that llama.cpp has for some of the ways.
+    private static let numbers: [(Way, UInt32)] = [(.mean, 1), (.first, 2), (.last, 3)]
+
+    /// Takes the way that a GGUF file names, where it names one.
+    private mutating func read(_ metadata: GGUFMetadata) throws {
+        let key = (try metadata.string("general.architecture") ?? "") + ".pooling_type"
+        guard let number = try metadata.integer(key), number != 0 else { return }
+        guard let known = SentencePooling.numbers.first(where: { $0.1 == number }) else {
+            throw HeedError(
+                .unsupported, "\(key) is a way of pooling that is not known", in: metadata.place,
+                expected: "0 (none), 1 (mean), 2 (first) or 3 (last)", got: "\(number)")
+        }
+        ways = [known.0]
+    }
+
+    /// Names the way in a GGUF file of `architecture`; returns whether llama.cpp has a number for it.
+    public func write(to metadata: inout GGUFMetadata, architecture: String) -> Bool {
+        guard ways.count == 1, let known = SentencePooling.numbers.first(where: { $0.0 == ways[0] }) else {
+            return false
+        }
+        metadata[architecture + ".pooling_type"] = .uint32(known.1)
+        return true
     }
 
     private static func ways(_ reader: ConfigurationReader) throws -> [Way] {

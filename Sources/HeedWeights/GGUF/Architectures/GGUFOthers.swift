@@ -20,7 +20,7 @@ extension GGUFArchitecture {
             keys.set("block_count", try configuration.required("n_layer", "num_hidden_layers"))
             keys.set("context_length", try configuration.required("n_positions", "n_ctx", "max_position_embeddings"))
             keys.set("embedding_length", width)
-            keys.set("feed_forward_length", 4 * width)
+            keys.set("feed_forward_length", try configuration.integer("n_inner") ?? 4 * width)
             keys.set("attention.head_count", try configuration.required("n_head", "num_attention_heads"))
             keys.set("attention.layer_norm_epsilon", try configuration.number("layer_norm_epsilon"))
         },
@@ -239,6 +239,9 @@ extension GGUFArchitecture {
             keys.set("feed_forward_length", try configuration.required("intermediate_size", "hidden_dim"))
             keys.set("attention.head_count", try configuration.required("num_attention_heads", "n_heads"))
             keys.set("attention.causal", false)
+            // llama.cpp refuses a file without it, also one that has no tokens.
+            keys.metadata["tokenizer.ggml.token_type_count"] = .uint32(
+                try configuration.integer("type_vocab_size") ?? 1)
         },
         read: { file, keys, document in
             // Files of DistilBERT have no token types; the rest of both is the same.
