@@ -75,8 +75,8 @@ public final class MappedFile: Sendable {
 
     /// Calls `body` with a part of the content, then gives its pages back to the system.
     ///
-    /// Whoever converts a large part does not need it afterwards; pages that stay mapped would count as memory of this
-    /// program, beside what was made of them. A part that is read again comes from the system's cache of the file.
+    /// Whoever converts a part does not need it afterwards; pages that stay mapped would count as memory of this
+    /// program, beside what was made of them. What is read again comes from the system's cache of the file.
     public func withBytes<Result>(
         _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
@@ -85,18 +85,13 @@ public final class MappedFile: Sendable {
     }
 
     private func giveBack(_ range: Range<Int>) {
-        guard isFile, range.count >= MappedFile.largePart else { return }
-        // Whole pages only: what lies beside the part may be in use.
-        let page = MappedFile.pageLength
-        let first = (range.lowerBound + page - 1) / page * page
-        let last = range.upperBound / page * page
-        guard first < last else { return }
-        madvise(UnsafeMutableRawPointer(bitPattern: address + UInt(first)), last - first, MADV_DONTNEED)
+        guard isFile, !range.isEmpty else { return }
+        // With the first byte of a part come its neighbours, up to a large page; they go with it.
+        let (start, end) = (address + UInt(range.lowerBound), address + UInt(range.upperBound))
+        let first = max(start / MappedFile.largePage * MappedFile.largePage, address)
+        let last = min((end / MappedFile.largePage + 1) * MappedFile.largePage, address + UInt(count))
+        madvise(UnsafeMutableRawPointer(bitPattern: first), Int(last - first), MADV_DONTNEED)
     }
 
-    /// From how many bytes on pages are given back: below, the calls cost more than the memory is worth. The matrices of
-    /// small models are above it.
-    private static let largePart = 1 << 17
-    /// The largest page of common systems; every smaller one divides it.
-    private static let pageLength = 1 << 16
+    private static let largePage: UInt = 2 << 20
 }

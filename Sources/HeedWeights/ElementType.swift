@@ -85,13 +85,11 @@ public enum ElementType: String, Sendable, CaseIterable {
 
     /// Bytes of a tensor of this shape, or nil where that is no size in memory, or rows are no whole blocks.
     public func byteCount(shape: [Int]) -> Int? {
-        guard let count = elementCount(shape) else { return nil }
-        guard isBlock else {
-            let (bytes, overflow) = count.multipliedReportingOverflow(by: blockByteCount)
-            return overflow ? nil : bytes
+        guard let count = elementCount(shape), !isBlock || shape.last.map({ $0 % blockLength == 0 }) == true else {
+            return nil
         }
-        guard let row = shape.last, row % blockLength == 0 else { return nil }
-        return byteCount(of: count)
+        let (bytes, overflow) = (count / blockLength).multipliedReportingOverflow(by: blockByteCount)
+        return overflow ? nil : bytes
     }
 }
 

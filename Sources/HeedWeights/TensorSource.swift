@@ -76,12 +76,17 @@ extension TensorSource {
                 .badInput, "the tensor \(quoted(name, limit: 200)) does not fit", in: tensor.file,
                 expected: "\(destination.count) elements", got: "\(matrix.rows.count * matrix.columns)")
         }
-        try withView(of: tensor) { view in
-            if transposed {
-                transpose(view.bytes, tensor.type, matrix, into: destination)
-            } else {
-                let elements = matrix.rows.lowerBound * matrix.columns..<matrix.rows.upperBound * matrix.columns
-                try view.read(elements: elements, into: destination)
+        let elements = matrix.rows.lowerBound * matrix.columns..<matrix.rows.upperBound * matrix.columns
+        let rows = { (type: ElementType, bytes: UnsafeRawBufferPointer) in
+            convert(bytes, type, elements: elements, into: destination)
+        }
+        if try !transposed || withRowsOfTranspose(of: tensor, rows) == nil {
+            try withView(of: tensor) { view in
+                if transposed {
+                    transpose(view.bytes, tensor.type, matrix, into: destination)
+                } else {
+                    rows(tensor.type, view.bytes)
+                }
             }
         }
         if let index = firstNonFinite(UnsafeBufferPointer(destination)) {

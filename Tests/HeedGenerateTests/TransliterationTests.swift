@@ -18,7 +18,7 @@ struct Transliteration {
     let runs: [JSON]
     let letters: [String]
 
-    init() throws {
+    init(weights: WeightForm = .stored) throws {
         let folder = joinPath(Shared.folder ?? "", "models/aren-transliteration")
         let notes = try JSON.load(path: joinPath(folder, "config.json"))
         golden = try SafetensorsFile(path: Shared.fixture("aren/golden.safetensors"))
@@ -37,7 +37,7 @@ struct Transliteration {
         configuration.sharedTable = false
         configuration.tied = false
         configuration.logitsBias = .learned
-        model = try Model(.encoderDecoder(configuration), family: .unpublished, seed: 1)
+        model = try Model(.encoderDecoder(configuration), family: .unpublished, weights: weights, seed: 1)
         let file = try SafetensorsFile(path: joinPath(folder, "model.safetensors"))
         var read = 0
         func load(_ name: String, _ parameter: Parameter?) throws {
@@ -122,6 +122,38 @@ struct TransliterationTests {
                 #expect(off <= 2e-5 * max(1, wanted.map(abs).max() ?? 1), "\(number) \(name): \(off)")
             }
         }
+    }
+
+    @Test(
+        "what a form of weights costs: the perplexity of the letters that fp32 finds", .enabled(if: Shared.isThere),
+        arguments: [(WeightForm.float32, 1e-6), (.bfloat16, 1e-3), (.float16, 1e-3), (.int8, 5e-3), (.int4, 3e-2)])
+    func forms(form: WeightForm, bound: Double) throws {
+        let transliteration = try Transliteration(weights: form)
+        let pass = try ForwardPass(transliteration.model, options: PassOptions(), runtime: Runtime(threads: 2))
+        var (loss, expected, count) = (0.0, 0.0, 0)
+        for run in transliteration.runs {
+            let source = transliteration.ids(run, "source_ids")
+            let letters = transliteration.ids(run, "greedy_ids") + [2]
+            var file = TensorFile()
+            file.append("input_ids", shape: [1, source.count], integers: source.map { Int64($0) })
+            file.append(
+                "decoder_input_ids", shape: [1, letters.count], integers: ([1] + letters.dropLast()).map { Int64($0) })
+            guard case .floats(let logits)? = try pass.run(file)["logits"]?.values else {
+                Issue.record("logits are missing")
+                return
+            }
+            for (row, letter) in letters.enumerated() {
+                let width = transliteration.letters.count
+                let row = logits[row * width..<(row + 1) * width].map { Double($0) }
+                loss += ExactMathematics.log(row.reduce(0) { $0 + ExactMathematics.exp($1) }) - row[Int(letter)]
+            }
+            let logs = run["log_probs_f64"]?.arrayValue?.compactMap(\.doubleValue) ?? []
+            #expect(logs.count == letters.count)
+            expected -= logs.reduce(0, +)
+            count += letters.count
+        }
+        #expect(count > 100)
+        #expect(abs(ExactMathematics.exp((loss - expected) / Double(count)) - 1) <= bound)
     }
 
     @Test("greedy letters and the best of beams, all words as one batch", .enabled(if: Shared.isThere))

@@ -1,23 +1,17 @@
 import HeedSupport
 import HeedTensor
+import HeedTexts
 import HeedWeights
+import TestFixtures
 import Testing
 
 @testable import HeedModels
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Whatever is done to a `config.json` or an `adapter_config.json`, reading it ends in a shape that can be declared or in
 /// a message of one paragraph. `HEED_FUZZ` sets how many of each kind there are.
 @Suite("Damaged configurations")
 struct ConfigurationFuzzTests {
-    static let count = getenv("HEED_FUZZ").flatMap { Int(String(cString: $0)) } ?? 4000
+    static let count = fuzzCount(4000)
 
     /// Values that configurations do not expect.
     private static let strange: [JSON] = [
@@ -82,8 +76,8 @@ struct ConfigurationFuzzTests {
         return bytes
     }
 
-    /// Runs `read` on damaged copies of `sound`; some must be refused and some read.
-    private func damage(_ sound: [JSON], _ read: ([UInt8]) throws -> Void) throws {
+    /// Runs `read` on damaged copies of `sound`; some must be refused, in a message that names `place`, and some read.
+    private func damage(_ sound: [JSON], place: String = "fuzz.json", _ read: ([UInt8]) throws -> Void) throws {
         var random = SplitMix(state: 20_261_129)
         let keys = Array(Set(sound.flatMap { $0.objectValue?.keys ?? [] })).sorted()
         for json in sound { try read(Array(json.serialised().utf8)) }
@@ -93,12 +87,12 @@ struct ConfigurationFuzzTests {
                 try read(Self.damaged(sound[round % sound.count], keys: keys, &random))
             } catch let error as HeedError {
                 refused += 1
-                if error.description.contains("\n") || !error.description.contains("fuzz.json") {
+                if error.description.contains("\n") || !error.description.contains(place) {
                     Issue.record("\(error)")
                 }
             }
         }
-        #expect(refused > Self.count / 4 && refused < Self.count)
+        #expect(refused > Self.count / 20 && refused < Self.count)
     }
 
     @Test("config.json")
@@ -112,6 +106,44 @@ struct ConfigurationFuzzTests {
             let (architecture, layout) = ParameterLayout.declare { configuration.declare(in: $0) }
             #expect(layout.count > 0)
             #expect(!family.definition.tensors(architecture).isEmpty)
+        }
+    }
+
+    /// The files of a sentence encoder, of which the one under test is written anew for each damage.
+    @Test(
+        "modules.json and what it leads to",
+        arguments: ["modules.json", "1_Pooling/config.json", "sentence_bert_config.json"])
+    func modules(file: String) throws {
+        let folder = temporaryPath("modules")
+        try createDirectory(folder)
+        defer { try? removeTree(folder) }
+        try createDirectory(joinPath(folder, "1_Pooling"))
+        let sound: [String: [JSON]] = [
+            "modules.json": [
+                [
+                    ["idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"],
+                    ["idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"],
+                    ["idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"],
+                ]
+            ],
+            "1_Pooling/config.json": [
+                [
+                    "word_embedding_dimension": 384, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true,
+                    "pooling_mode_max_tokens": true, "pooling_mode_mean_sqrt_len_tokens": false,
+                ],
+                ["pooling_mode": "cls"],
+            ],
+            "sentence_bert_config.json": [["max_seq_length": 256, "do_lower_case": false]],
+        ]
+        for (name, jsons) in sound {
+            for json in jsons.prefix(1) {
+                try writeAtomically(path: joinPath(folder, name), bytes: Array(json.serialised().utf8))
+            }
+        }
+        try damage(sound[file] ?? [], place: folder) { bytes in
+            try overwrite(joinPath(folder, file), bytes)
+            #expect(!(try SentencePooling(folder: folder).ways.isEmpty))
+            #expect(try SentenceEmbedder.longest(folder: folder) ?? 1 > 0)
         }
     }
 
@@ -141,18 +173,5 @@ struct ConfigurationFuzzTests {
             }
             #expect(!tensors.isEmpty && layout.updates.values.allSatisfy { $0.allSatisfy { $0.scale.isFinite } })
         }
-    }
-}
-
-/// A small generator of random numbers with a seed (Steele et al. 2014, SplitMix64).
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
     }
 }

@@ -104,6 +104,27 @@ struct EncoderTests {
         #expect(Golden.largest(vectors, wanted) < 1e-4)
     }
 
+    @Test(
+        "what a form of weights costs real sentence embeddings", .enabled(if: Shared.isThere),
+        arguments: [
+            (WeightForm.stored, 1 - 1e-6), (.float16, 1 - 1e-6), (.bfloat16, 0.9999), (.int8, 0.998), (.int4, 0.9),
+        ])
+    func forms(form: WeightForm, bound: Double) throws {
+        let folder = Shared.path("models", "minilm-f16")
+        let notes = try JSON.load(path: Shared.fixture("minilm", "embeddings.json"))
+        let ids = notes["ids"]?.arrayValue?.compactMap { $0.arrayValue?.compactMap { $0.intValue.map { Int32($0) } } }
+        func vectors(_ form: WeightForm) throws -> [[Float]] {
+            let embedder = try SentenceEmbedder(
+                Model.load(folder: folder, weights: form), pooling: SentencePooling(folder: folder), longest: 256,
+                runtime: Runtime(threads: 2))
+            return try (ids ?? []).map { try embedder.embed([$0]) }
+        }
+        let cosines = zip(try vectors(form), try vectors(.float32)).map { TextEmbedder.cosine($0, $1) }
+        #expect(cosines.count == 50 && cosines.allSatisfy { $0 >= bound })
+        // The file holds binary16: rounding to it changes nothing.
+        #expect(cosines.allSatisfy { $0 > 1 - 1e-6 } == (form == .stored || form == .float16))
+    }
+
     @Test("every class is written as published and read again")
     func roundTrip() throws {
         for family in [Family.bert, .roberta] {

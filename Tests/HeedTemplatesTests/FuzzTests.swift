@@ -1,32 +1,13 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 import HeedSupport
 import HeedTemplates
+import TestFixtures
 import Testing
-
-/// A small generator of random numbers with a seed (Steele et al. 2014, SplitMix64).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
-    }
-}
 
 /// Whatever is done to a template, reading and rendering it ends in a text or an error with a place. `HEED_FUZZ` sets
 /// how many templates there are in all (4,000 where it is not set).
 @Suite("mutated templates")
 struct FuzzTests {
-    static let count = getenv("HEED_FUZZ").flatMap { Int(String(cString: $0)) } ?? 4_000
+    static let count = fuzzCount(4_000)
     static let limits = TemplateLimits(steps: 20_000, calls: 40, outputBytes: 1 << 16, memoryBytes: 1 << 20)
 
     /// Templates with every statement and many expressions, cut where pieces may be exchanged.

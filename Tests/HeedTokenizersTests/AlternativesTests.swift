@@ -1,5 +1,6 @@
 import HeedSupport
 import HeedTokenizers
+import TestFixtures
 import Testing
 
 /// Other segmentations than the best: n-best, sampling, dropout; and what remembering words must not change.

@@ -7,20 +7,8 @@
 #endif
 import HeedSupport
 import HeedTokenizers
+import TestFixtures
 import Testing
-
-/// A small generator of random numbers with a seed (Steele et al. 2014, SplitMix64).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
-    }
-}
 
 /// Random texts of the kinds that break tokenizers: any bytes, broken UTF-8, rare scalars, runs, marks, white space.
 struct TextSource {
@@ -78,7 +66,7 @@ struct TextSource {
 /// `HEED_FUZZ_KINDS` names some of the kinds, with commas between them, to run only these.
 @Suite("any text at all")
 struct FuzzTests {
-    static let count = getenv("HEED_FUZZ").flatMap { Int(String(cString: $0)) } ?? 400
+    static let count = fuzzCount(400)
 
     enum Kind: String, CaseIterable, Sendable {
         case byteLevel, ranks, spelled, cl100k, wordPiece, fallback, suffix, unigram, characters

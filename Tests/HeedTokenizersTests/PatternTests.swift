@@ -1,4 +1,5 @@
 import HeedSupport
+import TestFixtures
 import Testing
 
 @testable import HeedTokenizers

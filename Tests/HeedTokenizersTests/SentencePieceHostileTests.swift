@@ -1,17 +1,10 @@
 import HeedSupport
 import HeedTokenizers
+import TestFixtures
 import Testing
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
 /// How often the random tests repeat: few times by default, `HEED_FUZZ` times where that is set.
-let fuzzRepetitions: Int = getenv("HEED_FUZZ").flatMap { Int(String(cString: $0)) } ?? 2_000
+let fuzzRepetitions: Int = fuzzCount(2_000)
 
 /// Numbers that look random and are the same in every run.
 struct TestRandom: RandomNumberGenerator {

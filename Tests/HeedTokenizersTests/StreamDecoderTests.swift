@@ -1,5 +1,6 @@
 import HeedSupport
 import HeedTokenizers
+import TestFixtures
 import Testing
 
 @Suite("decoding id by id")

@@ -1,23 +1,16 @@
 import HeedSupport
 import HeedWeights
+import TestFixtures
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Damaged files of every kind: each ends in a message of one paragraph, or in tensors that can be read.
 /// `HEED_FUZZ` sets how many each kind gets.
 @Suite("damaged files of weights")
 struct FuzzTests {
-    static let count = getenv("HEED_FUZZ").flatMap { Int(String(cString: $0)) } ?? 3000
+    static let count = fuzzCount(3000)
 
     enum Kind: String, CaseIterable, Sendable {
-        case safetensors, archive, oldForm, gguf, model, llama0, llama1, llama2
+        case safetensors, archive, pickle, oldForm, gguf, gguf2, firstPart, secondPart, model, llama0, llama1, llama2
     }
 
     /// A sound file of each kind.
@@ -29,8 +22,12 @@ struct FuzzTests {
                     #"{"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[24,32]}}"#,
                 data: [UInt8](0..<32))
         case .archive: PyTorchFileTests.archive(PyTorchFileTests.state)
+        case .pickle: PyTorchFileTests.state
         case .oldForm: PyTorchFileTests.oldFile
         case .gguf: ggufFile
+        case .gguf2: Array(ggufFile[..<4]) + [2] + ggufFile[5...]
+        case .firstPart: ggufParts[0]
+        case .secondPart: ggufParts[1]
         case .model: modelFile
         case .llama0: Llama2CTests.bytes(version: 0)
         case .llama1: Llama2CTests.bytes(version: 1)
@@ -48,6 +45,20 @@ struct FuzzTests {
         try? writeGGUF(path: path, metadata: GGUFTests.metadata, tensors)
         return (try? readFile(path)) ?? []
     }()
+
+    /// A model in two parts.
+    private static let ggufParts: [[UInt8]] = (0..<2).map { part in
+        let path = temporaryPath("fuzz-part.gguf")
+        defer { try? removeFile(path) }
+        var metadata = GGUFMetadata()
+        for (key, value) in [("split.no", part), ("split.count", 2), ("split.tensors.count", 3)] {
+            metadata[key] = .uint16(UInt16(value))
+        }
+        let tensors = (0...part).map { TensorToWrite("t.\(part).\($0)", .q8_0, shape: [2, 32], zeros) }
+        try? writeGGUF(path: path, metadata: metadata, tensors)
+        return (try? readFile(path)) ?? []
+    }
+    private static let zeros = [Float](repeating: 0, count: 64)
 
     /// A model of one layer with experts, whose queries and keys are reordered.
     private static let modelFile: [UInt8] = {
@@ -80,8 +91,12 @@ struct FuzzTests {
         switch kind {
         case .safetensors: return try SafetensorsFile(file)
         case .archive, .oldForm: return try PyTorchFile(file)
-        case .gguf:
-            let opened = try GGUFFile([file])
+        case .pickle:
+            return try PyTorchFile(MappedFile(copying: PyTorchFileTests.archive(bytes), path: "damaged"))
+        case .gguf, .gguf2, .firstPart, .secondPart:
+            let other = try MappedFile(copying: ggufParts[kind == .firstPart ? 1 : 0], path: "other part")
+            let opened = try GGUFFile(
+                kind == .firstPart ? [file, other] : kind == .secondPart ? [other, file] : [file])
             for key in opened.metadata.keys {
                 guard let array = opened.metadata[key]?.array else { continue }
                 _ = try array.strings(in: key)
@@ -107,10 +122,8 @@ struct FuzzTests {
             var random = SplitMix(state: 20_250_102)
             var refused = 0
             for round in 0..<Self.count {
-                let bytes = round == 0 ? sound : FuzzTests.damaged(sound, using: &random)
-                guard let file = fopen(path, "w") else { throw HeedError(.io, "cannot open", in: path) }
-                fwrite(bytes, 1, bytes.count, file)
-                fclose(file)
+                let bytes = round == 0 ? sound : TestFixtures.damaged(sound, using: &random)
+                try overwrite(path, bytes)
                 do {
                     let source = try ShardedTensors(indexPath: path) { try SafetensorsFile(path: $0) }
                     for tensor in source.tensors { _ = try source.floats(tensor.name) }
@@ -130,7 +143,7 @@ struct FuzzTests {
         _ = try Self.open(kind, sound)
         var refused = 0
         for _ in 0..<Self.count {
-            let damaged = FuzzTests.damaged(sound, using: &random)
+            let damaged = TestFixtures.damaged(sound, using: &random)
             do {
                 let source = try Self.open(kind, damaged)
                 for tensor in source.tensors.prefix(8) where tensor.count < 1 << 16 {
@@ -143,32 +156,5 @@ struct FuzzTests {
             }
         }
         #expect(refused > Self.count / 4)
-    }
-
-    /// A copy with one to four faults: flipped bits, other bytes, extreme numbers, pieces lost, doubled or moved.
-    static func damaged(_ sound: [UInt8], using random: inout SplitMix) -> [UInt8] {
-        var bytes = sound
-        for _ in 0...Int.random(in: 0..<4, using: &random) where bytes.count > 16 {
-            // Half of the faults in the first kilobyte, where the tables are.
-            let end = Bool.random(using: &random) ? min(bytes.count, 1024) : bytes.count
-            let at = Int.random(in: 0..<end, using: &random)
-            switch Int.random(in: 0..<7, using: &random) {
-            case 0: bytes[at] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-            case 1: bytes[at] = .random(in: 0...255, using: &random)
-            case 2:
-                let extreme: UInt64 =
-                    [0, 1, .max, 1 << 31, 1 << 32, 1 << 60, 1 << 62, 1 << 63].randomElement(using: &random) ?? 0
-                for (index, byte) in withUnsafeBytes(of: extreme, Array.init).prefix(bytes.count - at).enumerated() {
-                    bytes[at + index] = byte
-                }
-            case 3: bytes.removeSubrange(at..<min(at + Int.random(in: 1...12, using: &random), bytes.count))
-            case 4: bytes.removeLast(min(bytes.count / 2, Int.random(in: 1...40, using: &random)))
-            default:
-                let from = Int.random(in: 0..<bytes.count - 8, using: &random)
-                let piece = bytes[from..<from + Int.random(in: 1...8, using: &random)]
-                bytes.insert(contentsOf: piece, at: at)
-            }
-        }
-        return bytes
     }
 }

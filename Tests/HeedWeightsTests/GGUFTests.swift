@@ -182,6 +182,8 @@ struct GGUFTests {
         }
         #expect(tensor([1 << 40, 1 << 40], 0, 0).contains("impossible shape"))
         #expect(tensor([.max], 0, 0).contains("impossible shape"))
+        // As many elements as can be counted, of more bytes than can be.
+        #expect(tensor([32, 288_230_376_151_711_743], 8, 0).contains("impossible shape"))
         #expect(tensor([33], 8, 0).contains("whole blocks"))
         #expect(tensor([1 << 40], 0, 0).contains("beyond the end"))
         #expect(tensor([8], 0, .max).contains("beyond the end"))

@@ -1,4 +1,5 @@
 import HeedWeights
+import TestFixtures
 import Testing
 
 @Suite("number formats")

@@ -1,5 +1,6 @@
 import HeedSupport
 import HeedWeights
+import TestFixtures
 import Testing
 
 @Suite("safetensors")
@@ -234,18 +235,5 @@ struct SafetensorsTests {
             #expect(reading("a", [3, 2]).contains("Expected [3, 2] as config.json says, got [2, 3]"))
             #expect(reading("b").contains("I64"))
         }
-    }
-}
-
-/// A small random source with a seed, so that a failure can be repeated (Steele, Lea and Flood 2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,12 +1,6 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 import HeedSupport
 import HeedWeights
+import TestFixtures
 import Testing
 
 /// A folder of its own for one test, removed at the end.
@@ -25,10 +19,7 @@ func encode(header: String, data: [UInt8] = []) -> [UInt8] {
 /// Opens bytes as a file.
 func open(_ bytes: [UInt8], in folder: String) throws -> SafetensorsFile {
     let path = joinPath(folder, "model.safetensors")
-    // Without the wait for the disk that an atomic write makes: the fuzzing tests open thousands of files.
-    guard let file = fopen(path, "w") else { throw HeedError(.io, "cannot open", in: path) }
-    fwrite(bytes, 1, bytes.count, file)
-    fclose(file)
+    try overwrite(path, bytes)
     return try SafetensorsFile(path: path)
 }
 

@@ -1,13 +1,6 @@
 import Heed
 import HeedProcessor
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import HeedSupport
 
 /// Whole optimiser steps of a model with random weights on random ids; of an encoder-decoder, on pairs as long on both
 /// sides, whose target tokens are counted.
@@ -96,17 +89,6 @@ struct TrainingBench {
         report["tokens_per_second"] = .number(rounded(tokens / timings.median))
         report["gflops"] = .number(rounded(operations / timings.median / 1e9))
         if profile { report["profile"] = .array(training.pass.profile().map(profileRow)) }
-        report["peak_memory_mb"] = .number(rounded(peakMemory()))
-    }
-
-    private func peakMemory() -> Double {
-        var usage = rusage()
-        #if canImport(Darwin)
-            getrusage(RUSAGE_SELF, &usage)
-            return Double(usage.ru_maxrss) / 1_048_576
-        #else
-            getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-            return Double(usage.ru_maxrss) / 1_024
-        #endif
+        report["peak_memory_mb"] = .number(rounded(Double(peakMemory()) / 1_048_576))
     }
 }

@@ -52,13 +52,15 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         if let html { try overwriting.check(page: html) }
         let description = try description()
+        let program = peakMemory()
         let shape = description.configuration
         let estimate = try WorkEstimate(shape, rows: batch, columns: context ?? shape.context)
         let runtime = try compute.runtime()
         let rate = try WorkEstimate.measuredRate(like: shape, runtime: runtime)
         let probe = MachineProbe(runtime)
         let report = PlanReport(
-            estimate: estimate, loadedBytes: description.loadedByteCount, rate: rate, threads: runtime.team.count,
+            estimate: estimate, loadedBytes: description.loadedByteCount, programBytes: program, rate: rate,
+            threads: runtime.team.count,
             bf16Rate: probe.peakOperations(.bfloat16) / probe.peakOperations())
         if let html {
             let page = Page(
@@ -86,6 +88,8 @@ struct PlanReport {
     let estimate: WorkEstimate
     /// Of the weights when the model runs.
     let loadedBytes: Int
+    /// Of code and data of the program itself.
+    let programBytes: Int
     let rate: Double
     let threads: Int
     /// Peak of bf16 products as a multiple of fp32's.
@@ -94,6 +98,11 @@ struct PlanReport {
     private var stepSeconds: Double { estimate.stepOperations / rate }
     private var forwardSeconds: Double { estimate.forwardOperations / rate }
     private var readsSource: Bool { if case .encoderDecoder = estimate.configuration { true } else { false } }
+    /// All that is resident when the model runs with the numbers of its files and a cache in 32-bit floats.
+    private var runningBytes: Int { running(loadedBytes) }
+    private func running(_ weights: Int) -> Int {
+        weights + estimate.inferenceActivationBytes + estimate.cacheBytes + programBytes
+    }
     private var tokens: Int { estimate.rows * estimate.columns }
 
     var document: JSONObject {
@@ -117,6 +126,11 @@ struct PlanReport {
                 "training": .integer(estimate.trainingBytes),
                 "inference_weights": .integer(loadedBytes),
                 "inference_activations": .integer(estimate.inferenceActivationBytes),
+                "program": .integer(programBytes), "running": .integer(runningBytes),
+                "running_by_form": .object(
+                    WeightForm.allCases.reduce(into: JSONObject()) { object, form in
+                        object[form.rawValue] = estimate.weightBytesByForm[form].map { .integer(running($0)) }
+                    }),
                 "cache": .integer(estimate.cacheBytes),
                 "cache_by_form": .object(
                     CacheForm.allCases.reduce(into: JSONObject()) {
@@ -155,6 +169,8 @@ struct PlanReport {
             "", "Running it on as many tokens", "",
             row("weights", byteText(loadedBytes)),
             row("activations", byteText(estimate.inferenceActivationBytes)),
+            row("the program itself", byteText(programBytes)),
+            row("in all", byteText(runningBytes) + (estimate.cacheBytes > 0 ? ", with a cache in f32" : "")), "",
         ]
         for form in WeightForm.allCases {
             guard let bytes = estimate.weightBytesByForm[form] else { continue }

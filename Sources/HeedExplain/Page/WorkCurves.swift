@@ -54,7 +54,7 @@ public struct WorkCurves: Sendable {
         var measured: [Measurement] = []
         let began = ContinuousClock.now
         for tokens in [32, 64, 128, 256, 512, 1_024, 2_048, 4_096] where tokens <= context {
-            guard ContinuousClock.now - began < .seconds(2) else { break }
+            guard ContinuousClock.now - began < .seconds(6) else { break }
             measured.append(try probe.measure(tokens, isLast: tokens == context))
         }
         self.measured = measured

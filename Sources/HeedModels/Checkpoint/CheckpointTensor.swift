@@ -214,15 +214,13 @@ struct CheckpointSource: WeightSource {
         guard let parts = tensors[parameter.index], parameter.shape.count == 2, let height = parameter.shape.first
         else { return nil }
         var rows = StoredRows(count: height)
-        return try lend(parts[...], columns: parameter.shape[1], &rows) { rows in
-            rows.forms.contains { $0 != .float32 } ? try body(rows) : nil
-        }
+        return try lend(parts[...], columns: parameter.shape[1], &rows, body)
     }
 
     /// Adds the rows of one tensor after the other, each lent for what follows.
     private func lend<Result>(
         _ parts: ArraySlice<CheckpointTensor>, columns: Int, _ rows: inout StoredRows,
-        _ body: (StoredRows) throws -> Result?
+        _ body: (StoredRows) throws -> Result
     ) throws -> Result? {
         guard let part = parts.first else { return try body(rows) }
         guard part.shift == 0, let name = part.name(in: source) else { return nil }
@@ -246,6 +244,7 @@ extension ElementType {
     /// The form that products read without turning it into fp32 first; nil for other types.
     var rowForm: RowForm? {
         switch self {
+        case .f32: .float32
         case .f16: .float16
         case .bf16: .bfloat16
         case .q8_0: .q8_0

@@ -12,6 +12,8 @@ struct Bert: EncoderFamily {
                 "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers",
                 "pooler_size_per_head", "pooler_type",
             ].map { ($0, "of the program that made the first BERT") }))
+    let bodyPrefix = "bert."
+    let tiedNames = (head: "cls.predictions.decoder.weight", table: "embeddings.word_embeddings.weight")
 
     func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
         [
@@ -30,22 +32,12 @@ struct Bert: EncoderFamily {
         try bertShape(reader, types: 2, padding: 0) { _ in 0 }
     }
 
-    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {
-        var c = withoutMissingPooler(c, source, ["pooler.dense.weight", "bert.pooler.dense.weight"])
-        if c.tied, c.predictsIds {
-            c.tied = try !source.differ(
-                ["cls.predictions.decoder.weight"],
-                ["bert.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight"])
-        }
-        return c
-    }
-
     func document(_ c: EncoderConfiguration) -> JSONObject { bertDocument(c) }
 
     /// Names of the body begin with the family's name unless the body stands alone; files of either kind are read.
     func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
-        var list = CheckpointList(bodyPrefix: "bert.", writesPrefix: encoder.configuration.head != .none)
-        list.addBertBody(encoder, tiedHead: ["cls.predictions.decoder.weight"])
+        var list = CheckpointList(bodyPrefix: bodyPrefix, writesPrefix: encoder.configuration.head != .none)
+        list.addBertBody(encoder, tiedHead: [tiedNames.head])
         list.add("cls.predictions.transform.dense", encoder.transform)
         list.add("cls.predictions.transform.LayerNorm", encoder.transformNorm)
         list.addPrediction(encoder, bias: "cls.predictions.bias", decoder: "cls.predictions.decoder")

@@ -8,6 +8,8 @@ struct DistilBert: EncoderFamily {
     let name = "distilbert"
     let keys = ConfigurationKeys(
         harmless: ["sinusoidal_pos_embds": "how learned positions began", "output_past": "of an older program"])
+    let bodyPrefix = "distilbert."
+    let tiedNames = (head: "vocab_projector.weight", table: "embeddings.word_embeddings.weight")
 
     func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
         [
@@ -49,16 +51,6 @@ struct DistilBert: EncoderFamily {
         return c
     }
 
-    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {
-        var c = c
-        if c.tied, c.predictsIds {
-            c.tied = try !source.differ(
-                ["vocab_projector.weight"],
-                ["distilbert.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight"])
-        }
-        return c
-    }
-
     func document(_ c: EncoderConfiguration) -> JSONObject {
         var document: JSONObject = [
             "activation": .string(c.activation.publishedName), "attention_dropout": .number(decimal(c.weightDropout)),
@@ -74,10 +66,10 @@ struct DistilBert: EncoderFamily {
     }
 
     func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
-        var list = CheckpointList(bodyPrefix: "distilbert.", writesPrefix: encoder.configuration.head != .none)
+        var list = CheckpointList(bodyPrefix: bodyPrefix, writesPrefix: encoder.configuration.head != .none)
         list.addBody(
             "embeddings.word_embeddings.weight", encoder.embedding.table,
-            aliases: encoder.configuration.tied ? ["vocab_projector.weight"] : [])
+            aliases: encoder.configuration.tied ? [tiedNames.head] : [])
         list.addBody("embeddings.position_embeddings.weight", encoder.embedding.positionTable)
         list.addBody("embeddings.LayerNorm", encoder.embedding.norm)
         for (layer, block) in encoder.stack.blocks.enumerated() {

@@ -13,6 +13,8 @@ struct Electra: EncoderFamily {
             uniqueKeysWithValues: [
                 "summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout", "generator_size",
             ].map { ($0, "of classes that Heed does not have") }))
+    let bodyPrefix = "electra."
+    let tiedNames = (head: "generator_lm_head.weight", table: "embeddings.word_embeddings.weight")
 
     func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
         [
@@ -38,16 +40,6 @@ struct Electra: EncoderFamily {
         return c
     }
 
-    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {
-        var c = c
-        if c.tied, c.predictsIds {
-            c.tied = try !source.differ(
-                ["generator_lm_head.weight"],
-                ["electra.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight"])
-        }
-        return c
-    }
-
     func document(_ c: EncoderConfiguration) -> JSONObject {
         var document = bertDocument(c)
         document["embedding_size"] = .integer(c.embeddingWidth ?? c.width)
@@ -55,8 +47,8 @@ struct Electra: EncoderFamily {
     }
 
     func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
-        var list = CheckpointList(bodyPrefix: "electra.", writesPrefix: encoder.configuration.head != .none)
-        list.addBertBody(encoder, tiedHead: ["generator_lm_head.weight"])
+        var list = CheckpointList(bodyPrefix: bodyPrefix, writesPrefix: encoder.configuration.head != .none)
+        list.addBertBody(encoder, tiedHead: [tiedNames.head])
         list.add("generator_predictions.dense", encoder.transform)
         list.add("generator_predictions.LayerNorm", encoder.transformNorm)
         list.addPrediction(encoder, bias: "generator_lm_head.bias", decoder: "generator_lm_head")

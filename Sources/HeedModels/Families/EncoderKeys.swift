@@ -66,15 +66,6 @@ extension EncoderFamily {
         c.writeLabels(to: &document)
         return document
     }
-
-    /// A model without the pooler that its class has is what files of sentence encoders hold.
-    func withoutMissingPooler(
-        _ c: EncoderConfiguration, _ source: any TensorSource, _ names: [String]
-    ) -> EncoderConfiguration {
-        var c = c
-        if c.head == .none, !names.contains(where: { source.tensor(named: $0) != nil }) { c.hasPooler = false }
-        return c
-    }
 }
 
 extension EncoderConfiguration {

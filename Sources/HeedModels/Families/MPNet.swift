@@ -7,6 +7,8 @@ import HeedWeights
 struct MPNet: EncoderFamily {
     let name = "mpnet"
     let keys = ConfigurationKeys(harmless: ["type_vocab_size": "the class has no kinds of tokens"])
+    let bodyPrefix = "mpnet."
+    let tiedNames = (head: "lm_head.decoder.weight", table: "embeddings.word_embeddings.weight")
 
     func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
         [
@@ -30,16 +32,6 @@ struct MPNet: EncoderFamily {
         return c
     }
 
-    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {
-        var c = withoutMissingPooler(c, source, ["pooler.dense.weight", "mpnet.pooler.dense.weight"])
-        if c.tied, c.predictsIds {
-            c.tied = try !source.differ(
-                ["lm_head.decoder.weight"],
-                ["mpnet.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight"])
-        }
-        return c
-    }
-
     func document(_ c: EncoderConfiguration) -> JSONObject {
         var document = bertDocument(c)
         document["type_vocab_size"] = nil
@@ -50,10 +42,10 @@ struct MPNet: EncoderFamily {
     }
 
     func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
-        var list = CheckpointList(bodyPrefix: "mpnet.", writesPrefix: encoder.configuration.head != .none)
+        var list = CheckpointList(bodyPrefix: bodyPrefix, writesPrefix: encoder.configuration.head != .none)
         list.addBody(
             "embeddings.word_embeddings.weight", encoder.embedding.table,
-            aliases: encoder.configuration.tied ? ["lm_head.decoder.weight"] : [])
+            aliases: encoder.configuration.tied ? [tiedNames.head] : [])
         list.addBody("embeddings.position_embeddings.weight", encoder.embedding.positionTable)
         list.addBody("embeddings.LayerNorm", encoder.embedding.norm)
         list.addBody("encoder.relative_attention_bias.weight", encoder.stack.relativeTable)

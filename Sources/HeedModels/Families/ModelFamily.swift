@@ -85,15 +85,25 @@ protocol EncoderFamily: ModelFamily {
     func encoder(_ reader: ConfigurationReader) throws -> EncoderConfiguration
     func document(_ c: EncoderConfiguration) -> JSONObject
     func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor]
-    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration
+    /// What the names of the body begin with where a head stands on it.
+    var bodyPrefix: String { get }
+    /// The names of the output matrix and, in the body, of the embedding table, as files have them.
+    var tiedNames: (head: String, table: String) { get }
 }
 
 extension EncoderFamily {
     func configuration(_ reader: ConfigurationReader) throws -> Configuration { .encoder(try encoder(reader)) }
 
+    /// The output matrix of the file counts where the configuration says that it is the table, but it is another.
     func reconciled(_ configuration: Configuration, with source: any TensorSource) throws -> Configuration {
-        guard case .encoder(let c) = configuration else { return configuration }
-        return .encoder(try reconciled(c, with: source))
+        guard case .encoder(var c) = configuration else { return configuration }
+        func names(_ name: String) -> [String] { [bodyPrefix + name, name] }
+        // A model without the pooler that its class has is what files of sentence encoders hold.
+        if c.head == .none, !names("pooler.dense.weight").contains(where: { source.tensor(named: $0) != nil }) {
+            c.hasPooler = false
+        }
+        if c.tied, c.predictsIds { c.tied = try !source.differ([tiedNames.head], names(tiedNames.table)) }
+        return .encoder(c)
     }
 
     func document(_ configuration: Configuration) throws -> JSONObject {

@@ -15,6 +15,8 @@ struct ModernBert: EncoderFamily {
             "sparse_pred_ignore_index": "which logits are shown", "layer_norm_eps": "norm_eps counts",
             "bad_words_ids": "of generation", "classifier_dropout": "about a head that is not there",
         ], plain: ["classifier_pooling": ["cls"], "decoder_bias": [true], "rope_scaling": []])
+    let bodyPrefix = "model."
+    let tiedNames = (head: "decoder.weight", table: "embeddings.tok_embeddings.weight")
 
     func heads(labels: Int) -> KeyValuePairs<String, EncoderHead> {
         [
@@ -83,15 +85,6 @@ struct ModernBert: EncoderFamily {
         return c
     }
 
-    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {
-        var c = c
-        if c.tied, c.predictsIds {
-            c.tied = try !source.differ(
-                ["decoder.weight"], ["model.embeddings.tok_embeddings.weight", "embeddings.tok_embeddings.weight"])
-        }
-        return c
-    }
-
     func document(_ c: EncoderConfiguration) -> JSONObject {
         var document: JSONObject = [
             "attention_bias": .bool(c.projectionBias), "attention_dropout": .number(decimal(c.weightDropout)),
@@ -125,10 +118,10 @@ struct ModernBert: EncoderFamily {
     }
 
     func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
-        var list = CheckpointList(bodyPrefix: "model.", writesPrefix: encoder.configuration.head != .none)
+        var list = CheckpointList(bodyPrefix: bodyPrefix, writesPrefix: encoder.configuration.head != .none)
         list.addBody(
             "embeddings.tok_embeddings.weight", encoder.embedding.table,
-            aliases: encoder.configuration.tied ? ["decoder.weight"] : [])
+            aliases: encoder.configuration.tied ? [tiedNames.head] : [])
         list.addBody("embeddings.norm", encoder.embedding.norm)
         for (layer, block) in encoder.stack.blocks.enumerated() {
             let name = "layers.\(layer)."

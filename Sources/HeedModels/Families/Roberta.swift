@@ -11,6 +11,8 @@ struct Roberta: EncoderFamily {
     private let types: Int
     private let epsilon: Double
     let keys = ConfigurationKeys()
+    let bodyPrefix = "roberta."
+    let tiedNames = (head: "lm_head.decoder.weight", table: "embeddings.word_embeddings.weight")
 
     static let original = Roberta(name: "roberta", prefix: "Roberta", types: 1)
     static let ofManyLanguages = Roberta(name: "xlm-roberta", prefix: "XLMRoberta", types: 2)
@@ -40,21 +42,11 @@ struct Roberta: EncoderFamily {
         try bertShape(reader, types: types, epsilon: epsilon, padding: 1) { $0 + 1 }
     }
 
-    func reconciled(_ c: EncoderConfiguration, with source: any TensorSource) throws -> EncoderConfiguration {
-        var c = withoutMissingPooler(c, source, ["pooler.dense.weight", "roberta.pooler.dense.weight"])
-        if c.tied, c.predictsIds {
-            c.tied = try !source.differ(
-                ["lm_head.decoder.weight"],
-                ["roberta.embeddings.word_embeddings.weight", "embeddings.word_embeddings.weight"])
-        }
-        return c
-    }
-
     func document(_ c: EncoderConfiguration) -> JSONObject { bertDocument(c) }
 
     func tensors(_ encoder: TransformerEncoder) -> [CheckpointTensor] {
-        var list = CheckpointList(bodyPrefix: "roberta.", writesPrefix: encoder.configuration.head != .none)
-        list.addBertBody(encoder, tiedHead: ["lm_head.decoder.weight"])
+        var list = CheckpointList(bodyPrefix: bodyPrefix, writesPrefix: encoder.configuration.head != .none)
+        list.addBertBody(encoder, tiedHead: [tiedNames.head])
         list.add("lm_head.dense", encoder.transform)
         list.add("lm_head.layer_norm", encoder.transformNorm)
         list.addPrediction(encoder, bias: "lm_head.bias", decoder: "lm_head.decoder")

@@ -18,7 +18,7 @@ enum ArrangedMatrix: Sendable {
     ) throws -> ArrangedMatrix {
         let form = weights.form == .int4 && keepsBytes ? WeightForm.int8 : weights.form
         if form == .bfloat16 || precision == .bfloat16 {
-            return try words(weight, weights, .bfloat16, kernels)
+            return try words(weight, weights, .bfloat16, kernels, team)
         }
         return try weights.arranged(weight, kind: "panels \(form)") { numbers in
             switch form {
@@ -28,16 +28,16 @@ enum ArrangedMatrix: Sendable {
             case .int4: return .stored(try .rounded(numbers, to: .q4_0, team: team))
             case .stored: if let panels = try StoredPanels.asStored(numbers, team: team) { return .stored(panels) }
             }
-            return try .words(Panels(numbers, precision: .float32, kernels: kernels))
+            return try .words(Panels(numbers, precision: .float32, kernels: kernels, team: team))
         }
     }
 
     private static func words(
-        _ weight: Parameter, _ weights: Weights, _ precision: Precision, _ kernels: Kernels
+        _ weight: Parameter, _ weights: Weights, _ precision: Precision, _ kernels: Kernels, _ team: Team
     ) throws -> ArrangedMatrix {
         // Words of bf16 are not the same for every unit, and a model may run on several.
         try weights.arranged(weight, kind: "panels \(kernels.code(precision))") {
-            .words(try Panels($0, precision: precision, kernels: kernels))
+            .words(try Panels($0, precision: precision, kernels: kernels, team: team))
         }
     }
 
@@ -52,7 +52,7 @@ enum ArrangedMatrix: Sendable {
     /// Arranges rows that a training run has moved.
     func fill(from rows: UnsafeBufferPointer<Float>, form: WeightForm, team: Team) throws {
         switch self {
-        case .words(let panels): panels.fill(from: rows)
+        case .words(let panels): panels.fill(from: rows, team: team)
         case .stored(let panels):
             // What a file had of old numbers is no form for new ones.
             if form == .stored { try panels.becomeFloat32() }

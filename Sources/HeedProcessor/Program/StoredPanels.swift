@@ -19,8 +19,7 @@ final class StoredPanels: @unchecked Sendable {
 
     /// Bytes of the panels.
     private(set) var byteCount: Int
-    private var panelCount: Int { (out + StoredPanels.height - 1) / StoredPanels.height }
-    static let height = Int(HEED_PANEL)
+    private var panelCount: Int { (out + Panels.height - 1) / Panels.height }
 
     /// Room for panels in these forms.
     ///
@@ -71,17 +70,23 @@ final class StoredPanels: @unchecked Sendable {
         panels[index].map { UnsafeMutableRawPointer(mutating: $0) }
     }
     private func rows(of panel: Int) -> Range<Int> {
-        panel * StoredPanels.height..<min((panel + 1) * StoredPanels.height, out)
+        panel * Panels.height..<min((panel + 1) * Panels.height, out)
     }
 
     /// The matrix in the form `form` of every number.
     ///
     /// - Throws: `HeedError` naming file and tensor, or the parameter where a number is beyond the form.
     static func rounded(_ numbers: ParameterNumbers, to form: RowForm, team: Team) throws -> StoredPanels {
-        let count = ((numbers.parameter.shape.first ?? 0) + height - 1) / height
+        let count = ((numbers.parameter.shape.first ?? 0) + Panels.height - 1) / Panels.height
         let made = try StoredPanels(of: numbers.parameter, forms: Array(repeating: form, count: count))
-        let fits = try numbers.withRows { made.fill(from: $0, team: team) }
-        guard fits else {
+        let isFilled = try numbers.forStoredRows(by: Panels.height) { stored, rows in
+            let work = PanelWork(ofRows: rows) { index in
+                stored.withNumbers(made.rows(of: index), width: made.width) { made.fill(index, from: $0) } ?? false
+            }
+            team.share(work)
+            return work.succeeded
+        }
+        guard try isFilled || numbers.withRows({ made.fill(from: $0, team: team) }) else {
             throw HeedError(
                 .numeric, "the parameter \(quoted(numbers.parameter.name)) holds numbers beyond the form of weights",
                 expected: "numbers up to 65,504", advice: "Use --weights f32 or bf16.")
@@ -94,31 +99,34 @@ final class StoredPanels: @unchecked Sendable {
     ///
     /// - Throws: `HeedError` naming file and tensor.
     static func asStored(_ numbers: ParameterNumbers, team: Team) throws -> StoredPanels? {
-        let made: StoredPanels?? = try numbers.withStoredRows { stored in
-            let count = (stored.forms.count + height - 1) / height
-            let forms = (0..<count).map { panel -> RowForm in
-                let rows = stored.forms[panel * height..<min((panel + 1) * height, stored.forms.count)]
-                guard let first = rows.first, rows.allSatisfy({ $0 == first }) else { return .float32 }
-                return first
-            }
-            let made = try StoredPanels(of: numbers.parameter, forms: forms)
-            guard made.fill(from: stored, team: team) else { return nil }
-            if forms.contains(.float32) {
-                try numbers.withRows { rows in
-                    for panel in forms.indices where forms[panel] == .float32 { _ = made.fill(panel, from: rows) }
-                }
-            }
-            return made
-        }
-        if let made {
+        var made: StoredPanels?
+        let isFilled = try numbers.forStoredRows(by: Panels.height) { stored, rows in
+            guard stored.forms.contains(where: { $0 != .float32 }) else { return false }
+            let panels = try made ?? StoredPanels(of: numbers.parameter, forms: forms(of: stored))
+            made = panels
+            if panels.fill(rows, from: stored, team: team) { return true }
             // A scale that is not finite: reading the numbers says where.
-            guard let panels = made else {
-                try numbers.withRows { _ in }
-                throw HeedError(.numeric, "the parameter \(quoted(numbers.parameter.name)) holds no finite numbers")
-            }
-            return panels
+            try numbers.withRows { _ in }
+            throw HeedError(.numeric, "the parameter \(quoted(numbers.parameter.name)) holds no finite numbers")
         }
-        return try numbers.numberForm.map { try rounded(numbers, to: $0, team: team) }
+        guard isFilled, let made else { return try numbers.numberForm.map { try rounded(numbers, to: $0, team: team) } }
+        let mixed = (0..<made.panelCount).filter { made.forms[$0] == RowForm.float32.rawValue }
+        if !mixed.isEmpty {
+            try numbers.withRows { rows in
+                guard let base = rows.baseAddress else { return }
+                for panel in mixed { _ = made.fill(panel, from: base + made.rows(of: panel).lowerBound * made.width) }
+            }
+        }
+        return made
+    }
+
+    /// By panel: the form of its rows, fp32 where they differ.
+    private static func forms(of stored: StoredRows) -> [RowForm] {
+        stride(from: 0, to: stored.forms.count, by: Panels.height).map { start in
+            let rows = stored.forms[start..<min(start + Panels.height, stored.forms.count)]
+            guard let first = rows.first, rows.allSatisfy({ $0 == first }) else { return .float32 }
+            return first
+        }
     }
 
     /// Arranges fp32 rows anew. Panels that held a file's blocks hold fp32 from then on.
@@ -126,7 +134,8 @@ final class StoredPanels: @unchecked Sendable {
     /// Returns false where a number is beyond a panel's form.
     @discardableResult
     func fill(from rows: UnsafeBufferPointer<Float>, team: Team) -> Bool {
-        let work = PanelWork(count: panelCount) { self.fill($0, from: rows) }
+        guard let base = rows.baseAddress else { return false }
+        let work = PanelWork(0..<panelCount) { self.fill($0, from: base + self.rows(of: $0).lowerBound * self.width) }
         team.share(work)
         return work.succeeded
     }
@@ -142,16 +151,15 @@ final class StoredPanels: @unchecked Sendable {
         place(wanted)
     }
 
-    private func fill(_ index: Int, from rows: UnsafeBufferPointer<Float>) -> Bool {
-        guard let base = rows.baseAddress, let panel = panel(index) else { return false }
-        let range = self.rows(of: index)
+    /// Packs the rows of one panel, which lie one after the other.
+    private func fill(_ index: Int, from rows: UnsafePointer<Float>) -> Bool {
+        guard let panel = panel(index) else { return false }
         return heed_pack_numbers(
-            base + range.lowerBound * width, Int64(width), Int64(range.count), Int64(width), Int32(forms[index]), panel)
-            != 0
+            rows, Int64(width), Int64(self.rows(of: index).count), Int64(width), Int32(forms[index]), panel) != 0
     }
 
-    private func fill(from stored: StoredRows, team: Team) -> Bool {
-        let work = PanelWork(count: panelCount) { index in
+    private func fill(_ rows: Range<Int>, from stored: StoredRows, team: Team) -> Bool {
+        let work = PanelWork(ofRows: rows) { index in
             guard self.forms[index] != RowForm.float32.rawValue else { return true }
             guard let panel = self.panel(index) else { return false }
             let range = self.rows(of: index)
@@ -167,15 +175,20 @@ final class StoredPanels: @unchecked Sendable {
 }
 
 /// Panels that a team arranges, each by one thread.
-private final class PanelWork: TeamWork {
-    private let count: Int
+final class PanelWork: TeamWork {
+    private let panels: Range<Int>
     private let body: (Int) -> Bool
     private let failures = UnsafeMutablePointer<Bool>.allocate(capacity: 1024)
 
-    init(count: Int, _ body: @escaping (Int) -> Bool) {
-        self.count = count
+    init(_ panels: Range<Int>, _ body: @escaping (Int) -> Bool) {
+        self.panels = panels
         self.body = body
         failures.initialize(repeating: false, count: 1024)
+    }
+
+    /// The panels that hold `rows`, which begin with a panel.
+    convenience init(ofRows rows: Range<Int>, _ body: @escaping (Int) -> Bool) {
+        self.init(rows.lowerBound / Panels.height..<(rows.upperBound + Panels.height - 1) / Panels.height, body)
     }
 
     deinit { failures.deallocate() }
@@ -184,6 +197,8 @@ private final class PanelWork: TeamWork {
     var succeeded: Bool { !(0..<1024).contains { failures[$0] } }
 
     func run(part: Int, of parts: Int) {
-        for index in stride(from: part, to: count, by: parts) where !body(index) { failures[part] = true }
+        for index in stride(from: panels.lowerBound + part, to: panels.upperBound, by: parts) where !body(index) {
+            failures[part] = true
+        }
     }
 }

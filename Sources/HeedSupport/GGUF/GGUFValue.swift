@@ -157,9 +157,7 @@ public struct GGUFArray: Sendable, Equatable {
     /// The elements as a file has them.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         switch content {
-        case .mapped(let file, let range):
-            defer { withExtendedLifetime(file) {} }
-            return try body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
+        case .mapped(let file, let range): return try file.withBytes(range, body)
         case .own(let bytes): return try bytes.withUnsafeBytes(body)
         }
     }

@@ -82,13 +82,47 @@ public enum RowForm: UInt8, Sendable {
 public struct StoredRows {
     /// By row: its form.
     public var forms: [RowForm]
-    /// By row: where its bytes begin, valid for the call that lends them; nil for rows in fp32 or in a form of another
-    /// kind, which are read as numbers.
+    /// By row: where its bytes begin, valid for the call that lends them; nil for rows in a form of another kind, which
+    /// are read as numbers.
     public var addresses: [UnsafePointer<UInt8>?]
 
     /// `count` rows that are to be read as numbers.
     public init(count: Int) {
         forms = Array(repeating: .float32, count: count)
         addresses = Array(repeating: nil, count: count)
+    }
+
+    /// Calls `body` with some rows of `width` numbers, one after the other; returns nil, without calling it, where they
+    /// are no finite 32-bit floats.
+    package func withNumbers<Result>(
+        _ rows: Range<Int>, width: Int, _ body: (UnsafePointer<Float>) -> Result
+    ) -> Result? {
+        let addresses = addresses[rows].compactMap { $0 }
+        let size = width * MemoryLayout<Float>.stride
+        guard let first = addresses.first, addresses.count == rows.count,
+            forms[rows].allSatisfy({ $0 == .float32 })
+        else { return nil }
+        let isOnePiece = addresses.enumerated().allSatisfy { $1 == first + $0 * size }
+        if isOnePiece, UInt(bitPattern: first) % UInt(MemoryLayout<Float>.alignment) == 0 {
+            return StoredRows.withFinite(UnsafeRawPointer(first), count: rows.count * width, body)
+        }
+        return withUnsafeTemporaryAllocation(
+            byteCount: rows.count * size, alignment: MemoryLayout<Float>.alignment
+        ) { room in
+            guard let base = room.baseAddress else { return nil }
+            for (row, address) in addresses.enumerated() {
+                (base + row * size).copyMemory(from: address, byteCount: size)
+            }
+            return StoredRows.withFinite(base, count: rows.count * width, body)
+        }
+    }
+
+    private static func withFinite<Result>(
+        _ bytes: UnsafeRawPointer, count: Int, _ body: (UnsafePointer<Float>) -> Result
+    ) -> Result? {
+        let words = bytes.assumingMemoryBound(to: UInt32.self)
+        var isFinite: UInt32 = 1
+        for index in 0..<count { isFinite &= words[index] & 0x7F80_0000 == 0x7F80_0000 ? 0 : 1 }
+        return isFinite == 1 ? body(bytes.assumingMemoryBound(to: Float.self)) : nil
     }
 }

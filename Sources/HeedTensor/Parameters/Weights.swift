@@ -9,7 +9,7 @@ public protocol WeightSource: Sendable {
     func read(_ parameter: Parameter, into values: UnsafeMutableBufferPointer<Float>) throws
 
     /// Calls `body` with the rows of a matrix as the file has them. Returns nil, without calling it, where the file has
-    /// no row of it in fewer bits than fp32, or has them in another order than by rows.
+    /// them in another order than by rows.
     func withStoredRows<Result>(
         of parameter: Parameter, _ body: (StoredRows) throws -> Result
     ) throws -> Result?
@@ -36,10 +36,22 @@ package struct ParameterNumbers {
         return try body(UnsafeBufferPointer(rows))
     }
 
-    /// The rows as the file has them, as `WeightSource` says.
-    package func withStoredRows<Result>(_ body: (StoredRows) throws -> Result) throws -> Result? {
-        values == nil ? try source?.withStoredRows(of: parameter, body) : nil
+    /// Calls `body` with the rows as the file has them and those among them to read, so many at a time (whole panels of
+    /// `height`) that little of a large matrix is in memory twice. Returns false where `body` does, at once, and where
+    /// the file does not have them.
+    package func forStoredRows(
+        by height: Int, _ body: (StoredRows, Range<Int>) throws -> Bool
+    ) throws -> Bool {
+        guard values == nil, let source, let count = parameter.shape.first, count > 0 else { return false }
+        let panel = height * (parameter.count / count) * MemoryLayout<Float>.stride
+        let step = max(ParameterNumbers.partBytes / max(panel, 1), 1) * height
+        for start in stride(from: 0, to: count, by: step) {
+            let rows = start..<min(start + step, count)
+            guard try source.withStoredRows(of: parameter, { try body($0, rows) }) == true else { return false }
+        }
+        return true
     }
+    private static let partBytes = 32 << 20
 
     /// The 16-bit form that the numbers have in the file.
     package var numberForm: RowForm? { values == nil ? source?.numberForm(of: parameter) : nil }
@@ -125,7 +137,8 @@ public final class Weights: @unchecked Sendable {
         state.withLock { state in
             guard !state.isLoaded[parameter.index], let source = state.source else { return false }
             if source.numberForm(of: parameter) != nil { return true }
-            return (try? source.withStoredRows(of: parameter) { _ in true }) ?? nil ?? false
+            let isSmaller = try? source.withStoredRows(of: parameter) { rows in rows.forms.contains { $0 != .float32 } }
+            return isSmaller ?? nil ?? false
         }
     }
 

@@ -13,9 +13,9 @@ struct GGUFTokenizerReader {
         case unknown, control, userDefined, unused, byte
     }
 
-    init(path: String) throws {
-        metadata = try GGUFPreamble(MappedFile(path: path)).metadata
-        place = path
+    init(_ file: MappedFile) throws {
+        metadata = try GGUFPreamble(file).metadata
+        place = file.path
         // Tokens without a text get one that no text gives.
         tokens = try (metadata.byteStrings("tokenizer.ggml.tokens") ?? []).enumerated().map { id, token in
             token.isEmpty ? Array("[EMPTY_\(id)]".utf8) : token

@@ -128,7 +128,7 @@ extension Tokenizer {
             try settings.checkThatAllCount()
             return try loadPieces(path, settings, try TokenizerFamily(settings), .source)
         }
-        if ends(".gguf") { return try GGUFTokenizerReader(path: path).tokenizer() }
+        if ends(".gguf") { return try GGUFTokenizerReader(MappedFile(path: path)).tokenizer() }
         if ends(".bin") { return try Tokenizer(llamaTokenizer: path) }
         throw HeedError(
             .unsupported, "the kind of tokenizer cannot be told from the file's name", in: path,

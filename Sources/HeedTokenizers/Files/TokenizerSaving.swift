@@ -150,7 +150,7 @@ extension Tokenizer {
         for path in sources {
             if path.hasSuffix(".model") || path.hasSuffix(".spm") { return try SentencePieceFile(path: path) }
             if path.hasSuffix(".bin") { return try SentencePieceFile(llamaTokenizer: path) }
-            if path.hasSuffix(".gguf") { return try GGUFTokenizerReader(path: path).pieceFile() }
+            if path.hasSuffix(".gguf") { return try GGUFTokenizerReader(MappedFile(path: path)).pieceFile() }
         }
         return nil
     }

@@ -9,15 +9,15 @@ section('work', 'Work', `One step of ${data.batch} × ${data.context} tokens; a 
     ['forward', counted(data.operations.forward, 'FLOP'), short(data.seconds_per_forward_pass) + ' s'],
     ['backward', counted(data.operations.backward, 'FLOP'), short(data.seconds_per_step - data.seconds_per_forward_pass) + ' s'],
     ['a training step', counted(data.operations.step, 'FLOP'), short(data.seconds_per_step) + ' s']]),
-  make('p', { class: 'quiet', text: `${counted(data.measured_operations_per_second, 'FLOP/s')} measured with one layer of this width on ${data.threads} threads; ${counted(data.training_tokens_per_second, 'tokens/s')} in training.` }));
+  make('p', { class: 'quiet', text: `${counted(data.measured_operations_per_second, 'FLOP/s')} measured with one layer of this width on ${data.threads} ${data.threads === 1 ? 'thread' : 'threads'}; ${counted(data.training_tokens_per_second, 'tokens/s')} in training.` }));
 {
   const training = [['weights', data.bytes.weights], ['gradients', data.bytes.gradients], ['the two moments of AdamW', data.bytes.optimiser], ['activations', data.bytes.activations]];
-  const running = [['weights', data.bytes.weights], ['activations', data.bytes.inference_activations], ['cache of keys and values', data.bytes.cache]];
+  const running = [['weights', data.bytes.inference_weights], ['activations', data.bytes.inference_activations], ['cache of keys and values', data.bytes.cache], ['the program itself', data.bytes.program]];
   const most = Math.max(...[...training, ...running].map(part => part[1]));
   const rows = parts => parts.map(([name, bytes]) => [name, bytesText(bytes), share(bytes / most)]);
   section('memory', 'Memory', 'What a step needs at the same time.').append(make('div', { class: 'pair' },
     make('div', {}, make('h3', { text: 'Training: ' + bytesText(data.bytes.training) }), table(['', { name: 'bytes', number: true }, ''], rows(training))),
-    make('div', {}, make('h3', { text: 'Running: ' + bytesText(running.reduce((sum, part) => sum + part[1], 0)) }), table(['', { name: 'bytes', number: true }, ''], rows(running)))));
+    make('div', {}, make('h3', { text: 'Running: ' + bytesText(data.bytes.running) }), table(['', { name: 'bytes', number: true }, ''], rows(running)))));
 }
 if (data.curves) {
   const c = data.curves, body = section('curves', 'How work grows with the text', 'The work of all blocks for n tokens at once: attention’s scores and sums grow with n² · d, the matrices with n · d².');
