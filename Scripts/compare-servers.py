@@ -5,7 +5,9 @@ time to the first token, with 1, 4, 16 and 64 clients. Both are started, used in
   python3 Scripts/compare-servers.py --heed-serve Server/.build/release/heed-serve --llama-server llama-server model.gguf
 
 Needs nothing but Python and the two programs. Each client sends one streamed completion after the other; all prompts
-differ, so that no cache of beginnings helps. Prints a table; with --json, rows.
+differ, so that no cache of beginnings helps. Prints a table; with --json, rows. Beside Heed's speed stands what part of a
+step was spent outside the model's pass (scheduling, choosing and telling tokens, from /metrics). Without --llama-server
+Heed is measured alone.
 """
 import argparse
 import asyncio
@@ -17,6 +19,9 @@ import statistics
 import subprocess
 import sys
 import time
+
+
+STEP = "heed_step_outside_pass_seconds_sum", "heed_step_seconds_sum"
 
 
 def free_port():
@@ -49,6 +54,14 @@ class Server:
                 return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
         except (OSError, StopIteration):
             return float("nan")
+
+    def figures(self, *names):
+        """Figures of /metrics without labels."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as s:
+            s.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            text = s.makefile("rb").read().decode()
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("heed_"))
+        return [float(values.get(name, "nan")) for name in names]
 
     def stop(self):
         self.process.terminate()
@@ -85,7 +98,7 @@ async def one(port, body):
     return first, tokens, time.monotonic() - began
 
 
-async def load(port, clients, requests, prompt_tokens, max_tokens, salt):
+async def load(port, clients, requests, prompt_tokens, max_tokens, salt, temperature):
     queue = list(range(requests))
     results = []
 
@@ -94,7 +107,7 @@ async def load(port, clients, requests, prompt_tokens, max_tokens, salt):
             number = queue.pop()
             ids = [(salt * 7919 + number * 104729 + i * 31) % 50_000 for i in range(prompt_tokens)]
             results.append(await one(port, {
-                "prompt": ids, "max_tokens": max_tokens, "temperature": 0, "stream": True, "ignore_eos": True,
+                "prompt": ids, "max_tokens": max_tokens, "temperature": temperature, "seed": number, "stream": True, "ignore_eos": True,
                 "stream_options": {"include_usage": True}}))
 
     began = time.monotonic()
@@ -119,12 +132,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", help="a .gguf file with a tokenizer, read by both")
     parser.add_argument("--heed-serve", required=True)
-    parser.add_argument("--llama-server", required=True)
+    parser.add_argument("--llama-server")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--clients", default="1,4,16,64")
     parser.add_argument("--rounds", type=int, default=2, help="the servers take turns this often")
     parser.add_argument("--prompt-tokens", type=int, default=32)
     parser.add_argument("--max-tokens", type=int, default=48)
+    parser.add_argument("--temperature", type=float, default=0)
+    parser.add_argument("--weights", default="stored", help="the form of Heed's weights")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     counts = [int(c) for c in options.clients.split(",")]
@@ -132,23 +147,28 @@ def main():
     context = options.prompt_tokens + options.max_tokens + 16
     rows = {}
     starts = {}
+    names = ["heed"] + (["llama.cpp"] if options.llama_server else [])
     memory = {}
     with open(os.devnull, "w") as log:
         for turn in range(options.rounds):
-            for name in (["heed", "llama.cpp"] if turn % 2 == 0 else ["llama.cpp", "heed"]):
+            for name in names if turn % 2 == 0 else names[::-1]:
                 port = free_port()
                 command = [options.heed_serve, options.model, "--port", str(port), "--threads", str(options.threads),
-                           "--parallel", str(most), "--queue", "1000"] if name == "heed" else [
+                           "--parallel", str(most), "--queue", "1000", "--weights", options.weights] if name == "heed" else [
                     options.llama_server, "-m", options.model, "--port", str(port), "-t", str(options.threads), "-tb",
                     str(options.threads), "-np", str(most), "-c", str(context * most), "--no-warmup"]
                 server = Server(name, command, port, log)
                 try:
                     starts.setdefault(name, []).append(server.ready)
-                    asyncio.run(load(port, 2, 2, options.prompt_tokens, 8, 99 + turn))  # warm-up
+                    asyncio.run(load(port, 2, 2, options.prompt_tokens, 8, 99 + turn, options.temperature))  # warm-up
                     for clients in counts:
+                        before = server.figures(*STEP) if name == "heed" else None
                         result = asyncio.run(load(
                             port, clients, max(2 * clients, 4), options.prompt_tokens, options.max_tokens,
-                            turn * 1000 + clients))
+                            turn * 1000 + clients, options.temperature))
+                        if before:
+                            outside, whole = (b - a for a, b in zip(before, server.figures(*STEP)))
+                            result["outside_pass"] = outside / whole
                         rows.setdefault((clients, name), []).append(result)
                     memory.setdefault(name, []).append(server.peak_memory())
                 finally:
@@ -157,20 +177,21 @@ def main():
           f"prompts of {options.prompt_tokens} tokens, answers of {options.max_tokens}")
     median = lambda rows, key: statistics.median(r[key] for r in rows)
     for clients in counts:
-        ours, theirs = rows[clients, "heed"], rows[clients, "llama.cpp"]
-        row = {"clients": clients}
-        for name, list_ in (("heed", ours), ("llama.cpp", theirs)):
+        row = {"clients": clients, "heed outside_pass": median(rows[clients, "heed"], "outside_pass")}
+        for name in names:
             for key in ("tokens_per_second", "first_p50", "first_p99"):
-                row[f"{name} {key}"] = median(list_, key)
-        row["ratio"] = row["heed tokens_per_second"] / row["llama.cpp tokens_per_second"]
+                row[f"{name} {key}"] = median(rows[clients, name], key)
+        if options.llama_server:
+            row["ratio"] = row["heed tokens_per_second"] / row["llama.cpp tokens_per_second"]
         if options.json:
             print(json.dumps(row))
-        else:
-            print(f"{clients:3} clients: heed {row['heed tokens_per_second']:7.1f} tokens/s, llama.cpp "
-                  f"{row['llama.cpp tokens_per_second']:7.1f}, ratio {row['ratio']:.2f}; first token p50 "
-                  f"{row['heed first_p50'] * 1e3:.0f}/{row['llama.cpp first_p50'] * 1e3:.0f} ms, p99 "
-                  f"{row['heed first_p99'] * 1e3:.0f}/{row['llama.cpp first_p99'] * 1e3:.0f} ms")
-    for name in ("heed", "llama.cpp"):
+            continue
+        print(f"{clients:3} clients: " + "; ".join(
+            f"{name} {row[f'{name} tokens_per_second']:.1f} tokens/s, first token p50 {row[f'{name} first_p50'] * 1e3:.0f} ms, "
+            f"p99 {row[f'{name} first_p99'] * 1e3:.0f} ms" for name in names)
+            + (f"; ratio {row['ratio']:.2f}" if options.llama_server else "")
+            + f"; outside the pass {row['heed outside_pass']:.2%} of a step")
+    for name in names:
         print(f"{name}: ready after {statistics.median(starts[name]):.2f} s, peak memory {max(memory[name]):.0f} MB")
 
 

@@ -38,6 +38,13 @@ public struct ModelCache: Sendable {
     /// The folder of the cache.
     public let folder: String
 
+    /// Where a model is that somebody named: the path of a folder or file, or of what this machine's cache has under a name
+    /// such as `gpt2`, `ORGANISATION/NAME` or `ORGANISATION/NAME@REVISION`. A folder without `config.json` that holds one
+    /// GGUF model is that.
+    ///
+    /// - Throws: `HeedError` saying what was looked for and where, with the nearest name there is.
+    public static func path(of name: String) throws -> String { try locateModel(name) }
+
     /// The cache in a folder, which need not be there.
     public init(folder: String) { self.folder = folder }
 

@@ -109,6 +109,51 @@ struct AdapterTests {
     }
 
     @Test(
+        "adapters read the base's numbers where it has them, and give the same bits", arguments: WeightForm.allCases)
+    func sharing(form: WeightForm) throws {
+        let folder = try base(tied: false)
+        let adapter = temporaryPath("adapter")
+        defer { for path in [folder, adapter] { try? removeTree(path) } }
+        var configuration = AdapterConfiguration(rank: 3, alpha: 6, targets: .names(["c_attn", "wte"]))
+        configuration.saved = ["lm_head"]
+        let trained = try Model.load(folder: folder, Adaptation(adapter: .new(configuration, seed: 5)))
+        try disturb(trained)
+        try trained.saveTrained(folder: adapter)
+
+        let whole = try Model.load(folder: folder, weights: form)
+        let plain = try logits(whole)
+        let alone = try Model.load(folder: folder, .running(adapter), weights: form)
+        let shared = try Model.load(folder: folder, .running(adapter), weights: form, sharing: whole)
+        #expect(try logits(shared) == logits(alone))
+        #expect(try logits(shared) != plain && logits(whole) == plain)
+        // What the adapter updates is the base's; what it keeps whole, and its own matrices, are not.
+        var own: [String] = []
+        for parameter in shared.weights.layout.parameters {
+            let there = whole.weights.layout.parameters.first { $0.name == parameter.name }
+            let base = try there.map { try whole.weights.rows($0).baseAddress } ?? nil
+            if try shared.weights.rows(parameter).baseAddress != base { own.append(parameter.name) }
+        }
+        #expect(own.count == 7 && own.filter { $0.hasPrefix("adapter.") }.count == 6, "\(own)")
+
+        let error = #expect(throws: HeedError.self) { try shared.weights.change() }
+        #expect(error?.kind == .usage)
+        try disturb(whole)
+        #expect(try logits(shared) != logits(alone))
+        // A copy of all numbers is its own.
+        _ = try shared.weights.all()
+        let copied = try shared.weights.layout.parameters.first.map { try shared.weights.rows($0).baseAddress }
+        #expect(try copied != whole.weights.layout.parameters.first.map { try whole.weights.rows($0).baseAddress })
+
+        let other = form == .bfloat16 ? WeightForm.float32 : .bfloat16
+        #expect(throws: HeedError.self) {
+            try Model.load(folder: folder, .running(adapter), weights: other, sharing: whole)
+        }
+        #expect(throws: HeedError.self) {
+            try Model.load(folder: folder, weights: form, sharing: alone)
+        }
+    }
+
+    @Test(
         "an adapter on the output matrix, tied to the table or not, leaves the table alone", arguments: [true, false])
     func head(tied: Bool) throws {
         let folder = try base(tied: tied)

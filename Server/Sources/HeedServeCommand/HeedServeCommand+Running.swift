@@ -32,7 +32,7 @@ extension HeedServeCommand {
         let keys = try APIKeys.load(file: apiKeys)
         let engine = Engine(
             runtime: try Runtime(threads: threads), limits: limits, figures: EngineFigures(factory: metrics))
-        let shelf = try ModelShelf(engine: engine, loaders: loaders(logger))
+        let shelf = try ModelShelf(engine: engine, loader: loader(logger))
         var options = ServerOptions()
         options.maximumBody = maxBody
         options.timeout = timeout
@@ -42,28 +42,34 @@ extension HeedServeCommand {
         try await run(server, shelf, engine, logger)
     }
 
-    private func loaders(_ logger: Logger) -> [@Sendable (Engine) throws -> ServedModel] {
+    /// What loads all models, and the adapters on the first of them.
+    private func loader(_ logger: Logger) -> @Sendable (Engine) throws -> [ServedModel] {
         let named = models.map { given -> (name: String?, path: String) in
             let parts = given.split(separator: "=", maxSplits: 1).map(String.init)
             // A path may hold the sign itself.
             let isNamed = parts.count == 2 && !FileManager.default.fileExists(atPath: given) && !parts[0].contains("/")
             return isNamed ? (parts[0], parts[1]) : (nil, given)
         }
-        let (weights, template) = (weights, chatTemplate)
-        func loader(_ name: String?, _ path: String, _ adapter: String?) -> @Sendable (Engine) throws -> ServedModel {
-            { engine in
-                let model = try ServedModel(
-                    path: path, name: name, adapter: adapter, weights: weights, chatTemplate: template, engine: engine)
-                for warning in model.warnings { logger.warning("\(warning)") }
-                return model
-            }
-        }
-        let adapted = adapter.compactMap { given -> (@Sendable (Engine) throws -> ServedModel)? in
+        let adapters = adapter.map { given in
             let parts = given.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let first = named.first else { return nil }
-            return loader(parts[0], first.path, parts[1])
+            return (name: parts[0], folder: parts[1])
         }
-        return named.map { loader($0.name, $0.path, nil) } + adapted
+        let (weights, template) = (weights, chatTemplate)
+        return { engine in
+            func load(_ name: String?, _ path: String, adapter: String? = nil, on base: ServedModel? = nil) throws
+                -> ServedModel
+            {
+                try ServedModel(
+                    path: path, name: name, adapter: adapter, on: base, weights: weights, chatTemplate: template,
+                    engine: engine)
+            }
+            var loaded = try named.map { try load($0.name, $0.path) }
+            if let first = loaded.first {
+                loaded += try adapters.map { try load($0.name, first.path, adapter: $0.folder, on: first) }
+            }
+            for warning in loaded.flatMap(\.warnings) { logger.warning("\(warning)") }
+            return loaded
+        }
     }
 
     private func run(_ server: HeedServer, _ shelf: ModelShelf, _ engine: Engine, _ logger: Logger) async throws {

@@ -113,7 +113,7 @@ struct HeedServeCommand: AsyncParsableCommand {
             }
         }
         if models.isEmpty { throw ValidationError("expected at least one model.") }
-        for given in adapter where given.firstIndex(of: "=").map({ $0 == given.startIndex }) ?? true {
+        for given in adapter where given.hasPrefix("=") || given.split(separator: "=", maxSplits: 1).count != 2 {
             throw ValidationError("--adapter: expected NAME=FOLDER, got '\(given)'.")
         }
         try check("--port", port, 0...65_535)

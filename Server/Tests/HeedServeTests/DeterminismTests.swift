@@ -77,20 +77,26 @@ struct DeterminismTests {
         }
     }
 
+    private func submit(
+        to model: ServedModel, _ server: TestServer, deadline: ContinuousClock.Instant? = nil
+    ) throws -> GenerationJob {
+        var options = GenerationOptions()
+        options.maxNewTokens = 500
+        let prompt = GenerationPrompt(ids: [5])
+        let job = GenerationJob(
+            choices: [.init(prompt: prompt, number: 0, text: AnswerText(model.answers, after: [5], stops: []))],
+            options: options, deadline: deadline)
+        try server.shelf.engine.submit(job, to: try model.generation())
+        return job
+    }
+
     @Test("a job that nobody waits for gives its place up, and one that is late ends")
     func cancellation() async throws {
         let server = try TestServer(parallel: 1)
         defer { server.close() }
         let model = try server.shelf.model(nil)
         func job(deadline: ContinuousClock.Instant? = nil) throws -> GenerationJob {
-            var options = GenerationOptions()
-            options.maxNewTokens = 500
-            let prompt = GenerationPrompt(ids: [5])
-            let job = GenerationJob(
-                choices: [.init(prompt: prompt, number: 0, text: AnswerText(model.answers, after: [5], stops: []))],
-                options: options, deadline: deadline)
-            try server.shelf.engine.submit(job, to: try model.generation())
-            return job
+            try submit(to: model, server, deadline: deadline)
         }
         let first = try job()
         let second = try job()
@@ -132,6 +138,21 @@ struct DeterminismTests {
             let after = try await client.complete(["seed": 3])
             #expect(before["choices"] == after["choices"])
             #expect(try await running["choices"]?[0]?["finish_reason"]?.stringValue != nil)
+        }
+    }
+
+    @Test("a job for a model that others have taken the place of is done too")
+    func retired() async throws {
+        let server = try TestServer()
+        defer { server.close() }
+        let engine = server.shelf.engine
+        let model = try server.shelf.model(nil)
+        try server.shelf.reload()
+        // Until the old model has nothing to do and is forgotten.
+        for _ in 0..<4 { try await engine.perform {} }
+        for _ in 0..<2 {
+            let job = try submit(to: model, server)
+            #expect(try await job.collect().first?.ids.count == 500)
         }
     }
 }

@@ -47,13 +47,15 @@ struct TestServer {
         let metrics = PrometheusMetrics()
         let engine = Engine(
             runtime: try Runtime(threads: threads), limits: limits, figures: EngineFigures(factory: metrics))
-        var loaders: [@Sendable (Engine) throws -> ServedModel] = [{ try ServedModel(path: path, engine: $0) }]
-        if hasAdapter {
-            let adapter = folder + "/adapter"
-            try TestServer.writeAdapter(on: path, to: adapter)
-            loaders.append { try ServedModel(path: path, name: "adapted", adapter: adapter, engine: $0) }
+        let adapter = hasAdapter ? folder + "/adapter" : nil
+        if let adapter { try TestServer.writeAdapter(on: path, to: adapter) }
+        shelf = try ModelShelf(engine: engine) { engine in
+            let model = try ServedModel(path: path, engine: engine)
+            let adapted = try adapter.map {
+                try ServedModel(path: path, name: "adapted", adapter: $0, on: model, engine: engine)
+            }
+            return [model] + (adapted.map { [$0] } ?? [])
         }
-        shelf = try ModelShelf(engine: engine, loaders: loaders)
         server = HeedServer(
             shelf: shelf, metrics: metrics, keys: try APIKeys(lines: keys, in: "test"), options: options)
     }

@@ -15,6 +15,8 @@ public final class DecodingBatch {
     public private(set) var tokens: [DecodedToken] = []
     /// The rows that are still decoded, in the order of joining.
     public private(set) var rows: [DecodingRow] = []
+    /// When the last pass of the model began.
+    public private(set) var passBegin = ContinuousClock.now
     /// When the last pass of the model ended.
     public private(set) var passEnd = ContinuousClock.now
 
@@ -185,6 +187,7 @@ public final class DecodingBatch {
         try draft()
         var room = model.promptChunk
         for row in rows where row.leader == nil && row.unread > 0 { try read(row, &room) }
+        passBegin = .now
         try model.run()
         passEnd = .now
         for row in rows {

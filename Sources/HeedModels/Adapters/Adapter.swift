@@ -159,7 +159,7 @@ struct AdaptedSource: WeightSource {
     }
 
     /// Whether the model's files alone say what a parameter holds.
-    private func isModels(_ parameter: Parameter) -> Bool {
+    func isModels(_ parameter: Parameter) -> Bool {
         own[parameter.index] == nil && adapter?.has(parameter) != true
     }
 }

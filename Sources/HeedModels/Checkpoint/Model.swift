@@ -57,7 +57,7 @@ public final class Model: Sendable {
         weights = try Weights(layout, form: form)
     }
 
-    private init(_ folder: ModelFolder, _ adaptation: Adaptation, _ form: WeightForm) throws {
+    private init(_ folder: ModelFolder, _ adaptation: Adaptation, _ form: WeightForm, sharing base: Model?) throws {
         family = folder.family
         document = folder.document
         specials = folder.specials
@@ -74,26 +74,51 @@ public final class Model: Sendable {
         warnings = folder.warnings
         let source = CheckpointSource(folder.source, made.checkpoint)
         guard let adapter = made.adapter else {
-            weights = try Weights(layout, from: source, form: form)
+            weights = try Weights(
+                layout, from: source, form: form, sharing: base?.shared(with: layout, document, form) { _ in true })
             return
         }
         let seed: UInt64 = if case .new(_, let seed)? = adaptation.adapter { seed } else { 0 }
+        let adapted = AdaptedSource(
+            model: source, adapter: made.files.map { CheckpointSource($0, adapter.checkpoint) },
+            own: Dictionary(uniqueKeysWithValues: made.own.map { ($0.index, layout.initial(of: $0)) }), seed: seed)
         weights = try Weights(
-            layout,
-            from: AdaptedSource(
-                model: source, adapter: made.files.map { CheckpointSource($0, adapter.checkpoint) },
-                own: Dictionary(uniqueKeysWithValues: made.own.map { ($0.index, layout.initial(of: $0)) }), seed: seed),
-            form: form)
+            layout, from: adapted, form: form,
+            sharing: base?.shared(with: layout, document, form, where: adapted.isModels))
+    }
+
+    /// What of the numbers a model of `layout` shares: parameters of the same name and shape that `isSame` says yes to.
+    ///
+    /// - Throws: `HeedError` (`usage`) where the two are not one model in one form.
+    private func shared(
+        with layout: ParameterLayout, _ document: JSONObject, _ form: WeightForm, where isSame: (Parameter) -> Bool
+    ) throws -> SharedWeights {
+        guard adapter == nil, document == self.document, form == weights.form else {
+            throw HeedError(
+                .usage, "a model cannot share numbers with one that has an adapter, or is of another folder or form",
+                expected: "the same config.json, and the form \(weights.form.rawValue)", got: form.rawValue)
+        }
+        var own: [String: Parameter] = [:]
+        for parameter in weights.layout.parameters { own[parameter.name] = parameter }
+        var parameters: [Int: Parameter] = [:]
+        for parameter in layout.parameters where isSame(parameter) {
+            guard let there = own[parameter.name], there.shape == parameter.shape else { continue }
+            parameters[parameter.index] = there
+        }
+        return SharedWeights(weights, parameters)
     }
 
     /// Reads a folder with `config.json` and safetensors, and puts on it what `adaptation` says.
     ///
     /// - `weights`: the form in which products read the matrices.
+    /// - `base`: the same folder's model without an adapter, in the same form. All numbers but the adapter's are read
+    ///   there, so that several adapters on one model have it in memory once; none of them can be trained.
     /// - Throws: `HeedError` naming file and key or tensor: missing, malformed, of another shape, not finite.
     public static func load(
-        folder: String, _ adaptation: Adaptation = Adaptation(), weights: WeightForm = .stored
+        folder: String, _ adaptation: Adaptation = Adaptation(), weights: WeightForm = .stored,
+        sharing base: Model? = nil
     ) throws -> Model {
-        try Model(ModelFolder(folder), adaptation, weights)
+        try Model(ModelFolder(folder), adaptation, weights, sharing: base)
     }
 
     /// Writes `config.json`, `generation_config.json` and `model.safetensors` into `folder`, each by rename.

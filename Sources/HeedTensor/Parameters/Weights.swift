@@ -57,6 +57,20 @@ package struct ParameterNumbers {
     package var numberForm: RowForm? { values == nil ? source?.numberForm(of: parameter) : nil }
 }
 
+/// The numbers of a model that are another's too, so that both have them in memory once.
+public struct SharedWeights: Sendable {
+    /// The other model's.
+    public let weights: Weights
+    /// By the place of a parameter of this model: the other's parameter of the same numbers.
+    public let parameters: [Int: Parameter]
+
+    /// These parameters of `weights`.
+    public init(_ weights: Weights, _ parameters: [Int: Parameter]) {
+        self.weights = weights
+        self.parameters = parameters
+    }
+}
+
 /// The numbers of a model, each parameter in the form that is asked for, read from the file when it is first asked for
 /// and shared by every pass of the model.
 ///
@@ -72,6 +86,7 @@ public final class Weights: @unchecked Sendable {
     /// The form in which products read the matrices.
     public let form: WeightForm
     private let values: ParameterBuffer
+    private let shared: SharedWeights?
     private let state: Mutex<State>
     /// Odd while a training run may change the numbers at any time.
     private let epoch = Atomic<Int>(0)
@@ -90,12 +105,15 @@ public final class Weights: @unchecked Sendable {
 
     /// The numbers of `source`, or zeros without one.
     ///
+    /// - `shared`: numbers that another model of the same form has; they are read there, and cannot be changed here.
     /// - Throws: `HeedError` (`io`) when memory is refused.
     public init(
-        _ layout: ParameterLayout, from source: (any WeightSource)? = nil, form: WeightForm = .stored
+        _ layout: ParameterLayout, from source: (any WeightSource)? = nil, form: WeightForm = .stored,
+        sharing shared: SharedWeights? = nil
     ) throws {
         self.layout = layout
         self.form = form
+        self.shared = shared
         values = try ParameterBuffer(layout, sparse: source != nil)
         state = Mutex(
             State(source: source, isLoaded: layout.parameters.map { _ in source == nil }))
@@ -105,7 +123,8 @@ public final class Weights: @unchecked Sendable {
     ///
     /// - Throws: `HeedError` naming file and tensor.
     public func rows(_ parameter: Parameter) throws -> UnsafeMutableBufferPointer<Float> {
-        try state.withLock { state in
+        if let (owner, there) = owner(of: parameter) { return try owner.rows(there) }
+        return try state.withLock { state in
             try load(parameter, &state)
             return values[parameter]
         }
@@ -124,8 +143,13 @@ public final class Weights: @unchecked Sendable {
 
     /// Every number as rows, to change: what was arranged is dropped, and passes read the rows until `settle()`.
     ///
-    /// - Throws: `HeedError` naming file and tensor.
+    /// - Throws: `HeedError` naming file and tensor; (`usage`) where numbers are shared.
     public func change() throws -> ParameterBuffer {
+        guard shared == nil else {
+            throw HeedError(
+                .usage, "the model shares its numbers with another, so they cannot be changed",
+                advice: "Load it by itself to train it")
+        }
         let values = try all()
         state.withLock { $0.arranged = [:] }
         epoch.bitwiseOr(1, ordering: .sequentiallyConsistent)
@@ -134,7 +158,8 @@ public final class Weights: @unchecked Sendable {
 
     /// Whether the file, from which `parameter` has not been read as fp32, has it in fewer bits.
     package func isStoredInFewerBits(_ parameter: Parameter) -> Bool {
-        state.withLock { state in
+        if let (owner, there) = owner(of: parameter) { return owner.isStoredInFewerBits(there) }
+        return state.withLock { state in
             guard !state.isLoaded[parameter.index], let source = state.source else { return false }
             if source.numberForm(of: parameter) != nil { return true }
             let isSmaller = try? source.withStoredRows(of: parameter) { rows in rows.forms.contains { $0 != .float32 } }
@@ -143,13 +168,15 @@ public final class Weights: @unchecked Sendable {
     }
 
     /// Says that the numbers stay as they are from now on, so that they may be arranged again.
-    public func settle() { if isChanging { epoch.add(1, ordering: .sequentiallyConsistent) } }
+    public func settle() {
+        if shared == nil, isChanging { epoch.add(1, ordering: .sequentiallyConsistent) }
+    }
 
     /// Whether a training run may change the numbers at any time.
     public var isChanging: Bool { changes % 2 == 1 }
 
     /// A number that differs when the numbers may have changed in between.
-    package var changes: Int { epoch.load(ordering: .acquiring) }
+    package var changes: Int { shared?.weights.changes ?? epoch.load(ordering: .acquiring) }
 
     /// What a back end makes of `parameter` for its own use, made once per `kind`, one parameter at a time: the model is
     /// never in memory twice.
@@ -158,7 +185,8 @@ public final class Weights: @unchecked Sendable {
     package func arranged<Arranged: Sendable>(
         _ parameter: Parameter, kind: String, _ make: (ParameterNumbers) throws -> Arranged
     ) throws -> Arranged {
-        try state.withLock { state in
+        if let (owner, there) = owner(of: parameter) { return try owner.arranged(there, kind: kind, make) }
+        return try state.withLock { state in
             let key = ArrangedKey(kind: kind, parameter: parameter.index)
             if let there = state.arranged[key] as? Arranged { return there }
             let isLoaded = state.isLoaded[parameter.index]
@@ -171,10 +199,22 @@ public final class Weights: @unchecked Sendable {
         }
     }
 
+    /// Where the numbers of `parameter` are, if with another model and not copied from there.
+    private func owner(of parameter: Parameter) -> (weights: Weights, parameter: Parameter)? {
+        guard let shared, let there = shared.parameters[parameter.index],
+            !state.withLock({ $0.isLoaded[parameter.index] })
+        else { return nil }
+        return (shared.weights, there)
+    }
+
     private func load(_ parameter: Parameter, _ state: inout State) throws {
         guard !state.isLoaded[parameter.index] else { return }
         values.willFill(parameter)
-        try state.source?.read(parameter, into: values[parameter])
+        if let shared, let there = shared.parameters[parameter.index] {
+            _ = values[parameter].update(fromContentsOf: try shared.weights.rows(there))
+        } else {
+            try state.source?.read(parameter, into: values[parameter])
+        }
         state.isLoaded[parameter.index] = true
     }
 }

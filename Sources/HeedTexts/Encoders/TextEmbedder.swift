@@ -46,8 +46,11 @@ public final class TextEmbedder: Sendable {
             runtime: runtime ?? Runtime())
     }
 
-    package init(
-        _ model: Model, in path: String, pooling: SentencePooling?, longest: Int?, runtime: Runtime
+    /// An encoder that is loaded already, of this folder.
+    ///
+    /// - Throws: `HeedError` as the other.
+    public init(
+        _ model: Model, in path: String, pooling: SentencePooling? = nil, longest: Int? = nil, runtime: Runtime
     ) throws {
         self.model = model
         tokenizer = try Tokenizer.load(path: path)

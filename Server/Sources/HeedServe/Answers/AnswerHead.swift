@@ -34,3 +34,22 @@ struct AnswerHead {
         (0..<12).map { _ in UInt8.random(in: 0...255) }.hexadecimal
     }
 }
+
+/// What a request is answered with: of the choices of its job, once they have ended or as they come.
+protocol JobAnswer: Sendable {
+    var job: GenerationJob { get }
+    var model: ServedModel { get }
+    /// Whether the client asked for a stream.
+    var streams: Bool { get }
+    /// Whether a stream ends with `[DONE]`.
+    var saysDone: Bool { get }
+
+    /// The whole answer.
+    func whole(_ collected: [CollectedChoice]) async -> JSON
+    /// Writes the answer as it comes.
+    func write(to stream: inout EventWriter) async throws
+}
+
+extension JobAnswer {
+    var saysDone: Bool { true }
+}

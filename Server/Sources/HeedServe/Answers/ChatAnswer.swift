@@ -1,7 +1,7 @@
 import Heed
 
 /// The answer to a request for `/v1/chat/completions`, whole or in pieces.
-struct ChatAnswer {
+struct ChatAnswer: JobAnswer {
     let request: ChatRequest
     let head: AnswerHead
 
@@ -11,7 +11,10 @@ struct ChatAnswer {
         head = AnswerHead("chatcmpl-", object: object, model: request.model)
     }
 
-    /// The whole answer.
+    var job: GenerationJob { request.job }
+    var model: ServedModel { request.model }
+    var streams: Bool { request.stream.streams }
+
     func whole(_ collected: [CollectedChoice]) async -> JSON {
         let choices = collected.enumerated().map { index, choice -> JSON in
             var message: JSONObject = ["role": "assistant", "content": .string(choice.text), "refusal": .null]
@@ -34,7 +37,7 @@ struct ChatAnswer {
         return head.object(choices, usage: usage.json, receipt: await request.receipt(collected.map(\.ids)))
     }
 
-    /// Writes the answer as it comes. Text that may be a call of a tool is held back until it is known.
+    /// Text that may be a call of a tool is held back until it is known.
     func write(to stream: inout EventWriter) async throws {
         var usage = Usage(prompt: request.job.promptTokens, completion: 0)
         for index in request.job.choices.indices {

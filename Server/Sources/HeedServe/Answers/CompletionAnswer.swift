@@ -1,7 +1,7 @@
 import Heed
 
 /// The answer to a request for `/v1/completions`, whole or in pieces.
-struct CompletionAnswer {
+struct CompletionAnswer: JobAnswer {
     let request: CompletionRequest
     let head: AnswerHead
 
@@ -10,7 +10,10 @@ struct CompletionAnswer {
         head = AnswerHead("cmpl-", object: "text_completion", model: request.model)
     }
 
-    /// The whole answer.
+    var job: GenerationJob { request.job }
+    var model: ServedModel { request.model }
+    var streams: Bool { request.stream.streams }
+
     func whole(_ collected: [CollectedChoice]) async -> JSON {
         var choices: [JSON] = []
         var told: [(number: Int, ids: [Int32])] = []
@@ -50,7 +53,6 @@ struct CompletionAnswer {
         ]
     }
 
-    /// Writes the answer as it comes.
     func write(to stream: inout EventWriter) async throws {
         var usage = Usage(prompt: request.job.promptTokens, completion: 0)
         var scores = request.prompts.indices.flatMap { prompt in

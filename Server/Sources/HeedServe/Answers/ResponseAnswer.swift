@@ -1,7 +1,7 @@
 import Heed
 
 /// The answer to a request for `/v1/responses`, whole or in pieces.
-struct ResponseAnswer {
+struct ResponseAnswer: JobAnswer {
     let request: ResponseRequest
     private let head: AnswerHead
     private let messageID = "msg_" + AnswerHead.random()
@@ -12,24 +12,28 @@ struct ResponseAnswer {
     }
 
     private var chat: ChatRequest { request.chat }
+    var job: GenerationJob { chat.job }
+    var model: ServedModel { chat.model }
+    var streams: Bool { chat.stream.streams }
+    var saysDone: Bool { false }
 
-    /// The whole answer.
-    func whole(_ collected: [CollectedChoice], receipt: JSON?) -> JSON {
+    func whole(_ collected: [CollectedChoice]) async -> JSON {
         guard let choice = collected.first else { return .null }
         let (text, calls) = chat.tools?.parse(choice.text) ?? (choice.text, [])
-        return response(text, calls, choice, receipt)
+        return await response(text, calls, choice)
     }
 
-    private func response(_ text: String, _ calls: [ToolCall], _ choice: CollectedChoice, _ receipt: JSON?) -> JSON {
+    private func response(_ text: String, _ calls: [ToolCall], _ choice: CollectedChoice) async -> JSON {
         let isWhole = choice.reason == .stop
         var output = calls.map { item($0, isWhole: true) }
         if !text.isEmpty || calls.isEmpty { output.insert(message(text, choice.scores, isWhole: isWhole), at: 0) }
         return object(
             status: isWhole ? "completed" : "incomplete", output: output,
-            usage: Usage(prompt: chat.job.promptTokens, completion: choice.ids.count), receipt)
+            usage: Usage(prompt: job.promptTokens, completion: choice.ids.count),
+            receipt: await chat.receipt([choice.ids]))
     }
 
-    private func object(status: JSON, output: [JSON], usage: Usage?, _ receipt: JSON? = nil) -> JSON {
+    private func object(status: JSON, output: [JSON], usage: Usage?, receipt: JSON? = nil) -> JSON {
         var members: JSONObject = [
             "id": .string(head.id), "object": "response", "created_at": .integer(head.created), "status": status,
             "background": false, "error": .null,
@@ -52,7 +56,7 @@ struct ResponseAnswer {
     private func part(_ text: String, _ scores: [ScoredToken]) -> JSON {
         [
             "type": "output_text", "text": .string(text), "annotations": [],
-            "logprobs": chat.logProbabilities == nil ? [] : .array(ChatAnswer.entries(scores, chat.model.names)),
+            "logprobs": chat.logProbabilities == nil ? [] : .array(ChatAnswer.entries(scores, model.names)),
         ]
     }
 
@@ -71,8 +75,7 @@ struct ResponseAnswer {
         ]
     }
 
-    /// Writes the answer as it comes.
-    func write(to stream: inout EventWriter, receipt: ([CollectedChoice]) async -> JSON?) async throws {
+    func write(to stream: inout EventWriter) async throws {
         var events = Events(stream: stream)
         let begun = object(status: "in_progress", output: [], usage: nil)
         try await events.send("response.created", ["response": begun])
@@ -101,12 +104,12 @@ struct ResponseAnswer {
             try await open(&events)
             shown += text
             let list: JSON =
-                chat.logProbabilities == nil ? [] : .array(ChatAnswer.entries(scores, chat.model.names))
+                chat.logProbabilities == nil ? [] : .array(ChatAnswer.entries(scores, model.names))
             try await events.send(
                 "response.output_text.delta", with(place, ["delta": .string(text), "logprobs": list]))
         }
         var calls: [ToolCall] = []
-        for try await event in chat.job.events {
+        for try await event in job.events {
             choice.take(event.what)
             switch event.what {
             case .prompt: break
@@ -132,7 +135,7 @@ struct ResponseAnswer {
         for (number, call) in calls.enumerated() { try await write(call, at: number + (isOpen ? 1 : 0), to: &events) }
         try await events.send(
             choice.reason == .stop ? "response.completed" : "response.incomplete",
-            ["response": response(shown, calls, choice, await receipt([choice]))])
+            ["response": await response(shown, calls, choice)])
     }
 
     private func write(_ call: ToolCall, at index: Int, to events: inout Events) async throws {

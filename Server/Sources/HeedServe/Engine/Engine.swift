@@ -63,7 +63,11 @@ public final class Engine: Sendable {
                 throw APIError.busy(retryAfter: max(1, min(60, inbox.waiting / max(1, limits.parallel))))
             }
             inbox.waiting += 1
-            inbox.tasks.append { lane.accept(job) }
+            inbox.tasks.append { [self] in
+                lane.accept(job)
+                // A request may have found its model just before others took its place.
+                keep(lane)
+            }
         }
         figures.waiting(+1)
         bell.signal()
@@ -82,6 +86,12 @@ public final class Engine: Sendable {
             inbox.tasks.append { lane.warmUp() }
         }
         bell.signal()
+    }
+
+    private func keep(_ lane: GenerationLane) {
+        inbox.withLock { inbox in
+            if !inbox.lanes.contains(where: { $0 === lane }) { inbox.lanes.append(lane) }
+        }
     }
 
     /// Lets a lane finish what it has and then forgets it.

@@ -29,6 +29,7 @@ final class GenerationLane: @unchecked Sendable {
     // MARK: - Jobs come and go
 
     func accept(_ job: GenerationJob) {
+        isGone = false
         queue.append(QueuedJob(job), owner: job.owner, priority: job.priority)
     }
 
@@ -72,7 +73,7 @@ final class GenerationLane: @unchecked Sendable {
         tell()
         engine.figures.step(
             rows: active, left: running.count + scoring.count, seconds: (ContinuousClock.now - began).inSeconds,
-            passSeconds: (batch.passEnd - began).inSeconds, prefixes: batch.prefixes)
+            passSeconds: (batch.passEnd - batch.passBegin).inSeconds, prefixes: batch.prefixes)
         return true
     }
 

@@ -70,9 +70,18 @@ public final class HeedServer: Sendable {
                 try await answer(try await fields(of: request), context)
             }
         }
-        post("/v1/completions") { [self] in try await complete($0, $1) }
-        post("/v1/chat/completions") { [self] in try await chat($0, $1) }
-        post("/v1/responses") { [self] in try await respond($0, $1) }
+        post("/v1/completions") { [self] in
+            let request = try CompletionRequest($0, shelf: shelf, owner: $1.owner, deadline: deadline)
+            return try await run(CompletionAnswer(request), $1)
+        }
+        post("/v1/chat/completions") { [self] in
+            let request = try ChatRequest($0, shelf: shelf, owner: $1.owner, deadline: deadline)
+            return try await run(ChatAnswer(request), $1)
+        }
+        post("/v1/responses") { [self] in
+            let request = try ResponseRequest($0, shelf: shelf, owner: $1.owner, deadline: deadline)
+            return try await run(ResponseAnswer(request), $1)
+        }
         post("/v1/embeddings") { [self] in try await embed($0, $1) }
         post("/tokenize") { [self] fields, _ in try tokenize(fields) }
         post("/detokenize") { [self] fields, _ in try detokenize(fields) }
@@ -102,55 +111,21 @@ public final class HeedServer: Sendable {
 
     // MARK: - Answers
 
-    private func complete(_ fields: RequestFields, _ context: some ClientContext) async throws -> Response {
-        let request = try CompletionRequest(fields, shelf: shelf, owner: context.owner, deadline: deadline)
-        let answer = CompletionAnswer(request)
-        return try await run(request.job, request.model, context, streams: request.stream.streams) { events in
-            try await answer.write(to: &events)
-        } whole: {
-            await answer.whole($0)
-        }
-    }
-
-    private func chat(_ fields: RequestFields, _ context: some ClientContext) async throws -> Response {
-        let request = try ChatRequest(fields, shelf: shelf, owner: context.owner, deadline: deadline)
-        let answer = ChatAnswer(request)
-        return try await run(request.job, request.model, context, streams: request.stream.streams) { events in
-            try await answer.write(to: &events)
-        } whole: {
-            await answer.whole($0)
-        }
-    }
-
-    private func respond(_ fields: RequestFields, _ context: some ClientContext) async throws -> Response {
-        let request = try ResponseRequest(fields, shelf: shelf, owner: context.owner, deadline: deadline)
-        let answer = ResponseAnswer(request)
-        let chat = request.chat
-        return try await run(chat.job, chat.model, context, streams: chat.stream.streams, saysDone: false) { events in
-            try await answer.write(to: &events) { await chat.receipt($0.map(\.ids)) }
-        } whole: {
-            answer.whole($0, receipt: await chat.receipt($0.map(\.ids)))
-        }
-    }
-
-    /// Hands a job to the engine and answers with what comes of it.
-    private func run(
-        _ job: GenerationJob, _ model: ServedModel, _ context: some ClientContext, streams: Bool, saysDone: Bool = true,
-        write: @escaping @Sendable (inout EventWriter) async throws -> Void,
-        whole: ([CollectedChoice]) async -> JSON
-    ) async throws -> Response {
-        for choice in Set(job.choices.map(\.prompt.ids.count)) {
-            _ = try job.options.forPrompt(of: choice, context: model.contextLength)
+    /// Hands an answer's job to the engine and answers with what comes of it.
+    private func run(_ answer: some JobAnswer, _ context: some ClientContext) async throws -> Response {
+        let (job, model) = (answer.job, answer.model)
+        for length in Set(job.choices.map(\.prompt.ids.count)) {
+            _ = try job.options.forPrompt(of: length, context: model.contextLength)
         }
         try shelf.engine.submit(job, to: try model.generation())
-        if streams {
+        if answer.streams {
             let channel = context.clientChannel
-            return .events(of: job, saysDone: saysDone) { [watch] events in
-                try await watch.during(job, on: channel) { try await write(&events) }
+            return .events(of: job, saysDone: answer.saysDone) { [watch] events in
+                try await watch.during(job, on: channel) { try await answer.write(to: &events) }
             }
         }
         let collected = try await watch.during(job, on: context.clientChannel) { try await job.collect() }
-        return Response(await whole(collected))
+        return Response(await answer.whole(collected))
     }
 
     private func embed(_ fields: RequestFields, _ context: some ClientContext) async throws -> Response {

@@ -24,7 +24,10 @@ struct AnswerForm<Context: ClientContext>: RouterMiddleware {
             throw CancellationError()
         } catch {
             let failure = APIError(error)
-            if failure.status >= 500 { context.logger.error("failed", metadata: ["error": "\(error)"]) }
+            // What has to be looked into; a deadline that passed, or an end that was asked for, has not.
+            if failure.status >= 500, ![.late, .ending].contains(failure) {
+                context.logger.error("failed", metadata: ["error": "\(error)"])
+            }
             response = failure.response
             AnswerForm.closeSoon(request, context.clientChannel)
         }

@@ -5,33 +5,30 @@ import Synchronization
 public final class ModelShelf: Sendable {
     /// The engine that computes them.
     public let engine: Engine
-    private let loaders: [@Sendable (Engine) throws -> ServedModel]
+    private let loader: @Sendable (Engine) throws -> [ServedModel]
     private let models: Mutex<[ServedModel]>
 
     /// Loads models.
     ///
-    /// - Parameter loaders: what loads each of them, also again for `reload`.
+    /// - Parameter loader: what loads them all, also again for `reload`.
     /// - Throws: `HeedError` where one cannot be loaded, or two have one name.
-    public init(engine: Engine, loaders: [@Sendable (Engine) throws -> ServedModel]) throws {
+    public init(engine: Engine, loader: @escaping @Sendable (Engine) throws -> [ServedModel]) throws {
         self.engine = engine
-        self.loaders = loaders
-        let loaded = try ModelShelf.load(loaders, engine)
+        self.loader = loader
+        let loaded = try ModelShelf.load(loader, engine)
         models = Mutex(loaded)
         for model in loaded { model.open(in: engine) }
     }
 
     private static func load(
-        _ loaders: [@Sendable (Engine) throws -> ServedModel], _ engine: Engine
+        _ loader: (Engine) throws -> [ServedModel], _ engine: Engine
     ) throws -> [ServedModel] {
-        var loaded: [ServedModel] = []
-        for loader in loaders {
-            let model = try loader(engine)
-            if loaded.contains(where: { $0.id == model.id }) {
-                throw HeedError(
-                    .usage, "two models have the name '\(model.id)'", in: model.path,
-                    advice: "Give one of them another name, NAME=PATH")
-            }
-            loaded.append(model)
+        let loaded = try loader(engine)
+        var names: Set<String> = []
+        for model in loaded where !names.insert(model.id).inserted {
+            throw HeedError(
+                .usage, "two models have the name '\(model.id)'", in: model.path,
+                advice: "Give one of them another name, NAME=PATH")
         }
         return loaded
     }
@@ -43,7 +40,7 @@ public final class ModelShelf: Sendable {
     ///
     /// - Throws: `HeedError` where one cannot be loaded; then the old ones stay.
     public func reload() throws {
-        let loaded = try ModelShelf.load(loaders, engine)
+        let loaded = try ModelShelf.load(loader, engine)
         for model in loaded { model.open(in: engine) }
         let old = models.withLock { models in
             defer { models = loaded }

@@ -34,8 +34,9 @@ public final class ServedModel: Sendable {
     let constraints: ConstraintCache
     let names: TokenNames
     let work: Work
+    private let model: Model
     /// The model itself, where it can be explained.
-    let explained: Model?
+    var explained: Model? { if case .decoder = model.architecture { model } else { nil } }
     /// The form in which products read its matrices.
     let weights: WeightForm
     let hash: FilesHash
@@ -50,20 +51,22 @@ public final class ServedModel: Sendable {
     /// - Parameters:
     ///   - name: the name that requests give; nil for that of the folder or file.
     ///   - adapter: a folder in PEFT's layout that is put on the model.
+    ///   - base: the same model without an adapter, in the same form; all numbers but the adapter's are read there.
     ///   - weights: the form in which products read the matrices.
     /// - Throws: `HeedError` naming what is missing or broken.
     public init(
-        path: String, name: String? = nil, adapter: String? = nil, weights: WeightForm = .stored,
-        chatTemplate: String? = nil, engine: Engine
+        path: String, name: String? = nil, adapter: String? = nil, on base: ServedModel? = nil,
+        weights: WeightForm = .stored, chatTemplate: String? = nil, engine: Engine
     ) throws {
-        let place = try modelPath(path)
+        let place = try ModelCache.path(of: path)
         self.path = place
         self.weights = weights
         hash = FilesHash(place, adapter: adapter)
         instructionSet = engine.runtime.kernels.instructionSet.rawValue
-        id = name ?? modelName(of: path)
+        id = name ?? path.split(separator: "/").last.map(String.init) ?? path
         created = Int(Date().timeIntervalSince1970)
-        let model = try Model.load(folder: place, .running(adapter), weights: weights)
+        let model = try Model.load(folder: place, .running(adapter), weights: weights, sharing: base?.model)
+        self.model = model
         warnings = model.warnings
         let tokenizer = ServedModel.tokenizer(place)
         self.tokenizer = tokenizer
@@ -72,16 +75,15 @@ public final class ServedModel: Sendable {
         begin = model.specials.begin.map { Int32($0) }
         chat = ChatPrompter(model: place, tokenizer: tokenizer, choice: chatTemplate)
         ends = model.specials.ends.filter { (0..<model.architecture.vocabulary).contains($0) }.map { Int32($0) }
-        defaults = isFolder(place) ? try GenerationDefaults(folder: place) : GenerationDefaults()
+        defaults = try GenerationDefaults(folder: place)
         answers = model.architecture.readsSource ? try? Tokenizer.loadTarget(path: place) : try? tokenizer.get()
         names = TokenNames(answers, vocabulary: vocabulary)
         fingerprint =
             "heed-\(HeedServer.version)-\(weights.rawValue)-\(instructionSet)"
         constraints = ConstraintCache(names)
-        if case .decoder = model.architecture { explained = model } else { explained = nil }
         switch model.architecture {
         case .encoder:
-            let embedder = try TextEmbedder(place, adapter: adapter, weights: weights, runtime: engine.runtime)
+            let embedder = try TextEmbedder(model, in: place, runtime: engine.runtime)
             contextLength = embedder.longest
             work = .embeds(EmbeddingLane(embedder))
             targetStart = nil

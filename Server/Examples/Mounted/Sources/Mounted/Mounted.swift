@@ -9,7 +9,7 @@ struct Mounted {
         let path = CommandLine.arguments.dropFirst().first ?? "model"
         let metrics = PrometheusMetrics()
         let engine = Engine(runtime: try Runtime(), figures: EngineFigures(factory: metrics))
-        let shelf = try ModelShelf(engine: engine, loaders: [{ try ServedModel(path: path, engine: $0) }])
+        let shelf = try ModelShelf(engine: engine) { [try ServedModel(path: path, engine: $0)] }
         let server = HeedServer(shelf: shelf, metrics: metrics, keys: try APIKeys.load(file: nil))
 
         let router = Router(context: ServeContext.self)
