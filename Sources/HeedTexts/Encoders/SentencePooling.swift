@@ -36,7 +36,8 @@ public struct SentencePooling: Sendable, Equatable {
     public init(folder: String) throws {
         self.init()
         if !isDirectory(folder), let model = try StoredModel(path: folder).weights as? GGUFModel {
-            return try read(model.file.metadata)
+            try read(model.file.metadata)
+            return
         }
         let path = joinPath(folder, "modules.json")
         guard fileExists(path) else { return }
