@@ -119,6 +119,15 @@ struct GGUFTokenizerTests {
         let tokenizer = try Self.load(writer)
         #expect(try tokenizer.encode("The cats x").ids == [2, 4, 6, 5, 1, 3])
         #expect(try tokenizer.decode([2, 4, 6, 5, 3]) == "the cats")
+        // One token may begin and separate.
+        var one = Writer()
+        one.add("tokenizer.ggml.model", "bert")
+        one.add("tokenizer.ggml.tokens", ["[UNK]", "[X]", "▁the"])
+        one.add("tokenizer.ggml.token_type", [3, 3, 1])
+        one.add("tokenizer.ggml.unknown_token_id", 0)
+        one.add("tokenizer.ggml.cls_token_id", 1)
+        one.add("tokenizer.ggml.seperator_token_id", 1)
+        #expect(try Self.load(one).encode("the").ids == [1, 2, 1])
     }
 
     @Test("published vocabularies", .enabled(if: Shared.has("data/vocab/gguf/ids.json")))

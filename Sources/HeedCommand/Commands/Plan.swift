@@ -52,14 +52,14 @@ struct PlanCommand: ParsableCommand {
     func run() throws {
         if let html { try overwriting.check(page: html) }
         let description = try description()
-        let program = peakMemory()
         let shape = description.configuration
         let estimate = try WorkEstimate(shape, rows: batch, columns: context ?? shape.context)
         let runtime = try compute.runtime()
+        giveBackCode(beside: estimate.weightBytes)
         let rate = try WorkEstimate.measuredRate(like: shape, runtime: runtime)
         let probe = MachineProbe(runtime)
         let report = PlanReport(
-            estimate: estimate, loadedBytes: description.loadedByteCount, programBytes: program, rate: rate,
+            estimate: estimate, loadedBytes: description.loadedByteCount, programBytes: residentMemory(), rate: rate,
             threads: runtime.team.count,
             bf16Rate: probe.peakOperations(.bfloat16) / probe.peakOperations())
         if let html {
@@ -88,7 +88,7 @@ struct PlanReport {
     let estimate: WorkEstimate
     /// Of the weights when the model runs.
     let loadedBytes: Int
-    /// Of code and data of the program itself.
+    /// Of code and data of the program itself, as it stands when it has computed a layer of the model.
     let programBytes: Int
     let rate: Double
     let threads: Int

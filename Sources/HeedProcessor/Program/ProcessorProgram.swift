@@ -37,6 +37,10 @@ final class ProcessorProgram: Program {
         arenaBytes = schedule.arena.byteCount
         workBytes = scratch.byteCount + lasting.byteCount
         memories = [arena, scratch, lasting]
+        // What made the schedule is not needed beside a large model.
+        if trace.purpose == .inference {
+            giveBackCode(beside: weights.layout.count * MemoryLayout<Float>.stride)
+        }
         var owned: [UnsafeMutableRawPointer] = []
         var steps: [ProgramBuilder.List: [(Step, String)]] = [:]
         do {

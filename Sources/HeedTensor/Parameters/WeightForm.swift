@@ -62,9 +62,12 @@ extension Trace {
         for (parameter, keepsBytes) in matrices.values {
             let rows = parameter.shape.first ?? 0
             let columns = parameter.shape.dropFirst().reduce(1, *)
+            // Look-ups do not read pairs of bf16: a table that is also a matrix keeps its rows beside them.
+            let isTable = nodes.contains { ($0.operation as? EmbedOperation)?.table.index == parameter.index }
             let taken = form == .int4 && keepsBytes ? .int8 : form
             let padded = (rows + height - 1) / height * height * (taken.isInteger ? (columns + 31) / 32 * 32 : columns)
-            bytes += Int(Double(padded) * taken.bytesPerNumber) - 4 * parameter.count
+            bytes += Int(Double(padded) * taken.bytesPerNumber)
+            if !(isTable && form == .bfloat16) { bytes -= 4 * parameter.count }
         }
         return bytes
     }
@@ -76,6 +79,15 @@ public enum RowForm: UInt8, Sendable {
     case float32 = 0
     case float16, bfloat16
     case q8_0, q4_0, q4K, q5K, q6K
+
+    /// About how many bytes a number takes.
+    var bytesPerNumber: Int {
+        switch self {
+        case .float32: 4
+        case .float16, .bfloat16: 2
+        case .q8_0, .q4_0, .q4K, .q5K, .q6K: 1
+        }
+    }
 }
 
 /// The rows of a matrix as a file has them.

@@ -43,15 +43,20 @@ package struct ParameterNumbers {
         by height: Int, _ body: (StoredRows, Range<Int>) throws -> Bool
     ) throws -> Bool {
         guard values == nil, let source, let count = parameter.shape.first, count > 0 else { return false }
-        let panel = height * (parameter.count / count) * MemoryLayout<Float>.stride
-        let step = max(ParameterNumbers.partBytes / max(panel, 1), 1) * height
-        for start in stride(from: 0, to: count, by: step) {
-            let rows = start..<min(start + step, count)
-            guard try source.withStoredRows(of: parameter, { try body($0, rows) }) == true else { return false }
+        let panel = height * (parameter.count / count)
+        var next = 0
+        while next < count {
+            let isRead = try source.withStoredRows(of: parameter) { stored in
+                let bytes = panel * (stored.forms.map(\.bytesPerNumber).max() ?? 1)
+                let rows = next..<min(next + max(ParameterNumbers.partBytes / max(bytes, 1), 1) * height, count)
+                next = rows.upperBound
+                return try body(stored, rows)
+            }
+            guard isRead == true else { return false }
         }
         return true
     }
-    private static let partBytes = 32 << 20
+    private static let partBytes = 64 << 20
 
     /// The 16-bit form that the numbers have in the file.
     package var numberForm: RowForm? { values == nil ? source?.numberForm(of: parameter) : nil }

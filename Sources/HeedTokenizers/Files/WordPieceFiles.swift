@@ -107,8 +107,9 @@ extension Tokenizer {
                 .special(start.text, typeID: 0), .text(0, typeID: 0), .special(separator.text, typeID: 0),
                 .text(1, typeID: 1), .special(separator.text, typeID: 1),
             ],
-            specials: [
-                start.text: [(start.id, start.text)], separator.text: [(separator.id, separator.text)],
-            ])
+            // A file may have one token for both.
+            specials: Dictionary(
+                [start, separator].map { ($0.text, [(id: $0.id, text: $0.text)]) },
+                uniquingKeysWith: { first, _ in first }))
     }
 }

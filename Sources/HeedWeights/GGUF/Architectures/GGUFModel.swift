@@ -43,7 +43,12 @@ public final class GGUFModel: TensorSource {
         var builder = Builder(file, document)
         try builder.add(architecture, layers: keys.integer("block_count", in: 1...1 << 20))
         tensors = builder.entries.map(\.published)
-        entries = Dictionary(uniqueKeysWithValues: builder.entries.map { ($0.published.name, $0) })
+        entries = try Dictionary(builder.entries.map { ($0.published.name, $0) }) { first, second in
+            throw HeedError(
+                .badInput,
+                "the tensors \(quoted(first.stored.name, limit: 200)) and \(quoted(second.stored.name, limit: 200)) are "
+                    + "one of the model's", in: file.place)
+        }
     }
 
     /// Adds what Heed wrote because llama.cpp has no words for it.
