@@ -62,6 +62,30 @@ struct EncoderCommandTests {
             let odds = ExactMathematics.exp(Double(logits[1]) - Double(logits[0]))
             #expect(abs(rows[3][1] - odds / (1 + odds)) < 1e-9)
 
+            // A file for each class: a part of each is set apart.
+            for name in ["praise", "blame"] {
+                let own = lines.filter { $0.contains(name) }.joined()
+                try writeAtomically(path: joinPath(folder, "part-\(name).jsonl"), text: own)
+            }
+            let parts = joinPath(folder, "parts")
+            let log = joinPath(folder, "parts.jsonl")
+            let several = run([
+                "train", "--init", encoder, "--data", joinPath(folder, "part-*.jsonl"), "--validation", "0.3",
+                "--output",
+                parts, "--batch", "4", "--steps", "60", "--lr", "0.01", "--warmup", "5", "--evaluate-every", "60",
+                "--dropout", "0", "--threads", "1", "--log", log,
+            ])
+            #expect(several == 0)
+            #expect(try Model.load(folder: parts).encoder.configuration.labelNames == ["blame", "praise"])
+            let last = try JSON.parse(try #require(try TextFiles.lines(log).last))
+            #expect(try #require(last["validation_loss"]?.doubleValue).isFinite)
+            // One text of each class was set apart.
+            let both = try LabelledTexts(["blame", "praise"].map { joinPath(folder, "part-\($0).jsonl") })
+            var apart = both
+            #expect(apart.setApart(0.3) == 4)
+            #expect(try both.labels(names: ["blame", "praise"], count: 2) == [0, 0, 0, 1, 1, 1])
+            #expect(try apart.labels(names: ["blame", "praise"], count: 2) == [0, 0, 1, 1, 0, 1])
+
             #expect(run(["evaluate", model, "--data", data, "--json"]) == 0)
             #expect(run(["classify", model, "--text", "very good", "bad", "--json"]) == 0)
             #expect(run(["classify", model, "--input", data]) == 0)

@@ -17,7 +17,7 @@ import Testing
 /// Ranks that are threads of one process and leave each other messages.
 private final class ThreadRank: Communicator {
     final class Post: Sendable {
-        struct Way: Hashable { let from: Int, to: Int }
+        struct Way: Hashable { let from: Int, to: Int, number: Int? }
         let messages = Mutex<[Way: [[UInt8]]]>([:])
     }
 
@@ -29,24 +29,56 @@ private final class ThreadRank: Communicator {
         (self.rank, self.size, self.post) = (rank, size, post)
     }
 
+    /// What is to come from another rank.
+    private final class Pending: PendingExchange {
+        let post: Post
+        let way: Post.Way
+        let receive: UnsafeMutableRawBufferPointer
+        private var hasCome = false
+        init(_ post: Post, _ way: Post.Way, _ receive: UnsafeMutableRawBufferPointer) {
+            (self.post, self.way, self.receive) = (post, way, receive)
+        }
+
+        func isDone(waiting: Bool) throws -> Bool {
+            let way = way
+            hasCome = hasCome || receive.isEmpty
+            while !hasCome {
+                let message = post.messages.withLock { all -> [UInt8]? in
+                    all[way]?.isEmpty == false ? all[way]?.removeFirst() : nil
+                }
+                if let message {
+                    guard message.count == receive.count else { throw HeedError(.io, "a message of another length") }
+                    receive.copyBytes(from: message)
+                    hasCome = true
+                } else {
+                    guard waiting else { return false }
+                    sched_yield()
+                }
+            }
+            return true
+        }
+    }
+
     func exchange(with partner: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer) throws {
+        _ = try begin(with: partner, as: nil, send, receive).isDone(waiting: true)
+    }
+
+    func begin(
+        with partner: Int, number: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer
+    ) throws -> any PendingExchange {
+        try begin(with: partner, as: number, send, receive)
+    }
+
+    private func begin(
+        with partner: Int, as number: Int?, _ send: UnsafeRawBufferPointer, _ receive: UnsafeMutableRawBufferPointer
+    ) throws -> Pending {
         if !send.isEmpty {
             let message = Array(send)
-            post.messages.withLock { $0[Post.Way(from: rank, to: partner), default: []].append(message) }
-        }
-        guard !receive.isEmpty else { return }
-        let way = Post.Way(from: partner, to: rank)
-        while true {
-            let message = post.messages.withLock { all -> [UInt8]? in
-                all[way]?.isEmpty == false ? all[way]?.removeFirst() : nil
+            post.messages.withLock {
+                $0[Post.Way(from: rank, to: partner, number: number), default: []].append(message)
             }
-            if let message {
-                guard message.count == receive.count else { throw HeedError(.io, "a message of another length") }
-                receive.copyBytes(from: message)
-                return
-            }
-            sched_yield()
         }
+        return Pending(post, Post.Way(from: partner, to: rank, number: number), receive)
     }
 
     func gather(_ block: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
@@ -114,12 +146,20 @@ struct RankTests {
         }
         try ThreadRank.all(size) { ranks in
             let slices = RankSlices(units: units, communicator: ranks)
+            // Complete from the end to the beginning, the first third only after all.
+            let completions = (0..<units).map { $0 < units / 3 ? Int.max : 1 + (units - $0) / 2 }
             var numbers = (0..<count).map { value(ranks.rank, $0) }
             var scratch = [Float](repeating: 0, count: count + 1)
             try numbers.withUnsafeMutableBufferPointer { numbers in
                 try scratch.withUnsafeMutableBufferPointer { scratch in
                     guard let base = numbers.baseAddress, let other = scratch.baseAddress else { return }
-                    try slices.reduce(base, count: count, unit: 3, scratch: other)
+                    let exchange = GradientExchange(
+                        slices, values: base, scratch: other, count: count, unit: 3, completions: completions)
+                    var prepared = 0
+                    exchange.begin()
+                    for events in 1...max(units, 1) { try exchange.advance(events) { prepared += $0.count } }
+                    try exchange.finish { prepared += $0.count }
+                    #expect(prepared == count)
                     try slices.collect(UnsafeMutableRawBufferPointer(numbers), unit: 12)
                 }
             }
@@ -135,6 +175,20 @@ struct RankTests {
         for rank in 0..<size { #expect(found[rank] == sums[0]) }
         let owners = RankSlices(units: units, communicator: ThreadRank(rank: 0, size: size, .init())).owners
         #expect(owners.flatMap(\.units) == Array(0..<units))
+    }
+
+    @Test("what is complete goes off in groups of neighbours, each unit once")
+    func groups() {
+        typealias Group = GradientExchange.Group
+        let groups = GradientExchange.groups([9, 9, 4, 4, 4, 1, 2, .max], atLeast: 2, atMost: 2)
+        #expect(
+            groups == [
+                Group(events: 2, parts: [5..<7]), Group(events: 4, parts: [2..<4, 4..<5]),
+                Group(events: 9, parts: [0..<2]),
+                Group(events: .max, parts: [7..<8]),
+            ])
+        #expect(GradientExchange.groups([3, 5, .max], atLeast: 9, atMost: 9).map(\.events) == [5, .max])
+        #expect(GradientExchange.groups([], atLeast: 1, atMost: 1) == [])
     }
 
     /// What a run of `ranks` ranks leaves: weights, state, log.

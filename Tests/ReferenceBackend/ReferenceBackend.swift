@@ -109,10 +109,17 @@ public final class ReferenceProgram: Program {
         reflect()
     }
 
-    public func backward() {
-        for event in schedule.backward { run(event) }
+    public func backward() { backward { _ in } }
+
+    public func backward(_ afterEvent: (Int) throws -> Void) rethrows {
+        for (index, event) in schedule.backward.enumerated() {
+            run(event)
+            try afterEvent(index + 1)
+        }
         reflect()
     }
+
+    public var completions: [Parameter: Int] { [:] }
 
     public func finishGradients() {
         guard let gradients else { return }

@@ -10,6 +10,7 @@ struct Bench: ParsableCommand {
         discussion: """
             heed bench train --preset gpt2 --batch 4 --context 64
             heed bench gemm --threads 1 --json
+            mpirun -n 2 heed bench train --threads 1 --batch 16
 
             Medians of repeated runs, with the machine's own limits measured in the same run: a speed is worth quoting \
             as a share of a limit, or beside another program run in the same hour.
@@ -82,6 +83,11 @@ struct Bench: ParsableCommand {
     }
 
     func run() throws {
+        guard workload == .train else { return try run(SingleRank()) }
+        try RankedJob.run { try run($0.communicator) }
+    }
+
+    private func run(_ communicator: any Communicator) throws {
         let runtime = try compute.runtime()
         var report = JSONObject()
         report["workload"] = .string(workload.rawValue)
@@ -103,8 +109,9 @@ struct Bench: ParsableCommand {
             options.precision = precision
             options.dropout = dropout.map { Float($0) }
             options.labelSmoothing = Float(labelSmoothing)
-            try TrainingBench(runtime, shape, batch: batch, context: context, options: options)
-                .run(seconds: seconds, profile: profile, into: &report)
+            try TrainingBench(
+                runtime, shape, batch: batch, context: context, options: options, communicator: communicator
+            ).run(seconds: seconds, profile: profile, into: &report)
         case .translate:
             try TranslationBench(runtime, shape, weights: dtype)
                 .run(
@@ -120,6 +127,7 @@ struct Bench: ParsableCommand {
             try DecodingBench(runtime, shape, weights: dtype)
                 .prefill(batch: batch ?? 1, context: context ?? 512, seconds: seconds, into: &report)
         }
+        guard communicator.rank == 0 else { return }
         if output.json {
             try StandardOutput.writeLine(.object(report))
         } else {

@@ -3,16 +3,21 @@ import HeedProcessor
 import HeedSupport
 
 /// Whole optimiser steps of a model with random weights on random ids; of an encoder-decoder, on pairs as long on both
-/// sides, whose target tokens are counted.
+/// sides, whose target tokens are counted. Under a launcher all ranks share each step.
 struct TrainingBench {
     private let runtime: Runtime
     private let family: Family
     private let configuration: Configuration
     private let preset: String
     private let options: StepOptions
+    private let communicator: any Communicator
 
-    init(_ runtime: Runtime, _ shape: BenchShape, batch: Int?, context: Int?, options given: StepOptions) throws {
+    init(
+        _ runtime: Runtime, _ shape: BenchShape, batch: Int?, context: Int?, options given: StepOptions,
+        communicator: any Communicator
+    ) throws {
         self.runtime = runtime
+        self.communicator = communicator
         preset = shape.preset
         var options = given
         var configuration: Configuration
@@ -28,6 +33,8 @@ struct TrainingBench {
         let translates = if case .encoderDecoder = configuration { true } else { false }
         options.batch = batch ?? (translates ? 32 : 4)
         options.context = context ?? (translates ? 32 : 64)
+        options.shards = communicator.size
+        try options.cutIntoShards()
         configuration = configuration.holding(options.context)
         self.configuration = configuration
         self.options = options
@@ -65,20 +72,28 @@ struct TrainingBench {
 
     func run(seconds: Double, profile: Bool, into report: inout JSONObject) throws {
         let model = try Model(configuration, family: family, seed: 1)
-        let training = try TrainingStep(model, options, runtime: runtime)
+        let training = try TrainingStep(model, options, runtime: runtime, communicator: communicator)
         let source = RandomIds(
             options: options, vocabulary: model.architecture.vocabulary,
             sourceVocabulary: model.architecture.readsSource ? model.architecture.sourceVocabulary : nil)
         var number = 0
-        let timings = try Timings(budget: seconds) {
+        var waited: [Double] = []
+        let timings = try Timings(
+            budget: seconds,
+            agreed: { [communicator] wanted in
+                guard communicator.size > 1 else { return wanted }
+                waited.append(training.waited)
+                return try communicator.isTrueAnywhere(communicator.rank == 0 && wanted)
+            }
+        ) {
             number += 1
             _ = try training.run(step: number, rate: 1e-4, from: source)
         }
-        let tokens = Double(options.batch * options.context)
+        let tokens = Double(options.batch * options.accumulate * options.context)
         let operations = 3 * tokens * configuration.operationsPerToken(context: options.context)
         report["preset"] = .string(preset)
         report["vocabulary"] = .integer(model.architecture.vocabulary)
-        report["batch"] = .integer(options.batch)
+        report["batch"] = .integer(options.batch * options.accumulate)
         report["context"] = .integer(options.context)
         report["dtype"] = .string(options.precision == .float32 ? "f32" : "bf16")
         if let dropout = options.dropout { report["dropout"] = .number(Double(dropout)) }
@@ -87,6 +102,10 @@ struct TrainingBench {
         report["milliseconds_per_step_least"] = .number(rounded(timings.least * 1e3))
         report["milliseconds_per_step_most"] = .number(rounded(timings.most * 1e3))
         report["tokens_per_second"] = .number(rounded(tokens / timings.median))
+        if communicator.size > 1 {
+            report["ranks"] = .integer(communicator.size)
+            report["milliseconds_waiting"] = .number(rounded(waited.sorted()[waited.count / 2] * 1e3))
+        }
         report["gflops"] = .number(rounded(operations / timings.median / 1e9))
         if profile { report["profile"] = .array(training.pass.profile().map(profileRow)) }
         report["peak_memory_mb"] = .number(rounded(Double(peakMemory()) / 1_048_576))

@@ -25,7 +25,7 @@ struct ClassifierEvaluation {
             [Int](repeating: 0, count: classifier.labels)
         )
         for path in data {
-            let texts = try LabelledTexts(path)
+            let texts = try LabelledTexts([path])
             let labels = try texts.labels(names: configuration.labelNames, count: classifier.labels)
             let encoded = try texts.encoded(reader.encode)
             let probabilities = try classifier.probabilities(encoded.map(\.ids), types: encoded.map(\.types))

@@ -125,16 +125,17 @@ struct TrainingModelOptions: ParsableArguments {
 
     /// The encoder with a new classifier, where one was asked for or texts with classes want one; else nil.
     private func classifier(on loaded: Model, _ data: [String], seed: UInt64) throws -> Model? {
-        let texts = try data.first { try DataKind(path: $0) == .jsonLines && LabelledTexts.isLabelled($0) }
+        let texts = try data.filter { try DataKind(path: $0) == .jsonLines && LabelledTexts.isLabelled($0) }
         if classes == nil {
-            guard case .encoder(let encoder) = loaded.architecture, encoder.configuration.labels == nil, texts != nil
+            guard case .encoder(let encoder) = loaded.architecture, encoder.configuration.labels == nil, !texts.isEmpty
             else { return nil }
         }
-        let (count, names) = try texts.map { try LabelledTexts($0).classes } ?? (0, [])
+        let (count, names) = texts.isEmpty ? (0, []) : try LabelledTexts(texts).classes
         let wanted = classes ?? count
         guard wanted >= max(count, 1) else {
             throw HeedError(
-                .usage, "--classes is less than the classes of the data", in: texts, expected: "at least \(count)",
+                .usage, "--classes is less than the classes of the data", in: texts.first,
+                expected: "at least \(count)",
                 got: "\(wanted)")
         }
         return try loaded.classifying(labels: wanted, names: names.count == wanted ? names : [], seed: seed)

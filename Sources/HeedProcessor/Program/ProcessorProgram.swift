@@ -7,6 +7,9 @@ final class ProcessorProgram: Program {
     let arenaBytes: Int
     let workBytes: Int
     var matrixBytes: Int { addresses.panels.byteCount }
+    let completions: [Parameter: Int]
+    /// Where the steps of each event of the backward pass end.
+    private let backwardEnds: [Int]
     private let team: Team
     private let addresses: Addresses
     private let memories: [AlignedMemory]
@@ -22,7 +25,18 @@ final class ProcessorProgram: Program {
             trace, kernels: runtime.kernels.table.pointee, weights: weights, gradients: gradients,
             parts: runtime.team.count)
         for event in schedule.forward { try builder.lower(event, .forward) }
-        for event in schedule.backward { try builder.lower(event, .backward) }
+        var (ends, completions, late): ([Int], [Parameter: Int], Set<Parameter>) = ([], [:], [])
+        for (index, event) in schedule.backward.enumerated() {
+            let before = builder.calls.count
+            try builder.lower(event, .backward)
+            let made = builder.calls[before...]
+            ends.append((ends.last ?? 0) + made.count { $0.list == .backward })
+            guard case .backward = event.action else { continue }
+            for parameter in event.operation.parameters { completions[parameter] = index + 1 }
+            if made.contains(where: { $0.list == .finish }) { late.formUnion(event.operation.parameters) }
+        }
+        backwardEnds = ends
+        self.completions = completions.filter { !late.contains($0.key) }
         let arena = try AlignedMemory(byteCount: schedule.arena.byteCount)
         let scratch = try AlignedMemory(byteCount: builder.scratchBytes)
         let lasting = try AlignedMemory(byteCount: builder.lastingBytes)
@@ -75,6 +89,14 @@ final class ProcessorProgram: Program {
         team.run(UnsafeBufferPointer(lists[0].steps))
     }
     func backward() { team.run(UnsafeBufferPointer(lists[1].steps)) }
+    func backward(_ afterEvent: (Int) throws -> Void) rethrows {
+        var start = 0
+        for (index, end) in backwardEnds.enumerated() {
+            team.run(UnsafeBufferPointer(rebasing: lists[1].steps[start..<end]))
+            start = end
+            try afterEvent(index + 1)
+        }
+    }
     func finishGradients() { team.run(UnsafeBufferPointer(lists[2].steps)) }
 
     func numbers(_ buffer: BufferHandle) -> UnsafePointer<Float> { UnsafePointer(addresses[buffer]) }

@@ -34,8 +34,8 @@ public final class OptimiserUpdate {
     private let rates: UnsafeMutablePointer<heed_adam_rates>
     private let sums: UnsafeMutablePointer<Double>
     private let blocks: Int
+    private let squareSum: heed_kernel
     private let norm = StepList()
-    private let wholeNorm = StepList()
     private let update = StepList()
     private let rule: (any WholeTensorRule)?
 
@@ -67,9 +67,7 @@ public final class OptimiserUpdate {
             heed_square_sum(
                 x: gradients.base + slice.lowerBound, count: Int64(slice.count),
                 sums: sums + slice.lowerBound / OptimiserUpdate.blockLength), count: slice.count)
-        wholeNorm.add(
-            kernels.square_sum, heed_square_sum(x: gradients.base, count: Int64(layout.trained), sums: sums),
-            count: layout.trained)
+        squareSum = kernels.square_sum
         let matrices = tensors.filter { $0.isHidden && $0.columns != nil }
         // What is changed number by number.
         var single = [0..<layout.decayed, layout.decayed..<layout.trained]
@@ -130,11 +128,21 @@ public final class OptimiserUpdate {
         return sum.squareRoot()
     }
 
-    /// Σg² of all gradients as they stand here, in the same blocks.
-    public func squaredNorm() -> Double {
-        wholeNorm.run(on: team)
-        return sum
+    /// Adds up the squares of some gradients as they stand here, which begin and end with blocks.
+    public func measure(_ elements: Range<Int>) {
+        let arguments = heed_square_sum(
+            x: gradients.base + elements.lowerBound, count: Int64(elements.count),
+            sums: sums + elements.lowerBound / OptimiserUpdate.blockLength)
+        withUnsafePointer(to: arguments) { arguments in
+            let step = Step(
+                kernel: squareSum, arguments: UnsafeRawPointer(arguments), rows: nil,
+                shareFrom: elements.count < StepList.sharedFrom ? Int32.max : 0)
+            withUnsafePointer(to: step) { team.run(UnsafeBufferPointer(start: $0, count: 1)) }
+        }
     }
+
+    /// Σg² of all gradients, as they were when each was last measured.
+    public var measured: Double { sum }
 
     private var sum: Double {
         var sum = 0.0

@@ -17,6 +17,11 @@ public protocol Program: AnyObject {
     func forward()
     /// Adds the gradients of the last forward pass to the gradient buffer, and writes the losses.
     func backward()
+    /// The same, and calls `afterEvent` after each event of the schedule's backward pass with the number of those done.
+    func backward(_ afterEvent: (Int) throws -> Void) rethrows
+    /// After how many events of the backward pass the gradient of a parameter is complete; of those that are not named it
+    /// is when `finishGradients` has run.
+    var completions: [Parameter: Int] { get }
     /// Completes the gradients after the last micro-batch of an optimiser step.
     func finishGradients()
     /// The numbers of an observed value or gradient; valid as long as the program lives, changed by the next pass.

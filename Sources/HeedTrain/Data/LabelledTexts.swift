@@ -1,7 +1,7 @@
 import HeedSupport
 import HeedWeights
 
-/// Texts with a class each: a JSONL file of `{"text": …, "label": …}`, with `"pair"` for a second text.
+/// Texts with a class each: JSONL files of `{"text": …, "label": …}`, with `"pair"` for a second text.
 ///
 /// Labels are numbers from 0, or names.
 public struct LabelledTexts: Sendable {
@@ -41,8 +41,11 @@ public struct LabelledTexts: Sendable {
         let label: Label
     }
 
-    private let path: String
-    private let lines: [Line]
+    private let place: String
+    /// The lines of all files in order.
+    private var lines: [Line]
+    /// How many lines each file has.
+    private let counts: [Int]
 
     /// Whether the first line of a file that holds something is an object with a class.
     public static func isLabelled(_ path: String) throws -> Bool {
@@ -55,12 +58,18 @@ public struct LabelledTexts: Sendable {
         return isLabelled
     }
 
-    /// Reads a file.
+    /// Reads files, one after the other.
     ///
     /// - Throws: `HeedError` naming the line that has no text or no class.
-    public init(_ path: String) throws {
+    public init(_ paths: [String]) throws {
+        let files = try paths.map { try LabelledTexts.read($0) }
+        place = files.map(\.name).joined(separator: ", ")
+        lines = files.flatMap(\.lines)
+        counts = files.map(\.lines.count)
+    }
+
+    private static func read(_ path: String) throws -> (name: String, lines: [Line]) {
         let input = try InputLines(path, format: .json)
-        self.path = input.name
         var lines: [Line] = []
         try input.read { line in
             let content = try line.content.get()
@@ -78,7 +87,22 @@ public struct LabelledTexts: Sendable {
         guard !lines.isEmpty else {
             throw HeedError(.badInput, "the file holds no text", in: input.name, expected: "an object on every line")
         }
-        self.lines = lines
+        return (input.name, lines)
+    }
+
+    /// Puts the last `share` of every file behind the rest of all files, because a file may hold one class alone; returns
+    /// how many texts stand before them.
+    public mutating func setApart(_ share: Double) -> Int {
+        var (first, last): ([Line], [Line]) = ([], [])
+        var start = 0
+        for count in counts {
+            let kept = start + Int(Double(count) * (1 - share))
+            first += lines[start..<kept]
+            last += lines[kept..<start + count]
+            start += count
+        }
+        lines = first + last
+        return first.count
     }
 
     /// How many classes there are and, if labels are names, their names in alphabetical order.
@@ -94,7 +118,7 @@ public struct LabelledTexts: Sendable {
         return names.isEmpty ? (largest + 1, []) : (names.count, names.sorted())
     }
 
-    /// The texts as ids, in the order of the file.
+    /// The texts as ids, in order.
     public func encoded(_ encode: (_ text: String, _ pair: String?) throws -> Encoded) rethrows -> [Encoded] {
         try lines.map { try encode($0.text, $0.pair) }
     }
@@ -138,7 +162,7 @@ public struct LabelledTexts: Sendable {
                 return row + [Int64](repeating: 0, count: columns - row.count)
             }
         }
-        var file = TensorFile(place: path)
+        var file = TensorFile(place: place)
         let shape = [rows.count, columns]
         file.append("input_ids", shape: shape, integers: matrix { $0.ids.map { Int64($0) } })
         file.append("attention_mask", shape: shape, integers: matrix { $0.ids.map { _ in 1 } })

@@ -12,10 +12,26 @@ public protocol Communicator: AnyObject {
     ///
     /// - Throws: `HeedError` (`io`) when the ranks cannot reach each other.
     func exchange(with partner: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer) throws
+    /// Begins to send bytes to `partner` and to receive bytes from it, and returns at once; either may be none. Their memory
+    /// must stay until that is done.
+    ///
+    /// - Parameter number: names the message among those under way between both.
+    /// - Throws: `HeedError` (`io`) when the ranks cannot reach each other.
+    func begin(
+        with partner: Int, number: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer
+    ) throws -> any PendingExchange
     /// Gives every rank the blocks of all, each as long as `block`, in the order of ranks.
     ///
     /// - Throws: `HeedError` (`io`) when the ranks cannot reach each other.
     func gather(_ block: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws
+}
+
+/// Bytes under way between two ranks while they compute.
+public protocol PendingExchange: AnyObject {
+    /// Lets messages move and says whether this one has been sent and received; `waiting`: not before it has.
+    ///
+    /// - Throws: `HeedError` (`io`) when the ranks cannot reach each other.
+    func isDone(waiting: Bool) throws -> Bool
 }
 
 extension Communicator {
@@ -49,6 +65,12 @@ public final class SingleRank: Communicator {
     public func exchange(
         with partner: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer
     ) throws {}
+
+    public func begin(
+        with partner: Int, number: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer
+    ) throws -> any PendingExchange {
+        throw HeedError(.usage, "a single rank has nobody to talk to", got: "rank \(partner)")
+    }
 
     public func gather(_ block: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
         all.copyMemory(from: block)

@@ -38,6 +38,15 @@ public final class MPICommunicator: Communicator {
         }
     }
 
+    public func begin(
+        with partner: Int, number: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer
+    ) throws -> any PendingExchange {
+        guard max(send.count, receive.count) <= MPICommunicator.most else {
+            throw HeedError(.usage, "a message is too long", got: "\(max(send.count, receive.count)) bytes")
+        }
+        return try MPIExchange(library, with: partner, number: number, send, receive)
+    }
+
     public func gather(_ block: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
         guard block.count <= MPICommunicator.most, all.count >= block.count * size else {
             throw HeedError(.usage, "the blocks of all ranks do not fit", got: "\(block.count) × \(size) bytes")
@@ -50,4 +59,36 @@ public final class MPICommunicator: Communicator {
 
     /// Ends every rank of the job at once, because this one cannot go on.
     public func abort(code: Int32) { library.abort(code: code) }
+}
+
+/// Two requests of the library, which moves their bytes whenever it is asked about any.
+private final class MPIExchange: PendingExchange {
+    private let library: MPILibrary
+    /// What the library knows the requests by: addresses in OpenMPI, numbers of 32 bits in MPICH.
+    private let requests = UnsafeMutablePointer<MPILibrary.Handle>.allocate(capacity: 2)
+    /// Which of them are under way.
+    private var open: [Int] = []
+
+    init(
+        _ library: MPILibrary, with partner: Int, number: Int, _ send: UnsafeRawBufferPointer,
+        _ receive: UnsafeMutableRawBufferPointer
+    ) throws {
+        self.library = library
+        requests.initialize(repeating: 0, count: 2)
+        if !receive.isEmpty {
+            try library.receive(receive, from: partner, number: number, request: requests)
+            open.append(0)
+        }
+        if !send.isEmpty {
+            try library.send(send, to: partner, number: number, request: requests + 1)
+            open.append(1)
+        }
+    }
+
+    deinit { requests.deallocate() }
+
+    func isDone(waiting: Bool) throws -> Bool {
+        try open.removeAll { try library.isDone(requests + $0, waiting: waiting) }
+        return open.isEmpty
+    }
 }

@@ -26,6 +26,13 @@ struct MPILibrary: @unchecked Sendable {
             Handle,
             Handle
         ) -> Int32
+    private typealias Begin =
+        @convention(c) (
+            UnsafeMutableRawPointer?, Int32, Handle, Int32, Int32, Handle, UnsafeMutablePointer<Handle>
+        ) -> Int32
+    private typealias Test =
+        @convention(c) (UnsafeMutablePointer<Handle>, UnsafeMutablePointer<Int32>, Handle) -> Int32
+    private typealias Wait = @convention(c) (UnsafeMutablePointer<Handle>, Handle) -> Int32
     private typealias AllGather =
         @convention(c) (
             UnsafeRawPointer?, Int32, Handle, UnsafeMutableRawPointer?, Int32, Handle, Handle
@@ -38,9 +45,16 @@ struct MPILibrary: @unchecked Sendable {
     private let askRank: Ask
     private let askSize: Ask
     private let sendReceive: SendReceive
+    private let beginSend: Begin
+    private let beginReceive: Begin
+    private let test: Test
+    private let wait: Wait
     private let allGather: AllGather
     private let abortAll: Abort
     private let finaliseAll: Nothing
+
+    /// The mark of messages that are waited for at once; those under way have higher ones.
+    private static let tag: Int32 = 7
 
     /// What launchers of MPI's programs leave in the environment of every rank.
     private static let marks = [
@@ -78,6 +92,10 @@ struct MPILibrary: @unchecked Sendable {
         askRank = try symbol("MPI_Comm_rank", as: Ask.self)
         askSize = try symbol("MPI_Comm_size", as: Ask.self)
         sendReceive = try symbol("MPI_Sendrecv", as: SendReceive.self)
+        beginSend = try symbol("MPI_Isend", as: Begin.self)
+        beginReceive = try symbol("MPI_Irecv", as: Begin.self)
+        test = try symbol("MPI_Test", as: Test.self)
+        wait = try symbol("MPI_Wait", as: Wait.self)
         allGather = try symbol("MPI_Allgather", as: AllGather.self)
         abortAll = try symbol("MPI_Abort", as: Abort.self)
         finaliseAll = try symbol("MPI_Finalize", as: Nothing.self)
@@ -103,9 +121,42 @@ struct MPILibrary: @unchecked Sendable {
     ) throws {
         try check(
             sendReceive(
-                send.baseAddress, Int32(send.count), byte, Int32(partner), 7, receive.baseAddress,
-                Int32(receive.count), byte, Int32(partner), 7, world, ignoredStatus), "MPI_Sendrecv")
+                send.baseAddress, Int32(send.count), byte, Int32(partner), MPILibrary.tag, receive.baseAddress,
+                Int32(receive.count), byte, Int32(partner), MPILibrary.tag, world, ignoredStatus), "MPI_Sendrecv")
     }
+
+    /// Begins to send; `request` is what the library knows that by.
+    func send(
+        _ bytes: UnsafeRawBufferPointer, to partner: Int, number: Int, request: UnsafeMutablePointer<Handle>
+    ) throws {
+        // The library only reads them.
+        let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+        try check(
+            beginSend(start, Int32(bytes.count), byte, Int32(partner), mark(number), world, request), "MPI_Isend")
+    }
+
+    /// Begins to receive.
+    func receive(
+        _ bytes: UnsafeMutableRawBufferPointer, from partner: Int, number: Int, request: UnsafeMutablePointer<Handle>
+    ) throws {
+        try check(
+            beginReceive(bytes.baseAddress, Int32(bytes.count), byte, Int32(partner), mark(number), world, request),
+            "MPI_Irecv")
+    }
+
+    /// Whether a request is done; the library lets every message move meanwhile. `waiting`: not before it is.
+    func isDone(_ request: UnsafeMutablePointer<Handle>, waiting: Bool) throws -> Bool {
+        if waiting {
+            try check(wait(request, ignoredStatus), "MPI_Wait")
+            return true
+        }
+        var flag: Int32 = 0
+        try check(test(request, &flag, ignoredStatus), "MPI_Test")
+        return flag != 0
+    }
+
+    /// Every library has marks up to 32,767.
+    private func mark(_ number: Int) -> Int32 { MPILibrary.tag + 1 + Int32(number % 32_000) }
 
     func gather(_ block: UnsafeRawBufferPointer, into all: UnsafeMutableRawBufferPointer) throws {
         try check(

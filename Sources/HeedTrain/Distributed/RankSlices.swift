@@ -6,6 +6,7 @@ import HeedSupport
 /// fixed binary tree over the ranks, ((0 + 1) + (2 + 3)) + …, whatever the vector's length, and each rank ends with one
 /// slice of them. Going back, the slices become the whole vector on every rank. Cost: each rank sends and receives the
 /// vector about twice (Thakur et al. 2005, "Optimization of Collective Communication Operations in MPICH").
+/// `GradientExchange` adds up, `collect` goes back.
 struct RankSlices {
     /// How many units the vector has; a unit is never cut.
     let units: Int
@@ -31,32 +32,6 @@ struct RankSlices {
     var owners: [(rank: Int, units: Range<Int>)] {
         (0..<communicator.size).map { ($0, slice(of: $0, after: rounds)) }.filter { !$0.units.isEmpty }
             .sorted { $0.units.lowerBound < $1.units.lowerBound }
-    }
-
-    /// Adds the vectors of all ranks; each ends with its own slice of the sum, and anything in the rest.
-    ///
-    /// - Parameters:
-    ///   - values: `count` numbers, a unit being `unit` of them, the last perhaps fewer.
-    ///   - scratch: as many again.
-    func reduce(
-        _ values: UnsafeMutablePointer<Float>, count: Int, unit: Int, scratch: UnsafeMutablePointer<Float>
-    ) throws {
-        func elements(_ units: Range<Int>) -> Range<Int> {
-            min(units.lowerBound * unit, count)..<min(units.upperBound * unit, count)
-        }
-        for round in 0..<rounds {
-            let partner = communicator.rank ^ (1 << round)
-            let mine = elements(slice(of: communicator.rank, after: round + 1))
-            let theirs = elements(slice(of: partner, after: round + 1))
-            let received = UnsafeMutableBufferPointer(start: scratch, count: mine.count)
-            try communicator.exchange(
-                with: partner,
-                send: UnsafeRawBufferPointer(
-                    UnsafeBufferPointer(start: values + theirs.lowerBound, count: theirs.count)),
-                receive: UnsafeMutableRawBufferPointer(received))
-            let target = values + mine.lowerBound
-            for index in 0..<mine.count { target[index] += scratch[index] }
-        }
     }
 
     /// Gives every rank the slices of all.

@@ -19,6 +19,10 @@ final class ShardSum {
 
     /// Takes the gradients of the next shard; behind the last the buffer holds the sum of all, before that zeros.
     func add() {
+        guard isWaiting.contains(false) else {
+            addLast(0..<gradients.count)
+            return finish()
+        }
         let count = gradients.count
         let values = gradients.base
         for level in isWaiting.indices {
@@ -32,5 +36,19 @@ final class ShardSum {
             isWaiting[level] = false
             for index in 0..<count { values[index] = other[index] + values[index] }
         }
+    }
+
+    /// Makes of some gradients of the last shard the sum of all, before others are there; each once, then `finish`.
+    func addLast(_ elements: Range<Int>) {
+        let values = gradients.base
+        for level in waiting {
+            let other = level.base
+            for index in elements { values[index] = other[index] + values[index] }
+        }
+    }
+
+    /// Ends a step whose last shard was added in parts.
+    func finish() {
+        for level in isWaiting.indices { isWaiting[level] = false }
     }
 }

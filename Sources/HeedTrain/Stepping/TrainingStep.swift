@@ -3,62 +3,6 @@ import HeedProcessor
 import HeedSupport
 import HeedTensor
 
-/// What the steps of a run share.
-public struct StepOptions: Sendable, Equatable {
-    /// Sequences of a micro-batch.
-    public var batch = 16
-    /// Tokens of a sequence.
-    public var context = 64
-    /// Micro-batches of an optimiser step.
-    public var accumulate = 1
-    /// The rule that turns gradients into changes.
-    public var optimiser = Optimiser.adamW
-    /// The optimiser's memory of gradients.
-    public var beta1 = 0.9
-    /// The optimiser's memory of squared gradients.
-    public var beta2 = 0.95
-    /// The optimiser's ε.
-    public var epsilon = 1e-8
-    /// Decay per step and learning rate, of matrices and embeddings.
-    public var weightDecay = 0.1
-    /// The largest gradient norm; nil: no clipping.
-    public var clip: Double? = 1
-    /// nil: the model's own rates.
-    public var dropout: Float?
-    /// The share of the target that is spread over the vocabulary.
-    public var labelSmoothing: Float = 0
-    /// c of `c · log²Z`, which is added to the loss that is minimised (Chowdhery et al. 2022, "PaLM", section 5).
-    public var logitPenalty: Float = 0
-    /// How much of the running mean of the weights stays in a step; nil: there is none.
-    public var average: Double?
-    /// Operand format of matrix products.
-    public var precision = Precision.float32
-    /// Whether a step also reports the norm of each layer's gradient.
-    public var reportsLayers = false
-    /// What dropout masks come from.
-    public var seed: UInt64 = 1
-    /// Into how many parts a step is cut whose gradients are added in a fixed tree, so that ranks may share them: a power
-    /// of two. The bits depend on it, and not on the number of ranks.
-    public var shards = 1
-
-    /// The usual way.
-    public init() {}
-
-    /// Cuts a step into micro-batches that shards can share: the same sequences, in micro-batches that are no larger.
-    ///
-    /// - Throws: `HeedError` (`usage`) when the sequences of a step do not divide.
-    public mutating func cutIntoShards() throws {
-        guard shards > 1, accumulate % shards != 0 else { return }
-        let sequences = batch * accumulate
-        try requireOption(
-            "shards", sequences % shards == 0, expected: "a divisor of `batch` × `accumulate` (\(sequences))",
-            got: "\(shards)")
-        let each = sequences / shards
-        let parts = (1...each).first { each % $0 == 0 && each / $0 <= batch } ?? each
-        (batch, accumulate) = (each / parts, shards * parts)
-    }
-}
-
 /// What a step's micro-batches count, where that is not the mean over their targets.
 public struct PreparedStep: Sendable {
     /// The factor on the sum of losses of each micro-batch.
@@ -148,6 +92,8 @@ public final class TrainingStep {
     public let update: OptimiserUpdate
     /// The pass of a micro-batch, for reports.
     public let pass: Pass<[RecordedLoss]>
+    /// Seconds of the last step in which this rank computed nothing, because numbers went round.
+    public private(set) var waited = 0.0
     let slices: RankSlices
     /// The running mean of the weights, where one is asked for.
     let mean: RunningMean?
@@ -164,15 +110,12 @@ public final class TrainingStep {
     /// The pass's losses and source of random numbers, kept here because a generic pass looks its members up at run time.
     private let losses: [RecordedLoss]
     private let randomState: RandomState
-    /// Counted targets by micro-batch and loss, and tokens by micro-batch, of the step that runs.
-    private var counts: [Int]
-    private var tokens: [Int]
-    /// Sums of losses by shard and loss.
-    private var sums: [Double]
-    private var total: [Int]
-    /// Squared norms of the shards' gradients.
-    private var squares: [Double]
+    /// Whether several ranks share the steps.
+    private let isShared: Bool
+    private let tally: StepTally
     private let shardSum: ShardSum
+    /// Where several ranks share a step: what adds their gradients up, and the memory for what it receives.
+    private let exchange: GradientExchange?
     private let scratch: ParameterBuffer?
     private let layerNorms: LayerNorms?
     private let teaching: Teaching?
@@ -188,6 +131,7 @@ public final class TrainingStep {
         self.model = model
         self.options = options
         self.communicator = communicator
+        isShared = communicator.size > 1
         let isPower = { (number: Int) in number > 0 && number & (number - 1) == 0 }
         try requireOption(
             "shards", isPower(options.shards) && options.accumulate % options.shards == 0,
@@ -196,7 +140,8 @@ public final class TrainingStep {
         try requireOption(
             "ranks", isPower(communicator.size) && communicator.size <= options.shards,
             expected: "a power of two of at most `shards` (\(options.shards))", got: "\(communicator.size)")
-        numbers = try model.weights.change()
+        let numbers = try model.weights.change()
+        self.numbers = numbers
         let rows = options.batch * options.context
         let capacity =
             capacity
@@ -222,17 +167,19 @@ public final class TrainingStep {
         randomState = pass.trace.randomState
         guard let gradients = pass.gradients else { throw HeedError(.unsupported, "the pass has no gradients") }
         self.gradients = gradients
-        counts = [Int](repeating: 0, count: options.accumulate * pass.outputs.count)
-        tokens = [Int](repeating: 0, count: options.accumulate)
-        sums = [Double](repeating: 0, count: options.shards * pass.outputs.count)
-        total = [Int](repeating: 0, count: pass.outputs.count)
-        squares = [Double](repeating: 0, count: options.shards)
+        tally = StepTally(parts: options.accumulate, shards: options.shards, losses: pass.outputs.count)
         mean = try options.average.map { [numbers] in try RunningMean(of: numbers, decay: $0) }
         shardSum = try ShardSum(gradients, shards: options.shards / communicator.size)
         let unit = OptimiserUpdate.blockLength
         let trained = model.weights.layout.trained
         slices = RankSlices(units: (trained + unit - 1) / unit, communicator: communicator)
-        scratch = communicator.size > 1 ? try ParameterBuffer(model.weights.layout, trainedOnly: true) : nil
+        let scratch = isShared ? try ParameterBuffer(model.weights.layout, trainedOnly: true) : nil
+        self.scratch = scratch
+        exchange = scratch.map { [pass, slices] in
+            GradientExchange(
+                slices, values: gradients.base, scratch: $0.base, count: trained, unit: unit,
+                completions: TrainingStep.completions(pass.completions, model.weights.layout, unit: unit))
+        }
         layerNorms = options.reportsLayers ? LayerNorms(model) : nil
         let own = slices.own
         update = try OptimiserUpdate(
@@ -258,7 +205,9 @@ public final class TrainingStep {
         let prepared = try source.prepare(step: step)
         let countsFirst = options.accumulate > 1
         if countsFirst { try count(step, source) }
-        for index in sums.indices { sums[index] = 0 }
+        let tally = tally
+        for index in tally.sums.indices { tally.sums[index] = 0 }
+        waited = 0
         for shard in shards {
             for part in shard * partsPerShard..<(shard + 1) * partsPerShard {
                 try fill(from: source, step: step, part: part)
@@ -267,32 +216,48 @@ public final class TrainingStep {
                     try addUp(step)
                 }
                 // A loss that no target counts for is zero; masked-language training has no second sentences.
-                for (index, loss) in losses.enumerated() {
-                    loss.scale.value = prepared?.scales[part] ?? 1 / Float(max(total[index], 1))
+                for index in losses.indices {
+                    losses[index].scale.value = prepared?.scales[part] ?? 1 / Float(max(tally.total[index], 1))
                 }
                 var before = 0
-                for earlier in 0..<part { before += tokens[earlier] }
+                for earlier in 0..<part { before += tally.tokens[earlier] }
                 randomState.set(seed: options.seed, step: step, rowBase: before)
                 teaching?.run()
                 pass.forward()
-                pass.backward()
+                let isLast = part + 1 == shards.upperBound * partsPerShard
+                if let exchange, isLast {
+                    exchange.begin()
+                    try pass.backward { try exchange.advance($0, prepare: addLast) }
+                } else {
+                    pass.backward()
+                }
                 observer?(input.tokens, losses)
-                for (index, loss) in losses.enumerated() { loss.readout.add(to: &sums[shard * losses.count + index]) }
+                for index in losses.indices { losses[index].readout.add(to: &tally.sums[shard * losses.count + index]) }
             }
             pass.finishGradients()
-            if options.shards > 1 { squares[shard] = update.squaredNorm() }
-            shardSum.add()
+            if let exchange, shard + 1 == shards.upperBound {
+                try exchange.finish(prepare: addLast)
+                tally.squares[shard] = update.measured
+                shardSum.finish()
+                waited += exchange.seconds
+            } else {
+                if options.shards > 1 {
+                    update.measure(0..<gradients.count)
+                    tally.squares[shard] = update.measured
+                }
+                shardSum.add()
+            }
         }
-        if communicator.size > 1 { try share() }
+        if isShared { try waiting(gatherSums) }
         let norm = try update.gradientNorm { sums in
-            guard communicator.size > 1 else { return }
+            guard isShared else { return }
             try slices.collect(UnsafeMutableRawBufferPointer(sums), unit: MemoryLayout<Double>.stride)
         }
         var loss = 0.0
         for index in losses.indices {
             var sum = 0.0
-            for shard in 0..<options.shards { sum += sums[shard * losses.count + index] }
-            loss += sum / Double(max(total[index], 1))
+            for shard in 0..<options.shards { sum += tally.sums[shard * losses.count + index] }
+            loss += sum / Double(max(tally.total[index], 1))
         }
         if let prepared { loss = prepared.loss }
         guard norm.isFinite, loss.isFinite else { throw diverged(step, loss) }
@@ -303,26 +268,47 @@ public final class TrainingStep {
         try update.apply(
             step: step, rate: rate, beta1: options.beta1, beta2: options.beta2, epsilon: options.epsilon, clip: factor
         ) { gradients in
-            if communicator.size > 1 { try slices.collect(UnsafeMutableRawBufferPointer(gradients), unit: unit) }
+            guard isShared else { return }
+            try waiting { try slices.collect(UnsafeMutableRawBufferPointer(gradients), unit: unit) }
         }
-        if communicator.size > 1 {
-            try slices.collect(
-                UnsafeMutableRawBufferPointer(start: numbers.base, count: gradients.count * 4), unit: unit)
-            // The sums of other slices are left over.
-            gradients.base.update(repeating: 0, count: gradients.count)
+        if isShared {
+            try waiting {
+                try slices.collect(
+                    UnsafeMutableRawBufferPointer(start: numbers.base, count: gradients.count * 4), unit: unit)
+            }
+            // What was sent from other slices is left over.
+            let own = update.slice
+            gradients.base.update(repeating: 0, count: own.lowerBound)
+            (gradients.base + own.upperBound).update(repeating: 0, count: gradients.count - own.upperBound)
         }
         mean?.take(step: step)
         var read = 0
-        for part in tokens.indices { read += tokens[part] }
+        for part in tally.tokens.indices { read += tally.tokens[part] }
         return StepResult(
             loss: loss, gradientNorm: norm, tokens: read, layers: layers,
             noise: prepared == nil && losses.count == 1 ? noise(whole: norm * norm) : nil)
     }
 
+    /// What a shard's gradients go through before they go round, for some of the last shard's.
+    private func addLast(_ elements: Range<Int>) {
+        update.measure(elements)
+        shardSum.addLast(elements)
+    }
+
+    private func waiting(_ body: () throws -> Void) rethrows {
+        let clock = ContinuousClock()
+        let began = clock.now
+        try body()
+        waited += (clock.now - began).inSeconds
+    }
+
     private func noise(whole: Double) -> GradientNoise? {
         guard options.shards > 1 else { return nil }
-        let parts = squares.indices.map { shard in
-            (squares: squares[shard], targets: counts[shard * partsPerShard..<(shard + 1) * partsPerShard].reduce(0, +))
+        let parts = tally.squares.indices.map { shard in
+            (
+                squares: tally.squares[shard],
+                targets: tally.counts[shard * partsPerShard..<(shard + 1) * partsPerShard].reduce(0, +)
+            )
         }
         return GradientNoise(parts: parts, whole: whole)
     }
@@ -334,38 +320,47 @@ public final class TrainingStep {
             try fill(from: source, step: step, part: part)
             count(part)
         }
-        if communicator.size > 1 {
-            tokens = try communicator.gathered(Array(tokens[own]), fill: 0)
-            counts = try communicator.gathered(
-                Array(counts[own.lowerBound * losses.count..<own.upperBound * losses.count]), fill: 0)
+        if isShared {
+            try gather(own, of: tally.tokens)
+            try gather(own.lowerBound * losses.count..<own.upperBound * losses.count, of: tally.counts)
         }
         try addUp(step)
     }
 
     private func count(_ part: Int) {
-        for (index, loss) in losses.enumerated() { counts[part * losses.count + index] = loss.counted }
-        tokens[part] = input.tokens.rows.current
+        for index in losses.indices { tally.counts[part * losses.count + index] = losses[index].counted }
+        tally.tokens[part] = input.tokens.rows.current
     }
 
     private func addUp(_ step: Int) throws {
-        for index in total.indices {
-            total[index] = 0
-            for part in tokens.indices { total[index] += counts[part * losses.count + index] }
-        }
-        guard total.contains(where: { $0 > 0 }) else {
+        guard tally.addUp() else {
             throw HeedError(.badInput, "no target of step \(step) counts", advice: "Look at the labels of the data.")
         }
     }
 
-    /// Adds the gradients of all ranks, of which each ends with its slice, and gathers the sums of losses.
-    private func share() throws {
-        if let scratch {
-            try slices.reduce(
-                gradients.base, count: gradients.count, unit: OptimiserUpdate.blockLength, scratch: scratch.base)
+    /// After how many events of the backward pass all gradients of each unit are complete; `Int.max`: only after it.
+    private static func completions(_ events: [Parameter: Int], _ layout: ParameterLayout, unit: Int) -> [Int] {
+        var completions = [Int](repeating: 0, count: (layout.trained + unit - 1) / unit)
+        for parameter in layout.parameters where layout.isTrained(parameter) && parameter.count > 0 {
+            let start = layout.offset(of: parameter)
+            for place in start / unit...(start + parameter.count - 1) / unit {
+                completions[place] = max(completions[place], events[parameter] ?? .max)
+            }
         }
-        let own = shards.lowerBound * losses.count..<shards.upperBound * losses.count
-        sums = try communicator.gathered(Array(sums[own]), fill: 0)
-        squares = try communicator.gathered(Array(squares[shards]), fill: 0)
+        return completions
+    }
+
+    /// Gathers what is said of each shard.
+    private func gatherSums() throws {
+        try gather(shards.lowerBound * losses.count..<shards.upperBound * losses.count, of: tally.sums)
+        try gather(shards, of: tally.squares)
+    }
+
+    /// Fills in the values of the other ranks, of which each has as many.
+    private func gather<Value: BitwiseCopyable & Numeric>(
+        _ own: Range<Int>, of values: UnsafeMutableBufferPointer<Value>
+    ) throws {
+        _ = values.update(fromContentsOf: try communicator.gathered(Array(values[own]), fill: 0))
     }
 
     private func fill(from source: some BatchSource, step: Int, part: Int) throws {

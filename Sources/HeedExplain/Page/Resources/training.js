@@ -5,6 +5,7 @@ if (alarms.length) section('alarms', 'Alarms').append(make('ul', {}, alarms.map(
 const known = [
   ['loss', 'Loss', 'nats per token before each update', true], ['validation_loss', 'Validation loss', 'on data that is not trained on', true],
   ['grad_norm', 'Norm of the gradient', 'before clipping', true], ['lr', 'Learning rate', '', false],
+  ['noise_scale', 'Noise scale', 'tokens of a batch that is worth its price: far below it a batch twice as large saves nearly half of the steps, far above it next to none', true],
   ['tokens_per_second', 'Tokens per second', 'on this machine', false]];
 const names = new Set(data.runs.flatMap(run => run.rows.flatMap(row => Object.keys(row))));
 for (const more of names) if (!['step', 'tokens', 'sample', 'layers', ...known.map(k => k[0])].includes(more)) known.push([more, more.replaceAll('_', ' '), '', false]);
