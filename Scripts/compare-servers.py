@@ -133,6 +133,7 @@ def main():
     parser.add_argument("model", help="a .gguf file with a tokenizer, read by both")
     parser.add_argument("--heed-serve", required=True)
     parser.add_argument("--llama-server")
+    parser.add_argument("--weights", default="stored", help="the form that heed-serve keeps weights in, as bf16 or int8")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--clients", default="1,4,16,64")
     parser.add_argument("--rounds", type=int, default=2, help="the servers take turns this often")
@@ -173,7 +174,7 @@ def main():
                     memory.setdefault(name, []).append(server.peak_memory())
                 finally:
                     server.stop()
-    print(f"{processor()}, {options.threads} threads, {os.path.basename(options.model)}, "
+    print(f"{processor()}, {options.threads} threads, {os.path.basename(options.model)}, heed's weights {options.weights}, "
           f"prompts of {options.prompt_tokens} tokens, answers of {options.max_tokens}")
     median = lambda rows, key: statistics.median(r[key] for r in rows)
     for clients in counts:
