@@ -140,7 +140,6 @@ def main():
     parser.add_argument("--prompt-tokens", type=int, default=32)
     parser.add_argument("--max-tokens", type=int, default=48)
     parser.add_argument("--temperature", type=float, default=0)
-    parser.add_argument("--weights", default="stored", help="the form of Heed's weights")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     counts = [int(c) for c in options.clients.split(",")]
