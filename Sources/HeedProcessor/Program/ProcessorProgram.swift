@@ -17,6 +17,7 @@ final class ProcessorProgram: Program {
     private let trace: Trace
     private let lists: [(steps: UnsafeMutableBufferPointer<Step>, names: [String])]
     private let owned: [UnsafeMutableRawPointer]
+    private var hasRun = false
 
     /// Lowers the events of `schedule`, asks for memory, and binds every call to it.
     init(_ schedule: Schedule, _ weights: Weights, gradients: ParameterBuffer?, runtime: Runtime) throws {
@@ -51,10 +52,7 @@ final class ProcessorProgram: Program {
         arenaBytes = schedule.arena.byteCount
         workBytes = scratch.byteCount + lasting.byteCount
         memories = [arena, scratch, lasting]
-        // What made the schedule is not needed beside a large model.
-        if trace.purpose == .inference {
-            giveBackCode(beside: weights.layout.count * MemoryLayout<Float>.stride)
-        }
+        ProcessorProgram.giveBackCode(trace, weights)
         var owned: [UnsafeMutableRawPointer] = []
         var steps: [ProgramBuilder.List: [(Step, String)]] = [:]
         do {
@@ -87,6 +85,14 @@ final class ProcessorProgram: Program {
     func forward() {
         addresses.panels.refresh(from: addresses.weights)
         team.run(UnsafeBufferPointer(lists[0].steps))
+        if !hasRun { ProcessorProgram.giveBackCode(trace, addresses.weights) }
+        hasRun = true
+    }
+
+    /// What made the schedule, and then what arranged the matrices, is not needed beside a large model.
+    private static func giveBackCode(_ trace: Trace, _ weights: Weights) {
+        guard trace.purpose == .inference else { return }
+        HeedSupport.giveBackCode(beside: weights.layout.count * MemoryLayout<Float>.stride)
     }
     func backward() { team.run(UnsafeBufferPointer(lists[1].steps)) }
     func backward(_ afterEvent: (Int) throws -> Void) rethrows {
