@@ -71,15 +71,19 @@ struct EncoderCommandTests {
             let log = joinPath(folder, "parts.jsonl")
             let several = run([
                 "train", "--init", encoder, "--data", joinPath(folder, "part-*.jsonl"), "--validation", "0.3",
-                "--output",
-                parts, "--batch", "4", "--steps", "60", "--lr", "0.01", "--warmup", "5", "--evaluate-every", "60",
+                "--output", parts, "--batch", "4", "--steps", "60", "--lr", "0.01", "--warmup", "5", "--evaluate-every",
+                "60",
                 "--dropout", "0", "--threads", "1", "--log", log,
             ])
             #expect(several == 0)
             #expect(try Model.load(folder: parts).encoder.configuration.labelNames == ["blame", "praise"])
             let last = try JSON.parse(try #require(try TextFiles.lines(log).last))
-            #expect(try #require(last["validation_loss"]?.doubleValue).isFinite)
-            // One text of each class was set apart.
+            // One text of each class was set apart, the last, and the loss is theirs.
+            let trained = try SequenceClassifier(Model.load(folder: parts), runtime: runtime)
+            let apartIds = try ["bad food", "good"].map { try reader.encode($0, nil).ids }
+            let given = try trained.probabilities(apartIds)
+            let loss = -(ExactMathematics.log(given[0][0]) + ExactMathematics.log(given[1][1])) / 2
+            #expect(abs(try #require(last["validation_loss"]?.doubleValue) - loss) < 1e-5)
             let both = try LabelledTexts(["blame", "praise"].map { joinPath(folder, "part-\($0).jsonl") })
             var apart = both
             #expect(apart.setApart(0.3) == 4)
