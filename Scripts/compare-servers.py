@@ -134,6 +134,7 @@ def main():
     parser.add_argument("--heed-serve", required=True)
     parser.add_argument("--llama-server")
     parser.add_argument("--weights", default="stored", help="the form that heed-serve keeps weights in, as bf16 or int8")
+    parser.add_argument("--cache", default="f32", help="the form of its cache; llama.cpp's is f16")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--clients", default="1,4,16,64")
     parser.add_argument("--rounds", type=int, default=2, help="the servers take turns this often")
@@ -154,7 +155,8 @@ def main():
             for name in names if turn % 2 == 0 else names[::-1]:
                 port = free_port()
                 command = [options.heed_serve, options.model, "--port", str(port), "--threads", str(options.threads),
-                           "--parallel", str(most), "--queue", "1000", "--weights", options.weights] if name == "heed" else [
+                           "--parallel", str(most), "--queue", "1000", "--weights", options.weights,
+                           "--cache", options.cache] if name == "heed" else [
                     options.llama_server, "-m", options.model, "--port", str(port), "-t", str(options.threads), "-tb",
                     str(options.threads), "-np", str(most), "-c", str(context * most), "--no-warmup"]
                 server = Server(name, command, port, log)
@@ -173,7 +175,7 @@ def main():
                     memory.setdefault(name, []).append(server.peak_memory())
                 finally:
                     server.stop()
-    print(f"{processor()}, {options.threads} threads, {os.path.basename(options.model)}, heed's weights {options.weights}, "
+    print(f"{processor()}, {options.threads} threads, {os.path.basename(options.model)}, heed's weights {options.weights}, cache {options.cache}, "
           f"prompts of {options.prompt_tokens} tokens, answers of {options.max_tokens}")
     median = lambda rows, key: statistics.median(r[key] for r in rows)
     for clients in counts:

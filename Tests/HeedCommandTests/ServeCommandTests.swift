@@ -50,18 +50,26 @@ struct ServeCommandTests {
         options.biases = [TokenBias([4], 1.5)]
         options.endTokens = [0]
         options.maxLength = 30
-        let model = try DecodingModel(Model.load(folder: path), runtime: Runtime(threads: 1))
+        var computing = DecodingModelOptions()
+        computing.cache = .int8
+        let model = try DecodingModel(Model.load(folder: path), runtime: Runtime(threads: 1), options: computing)
         let batch = DecodingBatch(model)
         let prompts = [GenerationPrompt(ids: [5, 6]), GenerationPrompt(ids: [7])]
         let rows = try (0..<4).map { try batch.join(prompts[$0 / 2], options: options, number: $0) }
         while !batch.rows.isEmpty { try batch.step() }
         var receipt = Receipt(
-            version: "1", model: "model", modelHash: try ModelFiles.hash(path), numbers: "f32", instructionSet: "avx2",
-            prompts: prompts, options: options, form: nil,
+            version: "1", model: "model", modelHash: try ModelFiles.hash(path), numbers: "f32", cache: .int8,
+            instructionSet: "avx2", prompts: prompts, options: options, form: nil,
             choices: rows.enumerated().map {
                 .init(prompt: $0.offset / 2, number: $0.offset, ids: Array($0.element.newIds))
             })
         #expect(try Receipt(receipt.json, in: "x") == receipt)
+        // Receipts of before said nothing of the cache: it was in 32-bit floats.
+        var before = try #require(receipt.json.objectValue)
+        before["cache"] = nil
+        #expect(try Receipt(.object(before), in: "x").cache == .float32)
+        before["cache"] = "f33"
+        #expect(throws: HeedError.self) { try Receipt(.object(before), in: "x") }
         let file = joinPath(folder, "answer.json")
         try writeAtomically(path: file, text: JSON.object(["id": "x", "receipt": receipt.json]).serialised())
         #expect(run("replay", file, "--model", path) == 0)

@@ -54,14 +54,14 @@ extension HeedServeCommand {
             let parts = given.split(separator: "=", maxSplits: 1).map(String.init)
             return (name: parts[0], folder: parts[1])
         }
-        let (weights, template) = (weights, chatTemplate)
+        let (weights, cache, template) = (weights, cache, chatTemplate)
         return { engine in
             func load(_ name: String?, _ path: String, adapter: String? = nil, on base: ServedModel? = nil) throws
                 -> ServedModel
             {
                 try ServedModel(
-                    path: path, name: name, adapter: adapter, on: base, weights: weights, chatTemplate: template,
-                    engine: engine)
+                    path: path, name: name, adapter: adapter, on: base, weights: weights, cache: cache,
+                    chatTemplate: template, engine: engine)
             }
             var loaded = try named.map { try load($0.name, $0.path) }
             if let first = loaded.first {

@@ -83,6 +83,10 @@ struct HeedServeCommand: AsyncParsableCommand {
             valueName: "stored|f32|f16|bf16|int8|int4"))
     var weights = WeightForm.stored
 
+    @Option(
+        help: ArgumentHelp("How keys and values are kept for the tokens to come.", valueName: "f32|bf16|f16|int8"))
+    var cache = CacheKind.float32
+
     @Option(help: ArgumentHelp("Another chat template than the models' own.", valueName: "file"))
     var chatTemplate: String?
 
@@ -116,6 +120,7 @@ struct HeedServeCommand: AsyncParsableCommand {
         for given in adapter where given.hasPrefix("=") || given.split(separator: "=", maxSplits: 1).count != 2 {
             throw ValidationError("--adapter: expected NAME=FOLDER, got '\(given)'.")
         }
+        guard cache != .none else { throw ValidationError("--cache: expected f32, bf16, f16 or int8, got 'none'.") }
         try check("--port", port, 0...65_535)
         try check("--parallel", parallel, 1...4096)
         try check("--queue", queue, 0...1_000_000)
@@ -143,4 +148,5 @@ struct HeedServeCommand: AsyncParsableCommand {
 }
 
 extension WeightForm: @retroactive ExpressibleByArgument {}
+extension CacheKind: @retroactive ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}

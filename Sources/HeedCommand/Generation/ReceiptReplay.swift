@@ -30,7 +30,9 @@ struct ReceiptReplay {
                 expected: WeightForm.allCases.map(\.rawValue).joined(separator: ", "), got: given.numbers)
         }
         let loaded = try adapter.load(path, weights: weights)
-        let running = try DecodingModel(loaded, runtime: runtime, options: DecodingModelOptions())
+        var computing = DecodingModelOptions()
+        computing.cache = given.cache
+        let running = try DecodingModel(loaded, runtime: runtime, options: computing)
         let tokenizer = Result { try Tokenizer.load(path: path) }
         let constraint = try given.form.map { form in
             let tokens = try tokenizer.get().tokenBytes(count: running.vocabulary)

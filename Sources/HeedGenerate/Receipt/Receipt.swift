@@ -40,6 +40,8 @@ public struct Receipt: Sendable, Equatable {
     public var modelHash: String
     /// The form of its weights, a `WeightForm`.
     public var numbers: String
+    /// How keys and values were stored.
+    public var cache: CacheKind
     /// The instruction set that computed it.
     public var instructionSet: String
     /// What was continued.
@@ -53,13 +55,14 @@ public struct Receipt: Sendable, Equatable {
 
     /// A receipt from its parts.
     public init(
-        version: String, model: String, modelHash: String, numbers: String, instructionSet: String,
+        version: String, model: String, modelHash: String, numbers: String, cache: CacheKind, instructionSet: String,
         prompts: [GenerationPrompt], options: GenerationOptions, form: Form?, choices: [Choice]
     ) {
         self.version = version
         self.model = model
         self.modelHash = modelHash
         self.numbers = numbers
+        self.cache = cache
         self.instructionSet = instructionSet
         self.prompts = prompts
         self.options = options
@@ -75,7 +78,7 @@ public struct Receipt: Sendable, Equatable {
         var object: JSONObject = [
             "format": .string(Receipt.format), "version": .string(version), "model": .string(model),
             "model_sha256": .string(modelHash), "numbers": .string(numbers),
-            "instruction_set": .string(instructionSet),
+            "cache": .string(cache.rawValue), "instruction_set": .string(instructionSet),
             "prompts": .array(
                 prompts.map { prompt in
                     prompt.source.map { ["ids": list(prompt.ids), "source": list($0)] } ?? list(prompt.ids)
@@ -136,6 +139,10 @@ public struct Receipt: Sendable, Equatable {
         model = try text("model")
         modelHash = try text("model_sha256")
         numbers = try text("numbers")
+        // Receipts of before had no other.
+        let stored = json["cache"] == nil ? CacheKind.float32.rawValue : try text("cache")
+        guard let cache = CacheKind(rawValue: stored) else { throw wrong("a form of cache") }
+        self.cache = cache
         instructionSet = try text("instruction_set")
         form =
             json["json_schema"]?.stringValue.map { .jsonSchema($0) }

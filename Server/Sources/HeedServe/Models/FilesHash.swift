@@ -55,7 +55,7 @@ extension ServedModel {
         }
         return Receipt(
             version: HeedServer.version, model: id, modelHash: await hash.value,
-            numbers: weights.rawValue, instructionSet: instructionSet, prompts: prompts,
+            numbers: weights.rawValue, cache: cache, instructionSet: instructionSet, prompts: prompts,
             options: options, form: form, choices: list
         ).json
     }

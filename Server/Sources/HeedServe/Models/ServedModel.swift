@@ -39,6 +39,8 @@ public final class ServedModel: Sendable {
     var explained: Model? { if case .decoder = model.architecture { model } else { nil } }
     /// The form in which products read its matrices.
     let weights: WeightForm
+    /// How keys and values are stored.
+    let cache: CacheKind
     let hash: FilesHash
     let instructionSet: String
     /// For an encoder-decoder: the id that a target begins with.
@@ -53,14 +55,16 @@ public final class ServedModel: Sendable {
     ///   - adapter: a folder in PEFT's layout that is put on the model.
     ///   - base: the same model without an adapter, in the same form; all numbers but the adapter's are read there.
     ///   - weights: the form in which products read the matrices.
+    ///   - cache: how keys and values are stored.
     /// - Throws: `HeedError` naming what is missing or broken.
     public init(
         path: String, name: String? = nil, adapter: String? = nil, on base: ServedModel? = nil,
-        weights: WeightForm = .stored, chatTemplate: String? = nil, engine: Engine
+        weights: WeightForm = .stored, cache: CacheKind = .float32, chatTemplate: String? = nil, engine: Engine
     ) throws {
         let place = try ModelCache.path(of: path)
         self.path = place
         self.weights = weights
+        self.cache = cache
         hash = FilesHash(place, adapter: adapter)
         instructionSet = engine.runtime.kernels.instructionSet.rawValue
         id = name ?? path.split(separator: "/").last.map(String.init) ?? path
@@ -79,7 +83,8 @@ public final class ServedModel: Sendable {
         answers = model.architecture.readsSource ? try? Tokenizer.loadTarget(path: place) : try? tokenizer.get()
         names = TokenNames(answers, vocabulary: vocabulary)
         fingerprint =
-            "heed-\(HeedServer.version)-\(weights.rawValue)-\(instructionSet)"
+            "heed-\(HeedServer.version)-\(weights.rawValue)-"
+            + (cache == .float32 ? "" : "cache.\(cache.rawValue)-") + instructionSet
         constraints = ConstraintCache(names)
         switch model.architecture {
         case .encoder:
@@ -90,6 +95,7 @@ public final class ServedModel: Sendable {
         default:
             var options = DecodingModelOptions()
             options.promptChunk = engine.limits.promptChunk
+            options.cache = cache
             let running = try DecodingModel(model, runtime: engine.runtime, options: options)
             contextLength = running.contextLength
             work = .generates(
