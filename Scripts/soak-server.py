@@ -14,6 +14,7 @@ taken every fiftieth of the way; the median of the last quarter may be no more t
 Needs Python 3.9 and Linux. Exit code 0: all of that holds.
 """
 import argparse
+import atexit
 import collections
 import json
 import os
@@ -198,6 +199,7 @@ def main():
     server = subprocess.Popen(
         [given.heed, "serve", f"worn={given.model}", "--port", str(port), "--prefix-tokens", str(PREFIX_TOKENS), "--timeout", str(given.timeout)],
         env={**os.environ, "HEED_API_KEYS": KEY + "\n" + OTHER_KEY})
+    atexit.register(server.kill)
     for _ in range(6000):
         try:
             socket.create_connection(("127.0.0.1", port)).close()
