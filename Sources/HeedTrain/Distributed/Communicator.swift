@@ -15,7 +15,8 @@ public protocol Communicator: AnyObject {
     /// Begins to send bytes to `partner` and to receive bytes from it, and returns at once; either may be none. Their memory
     /// must stay until that is done.
     ///
-    /// - Parameter number: names the message among those under way between both.
+    /// `number` names the message among those under way between both.
+    ///
     /// - Throws: `HeedError` (`io`) when the ranks cannot reach each other.
     func begin(
         with partner: Int, number: Int, send: UnsafeRawBufferPointer, receive: UnsafeMutableRawBufferPointer
