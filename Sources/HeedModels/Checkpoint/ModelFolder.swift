@@ -75,7 +75,8 @@ extension StoredModel {
         let (family, configuration, _) = try Family.read(reader)
         var whole = reader.object
         for (key, value) in try family.definition.document(configuration) where whole[key]?.isNull ?? true {
-            whole[key] = value
+            // BLOOM's positions have no end: what its file does not say is no default.
+            if key != "seq_length" { whole[key] = value }
         }
         return whole
     }

@@ -20,7 +20,8 @@ extension GGUFArchitecture {
             keys.set("block_count", try configuration.required("n_layer", "num_hidden_layers"))
             keys.set("context_length", try configuration.required("n_positions", "n_ctx", "max_position_embeddings"))
             keys.set("embedding_length", width)
-            keys.set("feed_forward_length", try configuration.integer("n_inner") ?? 4 * width)
+            // As llama.cpp's converter has it, also of a model with another inner width, which llama.cpp refuses.
+            keys.set("feed_forward_length", 4 * width)
             keys.set("attention.head_count", try configuration.required("n_head", "num_attention_heads"))
             keys.set("attention.layer_norm_epsilon", try configuration.number("layer_norm_epsilon"))
         },
