@@ -17,7 +17,10 @@ public protocol Program: AnyObject {
     func forward()
     /// Adds the gradients of the last forward pass to the gradient buffer, and writes the losses.
     func backward()
-    /// The same, and calls `afterEvent` after each event of the schedule's backward pass with the number of those done.
+    /// Adds the gradients of the last forward pass to the gradient buffer, writes the losses, and calls `afterEvent` after
+    /// each event of the schedule's backward pass with the number of those done.
+    ///
+    /// - Throws: what `afterEvent` throws; the events after it are then not computed.
     func backward(_ afterEvent: (Int) throws -> Void) rethrows
     /// After how many events of the backward pass the gradient of a parameter is complete; of those that are not named it
     /// is when `finishGradients` has run.

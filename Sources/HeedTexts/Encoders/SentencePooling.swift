@@ -68,7 +68,8 @@ public struct SentencePooling: Sendable, Equatable {
         ways = [known.0]
     }
 
-    /// Names the way in a GGUF file of `architecture`; returns whether llama.cpp has a number for it.
+    /// Names the way of pooling in the metadata of a GGUF file of `architecture`, as `ARCHITECTURE.pooling_type`; returns
+    /// false, and writes nothing, where llama.cpp has no number for it.
     public func write(to metadata: inout GGUFMetadata, architecture: String) -> Bool {
         guard ways.count == 1, let known = SentencePooling.numbers.first(where: { $0.0 == ways[0] }) else {
             return false

@@ -48,7 +48,7 @@ public final class TextEmbedder: Sendable {
 
     /// An encoder that is loaded already, of this folder.
     ///
-    /// - Throws: `HeedError` as the other.
+    /// - Throws: `HeedError` where the model is no encoder, or a file beside it is missing or broken.
     public init(
         _ model: Model, in path: String, pooling: SentencePooling? = nil, longest: Int? = nil, runtime: Runtime
     ) throws {
