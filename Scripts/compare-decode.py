@@ -42,7 +42,7 @@ class Heed:
         self.options = options
 
     def measure(self, form, batch, reads):
-        work = ["prefill", "--context", str(READ)] if reads else ["decode"]
+        work = ["prefill", "--context", str(READ)] if reads else ["decode", "--cache", self.options.cache]
         report = json.loads(run(
             self.options.heed, "bench", *work, "--preset", "gpt2", "--batch", str(batch), "--weights", form,
             "--threads", str(self.options.threads), "--seconds", str(self.options.seconds), "--json"))
@@ -185,6 +185,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=4, help="how long Heed measures a row in a round")
+    parser.add_argument("--cache", default="f32", help="the form of Heed's cache; llama.cpp's is f16")
     parser.add_argument("--only", help="rows, as D1,P1")
     options = parser.parse_args()
     rows = options.only.split(",") if options.only else list(ROWS)

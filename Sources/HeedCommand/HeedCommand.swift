@@ -10,7 +10,7 @@ struct HeedCommand: ParsableCommand {
             Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 the work \
             failed, 2 wrong usage, 130 and 143 ended by Ctrl-C and SIGTERM. A MODEL is a folder in the Hugging Face \
             layout, a .gguf file, or the name of a model in the local Hugging Face cache. Where a command takes a file, \
-            - is standard input, and gzip is unpacked.
+            - is standard input; gzip and zstd are unpacked.
 
             heed demo
             heed train --data novel.txt

@@ -84,7 +84,8 @@ public final class MappedFile: Sendable {
         return try body(UnsafeRawBufferPointer(rebasing: bytes[range]))
     }
 
-    private func giveBack(_ range: Range<Int>) {
+    /// Gives the pages of a part, and of its neighbours up to a large page, back to the system.
+    package func giveBack(_ range: Range<Int>) {
         guard isFile, !range.isEmpty else { return }
         // With the first byte of a part come its neighbours, up to a large page; they go with it.
         let (start, end) = (address + UInt(range.lowerBound), address + UInt(range.upperBound))

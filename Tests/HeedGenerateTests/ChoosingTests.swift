@@ -1,5 +1,6 @@
 import HeedGenerate
 import HeedSupport
+import TestFixtures
 import Testing
 
 @Suite("Choosing a token")
@@ -37,6 +38,27 @@ struct ChoosingTests {
     func greedy() throws {
         #expect(try choose([1, 3, 3, 2], GenerationOptions()).id == 1)
         #expect(try choose([1, 3, 3, 2], sampling { $0.temperature = 0 }).id == 1)
+    }
+
+    @Test("greedy is the slow search for the first of the largest, for any length and place, with −∞ and ties")
+    func greedyBySearch() throws {
+        var dice = SplitMix(state: 7)
+        for round in 0..<400 {
+            let count = 1 + round % 83
+            let values: [Float] = [-.infinity, -2, -0.0, 0, 0.5, 3]
+            var logits = (0..<count).map { _ in values[Int(dice.next() % 6)] }
+            logits[Int(dice.next() % UInt64(count))] = 0.5
+            var best = 0
+            for (id, logit) in logits.enumerated() where logit > logits[best] { best = id }
+            #expect(try choose(logits, GenerationOptions()).id == Int32(best), "\(logits)")
+            let place = Int(dice.next() % UInt64(count))
+            for odd: Float in [.nan, .infinity] {
+                logits[place] = odd
+                #expect(throws: HeedError.self, "\(odd) at \(place) of \(count)") {
+                    try choose(logits, GenerationOptions())
+                }
+            }
+        }
     }
 
     @Test("a temperature near 0 is the most likely id, a high one is uniform")

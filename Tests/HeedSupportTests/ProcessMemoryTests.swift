@@ -6,7 +6,7 @@ struct ProcessMemoryTests {
     @Test("code runs on after its pages were given back, and what is touched is resident")
     func memory() throws {
         let small = residentMemory()
-        giveBackCode(beside: .max)
+        giveBackStart(beside: .max)
         let bytes = [UInt8](repeating: 1, count: 32 << 20)
         #expect(bytes.reduce(0) { $0 + Int($1) } == 32 << 20)
         let large = withExtendedLifetime(bytes) { residentMemory() }

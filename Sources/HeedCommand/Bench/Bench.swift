@@ -60,6 +60,11 @@ struct Bench: ParsableCommand {
             valueName: "f32|bf16|f16|int8|int4"))
     var dtype = WeightForm.float32
 
+    @Option(
+        help: ArgumentHelp(
+            "What decode remembers of earlier tokens. (default: f32)", valueName: "f32|bf16|f16|int8|none"))
+    var cache: CacheKind?
+
     @Option(help: ArgumentHelp("Seconds to measure, warm-up apart.", valueName: "s"))
     var seconds = 10.0
 
@@ -77,6 +82,9 @@ struct Bench: ParsableCommand {
         try check("--label-smoothing", labelSmoothing, in: 0...0.999)
         for count in beams { try check("--beams", count, in: 1...1_024) }
         try check("--seconds", seconds, in: 0.1...3_600)
+        if let cache, workload != .decode {
+            throw ValidationError("--cache \(cache.rawValue): only decode has a cache, not \(workload.rawValue).")
+        }
         if [.gemm, .train].contains(workload), ![.float32, .bfloat16].contains(dtype) {
             throw ValidationError("--dtype: expected f32 or bf16 for \(workload.rawValue), got \(dtype.rawValue).")
         }
@@ -122,7 +130,7 @@ struct Bench: ParsableCommand {
                 .run(vocabulary: vocabSize ?? 512, seconds: seconds, into: &report)
         case .decode:
             try DecodingBench(runtime, shape, weights: dtype)
-                .decode(batch: batch ?? 1, seconds: seconds, into: &report)
+                .decode(batch: batch ?? 1, cache: cache ?? .float32, seconds: seconds, into: &report)
         case .prefill:
             try DecodingBench(runtime, shape, weights: dtype)
                 .prefill(batch: batch ?? 1, context: context ?? 512, seconds: seconds, into: &report)

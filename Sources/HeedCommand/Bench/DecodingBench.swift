@@ -15,8 +15,10 @@ struct DecodingBench {
     }
 
     /// Tokens a second of `batch` sequences of 32 prompt ids and up to 128 new ones.
-    func decode(batch: Int, seconds: Double, into report: inout JSONObject) throws {
-        let decoding = try DecodingModel(model, runtime: runtime)
+    func decode(batch: Int, cache: CacheKind, seconds: Double, into report: inout JSONObject) throws {
+        var options = DecodingModelOptions()
+        options.cache = cache
+        let decoding = try DecodingModel(model, runtime: runtime, options: options)
         let prompts = (0..<batch).map { GenerationPrompt(ids: ids(32, salt: $0)) }
         let new = min(128, decoding.contextLength - 32)
         var generation = GenerationOptions()
@@ -29,6 +31,7 @@ struct DecodingBench {
         let median = steps[steps.count / 2]
         report["preset"] = .string(preset)
         report["batch"] = .integer(batch)
+        report["cache"] = .string(cache.rawValue)
         report["prompt_tokens"] = 32
         report["new_tokens"] = .integer(new)
         report["runs"] = .integer(steps.count)

@@ -55,7 +55,7 @@ struct PlanCommand: ParsableCommand {
         let shape = description.configuration
         let estimate = try WorkEstimate(shape, rows: batch, columns: context ?? shape.context)
         let runtime = try compute.runtime()
-        giveBackCode(beside: estimate.weightBytes)
+        giveBackStart(beside: estimate.weightBytes)
         let rate = try WorkEstimate.measuredRate(like: shape, runtime: runtime)
         let probe = MachineProbe(runtime)
         let report = PlanReport(

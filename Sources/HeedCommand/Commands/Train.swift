@@ -17,9 +17,10 @@ struct Train: ParsableCommand {
 
             Data are text files (UTF-8), JSONL files with a field "text", files of 16-bit token ids (.bin), or rows of \
             ids (.safetensors with input_ids and, where they apply, labels and attention_mask); text and ids may be \
-            compressed with gzip, and - is standard input. Of conversations ("messages" with roles, through the model's \
-            chat template) and of lines with "prompt" and "completion" a decoder learns the answers alone. Where no \
-            tokenizer is given, one is made of the data. An encoder learns from plain text by guessing masked words, and classes from JSONL with "text" and "label".
+            compressed with gzip or zstd, and - is standard input. Of conversations ("messages" with roles, through \
+            the model's chat template) and of lines with "prompt" and "completion" a decoder learns the answers \
+            alone. Where no tokenizer is given, one is made of the data. An encoder learns from plain text by \
+            guessing masked words, and classes from JSONL with "text" and "label".
 
             The output is a folder in the Hugging Face layout at the end and at every save, and beside it, in \
             training/, what --resume needs: a run that was killed at any moment resumes to the same bits. --resume \

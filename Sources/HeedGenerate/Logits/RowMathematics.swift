@@ -57,19 +57,34 @@ func laneMaximum(_ x: UnsafeBufferPointer<Float>) -> Float {
     return maximum
 }
 
-/// Whether any of `x` is NaN.
-func holdsNaN(_ x: UnsafeBufferPointer<Float>) -> Bool {
-    let whole = x.count & ~15
+/// The first of the largest of `x` in one pass, and whether any is NaN; −∞ at 0 where there is none that is larger.
+func firstMaximum(_ x: UnsafeBufferPointer<Float>) -> (value: Float, index: Int, holdsNaN: Bool) {
+    var lanes = SIMD16<Float>(repeating: -.infinity)
+    var starts = SIMD16<Int32>.zero
     var odd = SIMDMask<SIMD16<Int32>>(repeating: false)
+    let whole = x.count & ~15
     if let base = x.baseAddress {
         var index = 0
         while index < whole {
             let next = UnsafeRawPointer(base + index).loadUnaligned(as: SIMD16<Float>.self)
+            let isLarger = next .> lanes
+            lanes.replace(with: next, where: isLarger)
+            starts.replace(with: Int32(truncatingIfNeeded: index), where: isLarger)
             odd .|= next .!= next
             index += 16
         }
     }
-    return any(odd) || x[whole...].contains { $0.isNaN }
+    var best = (value: -Float.infinity, index: 0)
+    for lane in 0..<16 where lanes[lane] > -.infinity {
+        let index = Int(starts[lane]) + lane
+        if lanes[lane] > best.value || (lanes[lane] == best.value && index < best.index) { best = (lanes[lane], index) }
+    }
+    var holdsNaN = any(odd)
+    for index in whole..<x.count {
+        if x[index] > best.value { best = (x[index], index) }
+        if x[index].isNaN { holdsNaN = true }
+    }
+    return (best.value, best.index, holdsNaN)
 }
 
 /// Writes log probabilities of `logits [V]` into `row`: (x − max) − log Σ exp(x − max), each difference in single

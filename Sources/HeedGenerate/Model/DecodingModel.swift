@@ -109,7 +109,7 @@ public final class DecodingModel: StateReadingModel {
         let capacity = min(max(capacity, 1), contextLength)
         guard let reader else {
             let slot = table.open(capacity: capacity, root: 0)
-            try grow()
+            grow()
             slots[slot] = Slot(capacity: capacity)
             return slot
         }
@@ -120,7 +120,7 @@ public final class DecodingModel: StateReadingModel {
         // Targets of one source hold the same for the same ids; those of two sources never do.
         root -= 1
         let slot = table.open(capacity: capacity, root: root)
-        try grow()
+        grow()
         slots[slot] = Slot(capacity: capacity, source: number)
         return slot
     }
@@ -129,14 +129,14 @@ public final class DecodingModel: StateReadingModel {
         let capacity = min(max(capacity, 1), contextLength)
         guard reader == nil, !isStateless else { return (try open(source: nil, capacity: capacity), 0) }
         let new = table.open(sharing: slot, first: count, capacity: capacity)
-        try grow()
+        grow()
         slots[new] = Slot(capacity: capacity, turn: slots[slot].turn)
         return (new, table.count(new))
     }
 
     public func fork(_ slot: Int) throws -> Int {
         let new = table.fork(slot)
-        try grow()
+        grow()
         slots[new] = slots[slot]
         if let source = slots[slot].source { reader?.retain(source) }
         return new
@@ -178,19 +178,21 @@ public final class DecodingModel: StateReadingModel {
         return ids
     }
 
-    /// Gives the cache what the table counts on.
-    private func grow() throws {
+    /// Makes room for what is said of the slots that the table has.
+    private func grow() {
         slots.append(contentsOf: repeatElement(Slot(), count: max(0, table.slotCount - slots.count)))
-        guard !isStateless else { return }
-        try cache.reserve(pages: table.pageCount)
-        cache.reserve(slots: table.slotCount, tokens: table.longestSlot)
     }
 
     /// Without a cache of the target: a decoder keeps nothing at all.
     private var isStateless: Bool { options.cache == .none && reader == nil }
 
-    /// Makes the copies and placements that the table asks for.
+    /// Gives the cache what the table counts on, and makes the copies and placements that it asks for.
     private func settle() throws {
+        if !isStateless {
+            // Once for all slots that were opened since: pages that are made together lie in large pages of the system.
+            try cache.reserve(pages: table.pageCount)
+            cache.reserve(slots: table.slotCount, tokens: table.longestSlot)
+        }
         guard !table.copies.isEmpty || !table.placements.isEmpty || !table.passedPages.isEmpty else { return }
         if !isStateless {
             for page in table.passedPages { cache.pass(page: page) }

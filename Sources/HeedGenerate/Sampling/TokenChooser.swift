@@ -42,9 +42,12 @@ public struct TokenChooser {
         random: SequenceRandom, probabilities: UnsafeMutableBufferPointer<Float>? = nil, memory: ChoosingMemory
     ) throws -> Int32 {
         try check(logits, memory)
-        _ = memory.row.update(fromContentsOf: logits)
-        apply(rules, SequenceView(history: history, generated: generated), memory)
-        let row = UnsafeBufferPointer(memory.row)
+        var row = logits
+        if !rules.isEmpty || constraint != nil {
+            _ = memory.row.update(fromContentsOf: logits)
+            apply(rules, SequenceView(history: history, generated: generated), memory)
+            row = UnsafeBufferPointer(memory.row)
+        }
         guard draws else {
             if let probabilities {
                 try memory.candidates.load(row)
@@ -127,13 +130,13 @@ public struct TokenChooser {
 
     /// The lowest id of those with the highest logit.
     private func mostLikely(_ logits: UnsafeBufferPointer<Float>) throws -> Int32 {
-        let best = laneMaximum(logits)
-        guard best > -.infinity, best < .infinity, !holdsNaN(logits) else {
+        let best = firstMaximum(logits)
+        guard best.value > -.infinity, best.value < .infinity, !best.holdsNaN else {
             if let id = logits.firstIndex(where: { $0.isNaN || $0 == .infinity }) {
                 throw LogitsError.notFinite("a logit is \(logits[id])", id: id)
             }
             throw LogitsError.nothingLeft
         }
-        return Int32(logits.firstIndex(of: best) ?? 0)
+        return Int32(best.index)
     }
 }

@@ -52,7 +52,7 @@ final class ProcessorProgram: Program {
         arenaBytes = schedule.arena.byteCount
         workBytes = scratch.byteCount + lasting.byteCount
         memories = [arena, scratch, lasting]
-        ProcessorProgram.giveBackCode(trace, weights)
+        ProcessorProgram.giveBackStart(trace, weights)
         var owned: [UnsafeMutableRawPointer] = []
         var steps: [ProgramBuilder.List: [(Step, String)]] = [:]
         do {
@@ -85,14 +85,14 @@ final class ProcessorProgram: Program {
     func forward() {
         addresses.panels.refresh(from: addresses.weights)
         team.run(UnsafeBufferPointer(lists[0].steps))
-        if !hasRun { ProcessorProgram.giveBackCode(trace, addresses.weights) }
+        if !hasRun { ProcessorProgram.giveBackStart(trace, addresses.weights) }
         hasRun = true
     }
 
     /// What made the schedule, and then what arranged the matrices, is not needed beside a large model.
-    private static func giveBackCode(_ trace: Trace, _ weights: Weights) {
+    private static func giveBackStart(_ trace: Trace, _ weights: Weights) {
         guard trace.purpose == .inference else { return }
-        HeedSupport.giveBackCode(beside: weights.layout.count * MemoryLayout<Float>.stride)
+        HeedSupport.giveBackStart(beside: weights.layout.count * MemoryLayout<Float>.stride)
     }
     func backward() { team.run(UnsafeBufferPointer(lists[1].steps)) }
     func backward(_ afterEvent: (Int) throws -> Void) rethrows {

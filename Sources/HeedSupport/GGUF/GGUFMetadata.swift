@@ -62,6 +62,12 @@ public struct GGUFMetadata: Sendable {
         try typed(key, "an array of texts") { $0.array?.byteStrings }
     }
 
+    /// Calls `body` with the bytes of each of some texts, of none where the key is absent.
+    public func forEachByteString(_ key: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        guard let value = self[key] else { return }
+        guard try value.array?.forEachByteString(body) == true else { throw wrong(key, "an array of texts") }
+    }
+
     /// Integers or truth values, or nil where the key is absent.
     public func integers(_ key: String) throws -> [Int]? {
         try typed(key, "an array of integers") { $0.array?.integers }

@@ -162,22 +162,27 @@ public struct GGUFArray: Sendable, Equatable {
         }
     }
 
-    /// The bytes of the elements, or nil where they are no texts.
-    public var byteStrings: [[UInt8]]? {
-        guard kind == .string || count == 0 else { return nil }
-        return withBytes { bytes in
-            var result: [[UInt8]] = []
-            result.reserveCapacity(count)
+    /// Calls `body` with the bytes of each element; returns false where they are no texts.
+    public func forEachByteString(_ body: (UnsafeRawBufferPointer) throws -> Void) rethrows -> Bool {
+        guard kind == .string || count == 0 else { return false }
+        try withBytes { bytes in
             var at = 0
             // Every length was checked when the file was opened.
             for _ in 0..<count {
                 let length = Int(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
                 at += 8
-                result.append(Array(bytes[at..<at + length]))
+                try body(UnsafeRawBufferPointer(rebasing: bytes[at..<at + length]))
                 at += length
             }
-            return result
         }
+        return true
+    }
+
+    /// The bytes of the elements, or nil where they are no texts.
+    public var byteStrings: [[UInt8]]? {
+        var result: [[UInt8]] = []
+        result.reserveCapacity(count)
+        return forEachByteString { result.append(Array($0)) } ? result : nil
     }
 
     /// The elements, or nil where they are no texts.

@@ -2,7 +2,6 @@
 enum ForeignFormat {
     /// First bytes, a name, and the program that writes the content to its output when it is given `-dc`.
     private static let compressed: [(start: [UInt8], name: String, program: String)] = [
-        ([0x28, 0xB5, 0x2F, 0xFD], "zstd", "zstd"),
         ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "xz", "xz"),
         ([0x42, 0x5A, 0x68], "bzip2", "bzip2"),
         ([0x04, 0x22, 0x4D, 0x18], "lz4", "lz4"),
@@ -17,7 +16,7 @@ enum ForeignFormat {
             if form.name == "bzip2", bytes.count < 10 || bytes[4] != 0x31 || bytes[5] != 0x41 { continue }
             throw HeedError(
                 .unsupported, "the file is compressed with \(form.name), which Heed does not take apart", in: place,
-                expected: "plain or compressed with gzip",
+                expected: "plain or compressed with gzip or zstd",
                 advice: "Give - in its place, behind `\(form.program) -dc \(place) |`")
         }
         if bytes.starts(with: Array("PAR1".utf8)) {

@@ -7,8 +7,8 @@
 #endif
 import Synchronization
 
-/// Something that a user names as input: a file, `-` for standard input, or a pipe; gzip is taken apart, other forms of
-/// compression are refused by name.
+/// Something that a user names as input: a file, `-` for standard input, or a pipe; gzip and zstd are taken apart, other
+/// forms of compression are refused by name.
 ///
 /// A regular file is mapped, so opening it costs microseconds. A pipe can be read only once: its content is kept, and
 /// the same path gives it again. Whether something is compressed is told by its first bytes, not by its name.
@@ -33,25 +33,26 @@ public final class InputFile: Sendable {
     public static func open(_ path: String, limit: Int = Gzip.usualLimit) throws -> InputFile {
         if path != "-", !isPipe(path) {
             let file = try MappedFile(path: path)
-            guard Gzip.begins(file.bytes) else {
-                try ForeignFormat.refuse(file.bytes, in: path)
-                return InputFile(file)
-            }
-            return InputFile(path, try Gzip.decompress(file.bytes, in: path, limit: limit))
+            guard let content = try expanded(file.bytes, in: path, limit: limit) else { return InputFile(file) }
+            return InputFile(path, content)
         }
         return try pipes.withLock { pipes in
             if let known = pipes[path] { return known }
             let bytes = path == "-" ? try readDescriptor(STDIN_FILENO, displayName(path)) : try readFile(path)
             let file = try bytes.withUnsafeBytes { raw throws -> InputFile in
-                if Gzip.begins(raw) {
-                    return InputFile(path, try Gzip.decompress(raw, in: displayName(path), limit: limit))
-                }
-                try ForeignFormat.refuse(raw, in: displayName(path))
-                return InputFile(path, bytes)
+                InputFile(path, try expanded(raw, in: displayName(path), limit: limit) ?? bytes)
             }
             pipes[path] = file
             return file
         }
+    }
+
+    /// The content of compressed bytes; nil where they are not compressed.
+    private static func expanded(_ bytes: UnsafeRawBufferPointer, in place: String, limit: Int) throws -> [UInt8]? {
+        if Gzip.begins(bytes) { return try Gzip.decompress(bytes, in: place, limit: limit) }
+        if Zstandard.begins(bytes) { return try Zstandard.decompress(bytes, in: place, limit: limit) }
+        try ForeignFormat.refuse(bytes, in: place)
+        return nil
     }
 
     private init(_ file: MappedFile) {

@@ -158,8 +158,8 @@ struct GGUFTokenizerReader {
         }
         let vocabulary = builder.build()
         var merges = MergeCollector(vocabulary: vocabulary, place: place)
-        for line in try metadata.byteStrings("tokenizer.ggml.merges") ?? [] {
-            try line.withUnsafeBufferPointer { try merges.add(line: $0) }
+        try metadata.forEachByteString("tokenizer.ggml.merges") {
+            try $0.withMemoryRebound(to: UInt8.self) { try merges.add(line: $0) }
         }
         let begin = try id("bos_token_id", "cls_token_id")
         let addsBegin = try flag("add_bos_token", default: pattern.addsBegin)

@@ -17,21 +17,17 @@ struct PieceCache: ~Copyable {
         var count: Int32
     }
 
+    private let memory: ZeroedLines
     private let entries: UnsafeMutablePointer<Entry>
     private let mask: Int
 
     /// A table of `2^bits` entries of 32 bytes.
     init(bits: Int) {
         let count = 1 << bits
-        // 64-byte alignment keeps both places of a line in one cache line.
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Entry>.stride, alignment: 64)
-        entries = memory.bindMemory(to: Entry.self, capacity: count)
-        entries.initialize(repeating: Entry(low: 0, high: 0, ids: (0, 0, 0), count: 0), count: count)
+        // Both places of a line are in one cache line.
+        memory = ZeroedLines(byteCount: count * MemoryLayout<Entry>.stride)
+        entries = memory.start.bindMemory(to: Entry.self, capacity: count)
         mask = count / 2 - 1
-    }
-
-    deinit {
-        UnsafeMutableRawPointer(entries).deallocate()
     }
 
     /// The two words of a piece of at most 15 bytes.
@@ -88,18 +84,16 @@ struct LongPieceCache: ~Copyable {
     private static let entrySize = 64
 
     /// Per entry: 31 bytes, their number, then the ids and their number, in one cache line.
+    private let memory: ZeroedLines
     private let entries: UnsafeMutableRawPointer
     private let mask: Int
 
     /// A table of `2^bits` entries of 64 bytes.
     init(bits: Int) {
-        let size = LongPieceCache.entrySize << bits
-        entries = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
-        entries.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        memory = ZeroedLines(byteCount: LongPieceCache.entrySize << bits)
+        entries = memory.start
         mask = (1 << bits) - 1
     }
-
-    deinit { entries.deallocate() }
 
     @inline(__always)
     private func entry(_ start: UnsafePointer<UInt8>, _ count: Int) -> UnsafeMutableRawPointer {

@@ -45,6 +45,8 @@ struct GGUFHeader {
                 byteRange: start..<start + bytes)
         }
         try checkOverlaps(file.path)
+        // Long lists of tokens are passed over here, and read again by who wants them.
+        file.giveBack(0..<min(dataStart, file.count))
     }
 
     // MARK: Tensors
