@@ -9,7 +9,7 @@ set -eu
 data=$1
 output=$2
 heed=${HEED:-.build/release/heed}
-text=$output/text
+text=$output.text
 mkdir -p "$text"
 for name in train val test_2016_flickr; do
     for language in de en; do
