@@ -28,68 +28,83 @@ struct JSONParser {
             guard at < bytes.count else { throw failure("the JSON text is cut short", bytes, at) }
             let byte = bytes[at]
             switch state {
-            case .afterValue:
-                let top = stack[stack.count - 1]
-                let isObject = nodes[top].kind == .object
-                if byte == UInt8(ascii: ",") {
-                    at += 1
-                    state = isObject ? .key : .value
-                } else if byte == UInt8(ascii: isObject ? "}" : "]") {
-                    at += 1
-                    nodes[top].end = UInt32(nodes.count)
-                    stack.removeLast()
-                } else {
-                    throw failure(isObject ? "expected , or } in an object" : "expected , or ] in an array", bytes, at)
-                }
+            case .afterValue: state = try continued(byte, bytes, &at, &stack)
             case .key, .keyOrEnd:
                 if byte == UInt8(ascii: "}"), state == .keyOrEnd {
-                    at += 1
-                    nodes[stack.removeLast()].end = UInt32(nodes.count)
-                    state = .afterValue
-                    continue
+                    state = close(&at, &stack)
+                } else {
+                    at = try name(bytes, at, of: stack[stack.count - 1])
+                    state = .value
                 }
-                guard byte == UInt8(ascii: "\"") else {
-                    throw failure("expected a name in quotes", bytes, at)
-                }
-                nodes[stack[stack.count - 1]].length += 1
-                at = try string(bytes, at)
-                while at < bytes.count, JSONParser.isSpace(bytes[at]) { at += 1 }
-                guard at < bytes.count, bytes[at] == UInt8(ascii: ":") else {
-                    throw failure("expected : after a name", bytes, at)
-                }
-                at += 1
-                state = .value
             case .value, .valueOrEnd:
                 if byte == UInt8(ascii: "]"), state == .valueOrEnd {
-                    at += 1
-                    nodes[stack.removeLast()].end = UInt32(nodes.count)
-                    state = .afterValue
-                    continue
-                }
-                if let top = stack.last, nodes[top].kind == .array { nodes[top].length += 1 }
-                switch byte {
-                case UInt8(ascii: "\""):
-                    at = try string(bytes, at)
-                    state = .afterValue
-                case UInt8(ascii: "{"), UInt8(ascii: "["):
-                    guard stack.count < maximumDepth else {
-                        throw failure("arrays and objects nest deeper than \(maximumDepth)", bytes, at)
-                    }
-                    let isObject = byte == UInt8(ascii: "{")
-                    stack.append(nodes.count)
-                    append(isObject ? .object : .array, offset: at, length: 0)
-                    at += 1
-                    state = isObject ? .keyOrEnd : .valueOrEnd
-                case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    at = try number(bytes, at)
-                    state = .afterValue
-                case UInt8(ascii: "t"): at = try word("true", .yes, bytes, at); state = .afterValue
-                case UInt8(ascii: "f"): at = try word("false", .no, bytes, at); state = .afterValue
-                case UInt8(ascii: "n"): at = try word("null", .null, bytes, at); state = .afterValue
-                default: throw failure("expected a JSON value", bytes, at)
+                    state = close(&at, &stack)
+                } else {
+                    if let top = stack.last, nodes[top].kind == .array { nodes[top].length += 1 }
+                    state = try value(byte, bytes, &at, &stack)
                 }
             }
         }
+    }
+
+    /// Steps over the bracket that ends the innermost array or object.
+    @inline(__always)
+    private mutating func close(_ at: inout Int, _ stack: inout [Int]) -> State {
+        at += 1
+        nodes[stack.removeLast()].end = UInt32(nodes.count)
+        return .afterValue
+    }
+
+    /// Reads what follows a value inside an array or object.
+    @inline(__always)
+    private mutating func continued(
+        _ byte: UInt8, _ bytes: UnsafeBufferPointer<UInt8>, _ at: inout Int, _ stack: inout [Int]
+    ) throws -> State {
+        let isObject = nodes[stack[stack.count - 1]].kind == .object
+        if byte == UInt8(ascii: ",") {
+            at += 1
+            return isObject ? .key : .value
+        }
+        if byte == UInt8(ascii: isObject ? "}" : "]") { return close(&at, &stack) }
+        throw failure(isObject ? "expected , or } in an object" : "expected , or ] in an array", bytes, at)
+    }
+
+    /// Reads a name and its colon in the object at a node; returns the place after them.
+    @inline(__always)
+    private mutating func name(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, of object: Int) throws -> Int {
+        guard bytes[start] == UInt8(ascii: "\"") else { throw failure("expected a name in quotes", bytes, start) }
+        nodes[object].length += 1
+        var at = try string(bytes, start)
+        while at < bytes.count, JSONParser.isSpace(bytes[at]) { at += 1 }
+        guard at < bytes.count, bytes[at] == UInt8(ascii: ":") else {
+            throw failure("expected : after a name", bytes, at)
+        }
+        return at + 1
+    }
+
+    /// Reads a scalar, or steps into an array or object.
+    @inline(__always)
+    private mutating func value(
+        _ byte: UInt8, _ bytes: UnsafeBufferPointer<UInt8>, _ at: inout Int, _ stack: inout [Int]
+    ) throws -> State {
+        switch byte {
+        case UInt8(ascii: "\""): at = try string(bytes, at)
+        case UInt8(ascii: "{"), UInt8(ascii: "["):
+            guard stack.count < maximumDepth else {
+                throw failure("arrays and objects nest deeper than \(maximumDepth)", bytes, at)
+            }
+            let isObject = byte == UInt8(ascii: "{")
+            stack.append(nodes.count)
+            append(isObject ? .object : .array, offset: at, length: 0)
+            at += 1
+            return isObject ? .keyOrEnd : .valueOrEnd
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): at = try number(bytes, at)
+        case UInt8(ascii: "t"): at = try word("true", .yes, bytes, at)
+        case UInt8(ascii: "f"): at = try word("false", .no, bytes, at)
+        case UInt8(ascii: "n"): at = try word("null", .null, bytes, at)
+        default: throw failure("expected a JSON value", bytes, at)
+        }
+        return .afterValue
     }
 
     @inline(__always)
@@ -173,8 +188,8 @@ struct JSONParser {
         throw failure("a string is not closed", bytes, bytes.count)
     }
 
-    /// The first place from `start` that is not plain ASCII inside a string, or one up to 7 bytes before it: eight bytes
-    /// at a time while all of them are neither quote nor backslash nor control nor beyond ASCII.
+    /// The first place from `start` that is not plain ASCII inside a string, or one up to 7 bytes before it: eight
+    /// bytes at a time while all of them are neither quote nor backslash nor control nor beyond ASCII.
     @inline(__always)
     private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
         guard let base = UnsafeRawPointer(bytes.baseAddress) else { return start }

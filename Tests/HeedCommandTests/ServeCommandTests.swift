@@ -58,8 +58,9 @@ struct ServeCommandTests {
         let rows = try (0..<4).map { try batch.join(prompts[$0 / 2], options: options, number: $0) }
         while !batch.rows.isEmpty { try batch.step() }
         var receipt = Receipt(
-            version: "1", model: "model", modelHash: try ModelFiles.hash(path), numbers: "f32", cache: .int8,
-            instructionSet: "avx2", prompts: prompts, options: options, form: nil,
+            version: "1", model: "model", modelHash: try ModelFiles.hash(path),
+            computation: .init(numbers: "f32", cache: .int8, instructionSet: "avx2"), prompts: prompts,
+            options: options, form: nil,
             choices: rows.enumerated().map {
                 .init(prompt: $0.offset / 2, number: $0.offset, ids: Array($0.element.newIds))
             })
@@ -67,7 +68,7 @@ struct ServeCommandTests {
         // Receipts of before said nothing of the cache: it was in 32-bit floats.
         var before = try #require(receipt.json.objectValue)
         before["cache"] = nil
-        #expect(try Receipt(.object(before), in: "x").cache == .float32)
+        #expect(try Receipt(.object(before), in: "x").computation.cache == .float32)
         before["cache"] = "f33"
         #expect(throws: HeedError.self) { try Receipt(.object(before), in: "x") }
         let file = joinPath(folder, "answer.json")

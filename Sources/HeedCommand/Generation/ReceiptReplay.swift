@@ -24,14 +24,14 @@ struct ReceiptReplay {
         if !isSameModel {
             StandardError.writeLine("The model's files are not those of the receipt: \(hash), not \(given.modelHash)")
         }
-        guard let weights = WeightForm(rawValue: given.numbers) else {
+        guard let weights = WeightForm(rawValue: given.computation.numbers) else {
             throw HeedError(
                 .badInput, "a numeric form that this program does not know", in: file.name,
-                expected: WeightForm.allCases.map(\.rawValue).joined(separator: ", "), got: given.numbers)
+                expected: WeightForm.allCases.map(\.rawValue).joined(separator: ", "), got: given.computation.numbers)
         }
         let loaded = try adapter.load(path, weights: weights)
         var computing = DecodingModelOptions()
-        computing.cache = given.cache
+        computing.cache = given.computation.cache
         let running = try DecodingModel(loaded, runtime: runtime, options: computing)
         let tokenizer = Result { try Tokenizer.load(path: path) }
         let constraint = try given.form.map { form in

@@ -32,18 +32,31 @@ public struct Receipt: Sendable, Equatable {
         }
     }
 
+    /// How the ids were computed.
+    public struct Computation: Sendable, Equatable {
+        /// The form of the model's weights, a `WeightForm`.
+        public var numbers: String
+        /// How keys and values were stored.
+        public var cache: CacheKind
+        /// The instruction set that computed it.
+        public var instructionSet: String
+
+        /// A computation from its parts.
+        public init(numbers: String, cache: CacheKind, instructionSet: String) {
+            self.numbers = numbers
+            self.cache = cache
+            self.instructionSet = instructionSet
+        }
+    }
+
     /// The version of Heed.
     public var version: String
     /// The model's name at the server.
     public var model: String
     /// `ModelFiles.hash` of its folder or file, and of the adapter on it.
     public var modelHash: String
-    /// The form of its weights, a `WeightForm`.
-    public var numbers: String
-    /// How keys and values were stored.
-    public var cache: CacheKind
-    /// The instruction set that computed it.
-    public var instructionSet: String
+    /// How the ids were computed.
+    public var computation: Computation
     /// What was continued.
     public var prompts: [GenerationPrompt]
     /// How ids were chosen; its constraint is `form`.
@@ -55,15 +68,13 @@ public struct Receipt: Sendable, Equatable {
 
     /// A receipt from its parts.
     public init(
-        version: String, model: String, modelHash: String, numbers: String, cache: CacheKind, instructionSet: String,
-        prompts: [GenerationPrompt], options: GenerationOptions, form: Form?, choices: [Choice]
+        version: String, model: String, modelHash: String, computation: Computation, prompts: [GenerationPrompt],
+        options: GenerationOptions, form: Form?, choices: [Choice]
     ) {
         self.version = version
         self.model = model
         self.modelHash = modelHash
-        self.numbers = numbers
-        self.cache = cache
-        self.instructionSet = instructionSet
+        self.computation = computation
         self.prompts = prompts
         self.options = options
         self.form = form
@@ -77,8 +88,8 @@ public struct Receipt: Sendable, Equatable {
         func list(_ ids: [Int32]) -> JSON { .array(ids.map { .integer(Int($0)) }) }
         var object: JSONObject = [
             "format": .string(Receipt.format), "version": .string(version), "model": .string(model),
-            "model_sha256": .string(modelHash), "numbers": .string(numbers),
-            "cache": .string(cache.rawValue), "instruction_set": .string(instructionSet),
+            "model_sha256": .string(modelHash), "numbers": .string(computation.numbers),
+            "cache": .string(computation.cache.rawValue), "instruction_set": .string(computation.instructionSet),
             "prompts": .array(
                 prompts.map { prompt in
                     prompt.source.map { ["ids": list(prompt.ids), "source": list($0)] } ?? list(prompt.ids)
@@ -138,12 +149,11 @@ public struct Receipt: Sendable, Equatable {
         version = try text("version")
         model = try text("model")
         modelHash = try text("model_sha256")
-        numbers = try text("numbers")
+        let numbers = try text("numbers")
         // Receipts of before had no other.
         let stored = json["cache"] == nil ? CacheKind.float32.rawValue : try text("cache")
         guard let cache = CacheKind(rawValue: stored) else { throw wrong("a form of cache") }
-        self.cache = cache
-        instructionSet = try text("instruction_set")
+        computation = .init(numbers: numbers, cache: cache, instructionSet: try text("instruction_set"))
         form =
             json["json_schema"]?.stringValue.map { .jsonSchema($0) }
             ?? json["regular_expression"]?.stringValue.map { .regularExpression($0) }

@@ -108,24 +108,32 @@ extension Lexer {
 /// A backslash before a character beyond ASCII gives that character's escape as text, as in Jinja.
 func unescape(_ text: [UInt8], line: Int) throws -> [UInt8] {
     guard text.contains(UInt8(ascii: "\\")) else { return text }
-    var result: [UInt8] = []
-    result.reserveCapacity(text.count)
+    var reader = EscapeReader(text: text, line: line)
+    return try reader.readAll()
+}
+
+/// Reads a string literal with escapes from left to right.
+private struct EscapeReader {
+    let text: [UInt8]
+    let line: Int
     var at = 0
-    func hexadecimal(_ start: Int, _ count: Int) throws -> Unicode.Scalar {
-        let digits = text[min(start, text.count)..<min(start + count, text.count)]
-        guard digits.count == count, let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16),
-            digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-"), value <= 0x10FFFF
-        else {
-            throw syntaxFailure("a string has a broken escape", line: line, expected: "\(count) hexadecimal digits")
+    var result: [UInt8] = []
+
+    mutating func readAll() throws -> [UInt8] {
+        result.reserveCapacity(text.count)
+        while at < text.count {
+            if text[at] == UInt8(ascii: "\\"), at + 1 < text.count {
+                try readEscape()
+            } else {
+                result.append(text[at])
+                at += 1
+            }
         }
-        return Unicode.Scalar(value) ?? "\u{FFFD}"
+        return result
     }
-    while at < text.count {
-        guard text[at] == UInt8(ascii: "\\"), at + 1 < text.count else {
-            result.append(text[at])
-            at += 1
-            continue
-        }
+
+    /// Reads the escape whose backslash is at `at`.
+    private mutating func readEscape() throws {
         let mark = text[at + 1]
         at += 2
         switch mark {
@@ -138,39 +146,48 @@ func unescape(_ text: [UInt8], line: Int) throws -> [UInt8] {
         case UInt8(ascii: "b"): result.append(0x08)
         case UInt8(ascii: "f"): result.append(0x0C)
         case UInt8(ascii: "v"): result.append(0x0B)
-        case UInt8(ascii: "0")...UInt8(ascii: "7"):
-            var value = UInt32(mark - 0x30)
-            var count = 1
-            while count < 3, at < text.count, (0x30...0x37).contains(text[at]) {
-                value = value * 8 + UInt32(text[at] - 0x30)
-                at += 1
-                count += 1
-            }
-            append(Unicode.Scalar(value) ?? "\u{FFFD}", to: &result)
-        case UInt8(ascii: "x"):
-            append(try hexadecimal(at, 2), to: &result)
-            at += 2
-        case UInt8(ascii: "u"):
-            append(try hexadecimal(at, 4), to: &result)
-            at += 4
-        case UInt8(ascii: "U"):
-            append(try hexadecimal(at, 8), to: &result)
-            at += 8
+        case UInt8(ascii: "0")...UInt8(ascii: "7"): readOctal(mark)
+        case UInt8(ascii: "x"): try readHexadecimal(2)
+        case UInt8(ascii: "u"): try readHexadecimal(4)
+        case UInt8(ascii: "U"): try readHexadecimal(8)
         case UInt8(ascii: "N"):
             throw HeedError(
                 .unsupported, "a string names a character by \\N", in: "line \(line)",
                 advice: "Write the character itself")
-        default:
-            result.append(UInt8(ascii: "\\"))
-            if mark < 0x80 {
-                result.append(mark)
-            } else {
-                let length = scalarLength(mark)
-                let scalar = decodeScalars(text[at - 1..<min(at - 1 + length, text.count)]).first ?? "?"
-                result += hexEscape(scalar).dropFirst()
-                at += length - 1
-            }
+        default: keep(mark)
         }
     }
-    return result
+
+    /// Reads up to two more octal digits after `mark`.
+    private mutating func readOctal(_ mark: UInt8) {
+        var value = UInt32(mark - 0x30)
+        var count = 1
+        while count < 3, at < text.count, (0x30...0x37).contains(text[at]) {
+            value = value * 8 + UInt32(text[at] - 0x30)
+            at += 1
+            count += 1
+        }
+        append(Unicode.Scalar(value) ?? "\u{FFFD}", to: &result)
+    }
+
+    private mutating func readHexadecimal(_ count: Int) throws {
+        let digits = text[min(at, text.count)..<min(at + count, text.count)]
+        guard digits.count == count, let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16),
+            digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-"), value <= 0x10FFFF
+        else {
+            throw syntaxFailure("a string has a broken escape", line: line, expected: "\(count) hexadecimal digits")
+        }
+        append(Unicode.Scalar(value) ?? "\u{FFFD}", to: &result)
+        at += count
+    }
+
+    /// Leaves a backslash before a character that needs none.
+    private mutating func keep(_ mark: UInt8) {
+        result.append(UInt8(ascii: "\\"))
+        guard mark >= 0x80 else { return result.append(mark) }
+        let length = scalarLength(mark)
+        let scalar = decodeScalars(text[at - 1..<min(at - 1 + length, text.count)]).first ?? "?"
+        result += hexEscape(scalar).dropFirst()
+        at += length - 1
+    }
 }

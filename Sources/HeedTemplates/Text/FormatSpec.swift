@@ -17,63 +17,33 @@ struct FormatSpec {
 
     /// Reads a specification.
     init(_ text: [UInt8]) throws {
-        let scalars = decodeScalars(text)
-        var at = 0
-        func byte(_ place: Int) -> UInt8? {
-            place < scalars.count && scalars[place].value < 0x80 ? UInt8(scalars[place].value) : nil
+        var reader = SpecReader(scalars: decodeScalars(text))
+        if let mark = reader.byte(1), SpecReader.aligns.utf8.contains(mark) {
+            fill = reader.scalars[0]
+            align = mark
+            reader.at = 2
+        } else {
+            align = reader.take(oneOf: SpecReader.aligns)
         }
-        func isAlign(_ place: Int) -> Bool { byte(place).map { "<>=^".utf8.contains($0) } ?? false }
-        if isAlign(1) {
-            fill = scalars[0]
-            align = byte(1)
-            at = 2
-        } else if isAlign(0) {
-            align = byte(0)
-            at = 1
+        sign = reader.take(oneOf: "+- ") ?? sign
+        hidesNegativeZero = reader.take(oneOf: "z") != nil
+        isAlternate = reader.take(oneOf: "#") != nil
+        if reader.take(oneOf: "0") != nil, align == nil {
+            fill = "0"
+            align = UInt8(ascii: "=")
         }
-        if let mark = byte(at), "+- ".utf8.contains(mark) {
-            sign = mark
-            at += 1
-        }
-        if byte(at) == UInt8(ascii: "z") {
-            hidesNegativeZero = true
-            at += 1
-        }
-        if byte(at) == UInt8(ascii: "#") {
-            isAlternate = true
-            at += 1
-        }
-        if byte(at) == UInt8(ascii: "0") {
-            if align == nil {
-                fill = "0"
-                align = UInt8(ascii: "=")
-            }
-            at += 1
-        }
-        func number() throws -> Int? {
-            var result: Int?
-            while let digit = byte(at), digit &- 0x30 < 10 {
-                let value = (result ?? 0) * 10 + Int(digit - 0x30)
-                guard value < 1 << 40 else { throw HeedError(.badInput, "a width or precision is too large") }
-                result = value
-                at += 1
-            }
-            return result
-        }
-        width = try number() ?? 0
-        if let mark = byte(at), mark == UInt8(ascii: ",") || mark == UInt8(ascii: "_") {
-            grouping = mark
-            at += 1
-        }
-        if byte(at) == UInt8(ascii: ".") {
-            at += 1
-            guard let digits = try number() else {
+        width = try reader.number() ?? 0
+        grouping = reader.take(oneOf: ",_")
+        if reader.take(oneOf: ".") != nil {
+            guard let digits = try reader.number() else {
                 throw HeedError(.badInput, "a format specification has a point and no precision")
             }
             precision = digits
         }
-        if at < scalars.count {
-            guard at + 1 == scalars.count, let letter = byte(at) else { throw FormatSpec.invalid(text) }
+        if reader.at < reader.scalars.count {
+            guard reader.at + 1 == reader.scalars.count, let letter = reader.byte(reader.at) else {
+                throw FormatSpec.invalid(text)
+            }
             type = letter
         }
     }
@@ -138,6 +108,38 @@ struct FormatSpec {
             return head + filling + digits + tail
         }
         return try fitted(head + digits + tail, standard: UInt8(ascii: ">"), meter)
+    }
+}
+
+/// Reads the parts of a format specification from left to right.
+private struct SpecReader {
+    static let aligns = "<>=^"
+
+    let scalars: [Unicode.Scalar]
+    var at = 0
+
+    /// The ASCII character at a place, if there is one.
+    func byte(_ place: Int) -> UInt8? {
+        place < scalars.count && scalars[place].value < 0x80 ? UInt8(scalars[place].value) : nil
+    }
+
+    /// The next character if it is one of `marks`, stepping over it.
+    mutating func take(oneOf marks: String) -> UInt8? {
+        guard let mark = byte(at), marks.utf8.contains(mark) else { return nil }
+        at += 1
+        return mark
+    }
+
+    /// The digits that come next as a number, or nil where there are none.
+    mutating func number() throws -> Int? {
+        var result: Int?
+        while let digit = byte(at), digit &- 0x30 < 10 {
+            let value = (result ?? 0) * 10 + Int(digit - 0x30)
+            guard value < 1 << 40 else { throw HeedError(.badInput, "a width or precision is too large") }
+            result = value
+            at += 1
+        }
+        return result
     }
 }
 

@@ -178,7 +178,9 @@ struct RegexProgram: Sendable {
                 steps += 1
                 if steps > limit { return nil }
                 var isAlive = true
-                switch program.code[address] {
+                let instruction = program.code[address]
+                address += 1
+                switch instruction {
                 case .set(let index):
                     if at < text.count {
                         let (scalar, length) = decodeScalar(text, at)
@@ -187,45 +189,29 @@ struct RegexProgram: Sendable {
                     } else {
                         isAlive = false
                     }
-                    address += 1
                 case .run(let index, let low, let high, let mode):
-                    isAlive = runSet(index, low, high, mode, &address, &at)
+                    isAlive = runSet(index, low, high, mode, address, &at)
                 case .split(let first, let second):
                     stack.append(Frame(address: second, at: at, lowest: -1, kind: .retry))
                     address = first
                 case .jump(let target): address = target
                 case .look(let target, let behind, let negated):
-                    let found = behind ? lookBehind(address + 1, at) : run(from: address + 1, at: at) != nil
+                    let found = behind ? lookBehind(address, at) : run(from: address, at: at) != nil
                     isAlive = found != negated
                     address = target
                 case .atomic(let target):
-                    if let end = run(from: address + 1, at: at) { at = end } else { isAlive = false }
+                    if let end = run(from: address, at: at) { at = end } else { isAlive = false }
                     address = target
                 case .mark(let slot):
                     stack.append(Frame(address: slots[slot], at: 0, lowest: slot, kind: .restore))
                     slots[slot] = at
-                    address += 1
-                case .progress(let slot):
-                    isAlive = slots[slot] != at
-                    address += 1
-                case .textStart:
-                    isAlive = at == 0
-                    address += 1
-                case .textEnd:
-                    isAlive = at == text.count
-                    address += 1
-                case .lineStart:
-                    isAlive = at == 0 || text[at - 1] == 0x0A
-                    address += 1
-                case .lineEnd:
-                    isAlive = at == text.count || text[at] == 0x0A
-                    address += 1
-                case .wordBoundary:
-                    isAlive = isWordBoundary(at)
-                    address += 1
-                case .notWordBoundary:
-                    isAlive = !isWordBoundary(at)
-                    address += 1
+                case .progress(let slot): isAlive = slots[slot] != at
+                case .textStart: isAlive = at == 0
+                case .textEnd: isAlive = at == text.count
+                case .lineStart: isAlive = at == 0 || text[at - 1] == 0x0A
+                case .lineEnd: isAlive = at == text.count || text[at] == 0x0A
+                case .wordBoundary: isAlive = isWordBoundary(at)
+                case .notWordBoundary: isAlive = !isWordBoundary(at)
                 case .match:
                     if end == nil || end == at { return at }
                     isAlive = false
@@ -270,8 +256,9 @@ struct RegexProgram: Sendable {
             return false
         }
 
+        /// Consumes a repeated set; the way goes on at `address`.
         private mutating func runSet(
-            _ index: Int, _ low: Int, _ high: Int, _ mode: RegexNode.Mode, _ address: inout Int, _ at: inout Int
+            _ index: Int, _ low: Int, _ high: Int, _ mode: RegexNode.Mode, _ address: Int, _ at: inout Int
         ) -> Bool {
             let set = program.sets[index]
             let most = mode == .lazy ? low : high
@@ -286,7 +273,6 @@ struct RegexProgram: Sendable {
             }
             steps += taken / 16
             if taken < low { return false }
-            address += 1
             switch mode {
             case .greedy:
                 if at > least { stack.append(Frame(address: address, at: at, lowest: least, kind: .giveBack)) }

@@ -303,27 +303,10 @@ struct RegexParser {
             name = String(scalar)
             at += 1
         }
-        switch name {
-        case "Han", "Script=Han", "sc=Han":
-            var set = ScalarSet([
-                .range(0x2E80, 0x2E99), .range(0x2E9B, 0x2EF3), .range(0x2F00, 0x2FD5), .range(0x3005, 0x3005),
-                .range(0x3007, 0x3007), .range(0x3021, 0x3029), .range(0x3038, 0x303B), .range(0x3400, 0x4DBF),
-                .range(0x4E00, 0x9FFF), .range(0xF900, 0xFA6D), .range(0xFA70, 0xFAD9), .range(0x16FE2, 0x16FE3),
-                .range(0x16FF0, 0x16FF1), .range(0x20000, 0x2A6DF), .range(0x2A700, 0x2B739),
-                .range(0x2B740, 0x2B81D), .range(0x2B820, 0x2CEA1), .range(0x2CEB0, 0x2EBE0),
-                .range(0x2EBF0, 0x2EE5D), .range(0x2F800, 0x2FA1D), .range(0x30000, 0x3134A),
-                .range(0x31350, 0x323AF),
-            ])
-            set.isNegated = negated
-            return .set(set)
-        case "White_Space", "Space", "space": return .whiteSpace(negated: negated)
-        case "Any": return negated ? .range(1, 0) : .all
-        default:
-            guard let set = CategorySet(named: name) else {
-                throw failure("the property \(quoted(name)) is not known", .unsupported)
-            }
-            return .categories(set, negated: negated)
+        guard let item = ScalarSet.Item(property: name, negated: negated) else {
+            throw failure("the property \(quoted(name)) is not known", .unsupported)
         }
+        return item
     }
 
     /// The set after a `[`.
@@ -400,15 +383,9 @@ struct RegexParser {
             at += 1
         }
         guard take(":]") else { throw failure("a [: without its :]") }
-        switch name {
-        case "alpha": return .categories(.letter, negated: negated)
-        case "digit": return .categories(CategorySet(bits: GeneralCategory.decimalNumber.bit), negated: negated)
-        case "punct": return .categories(.punctuation, negated: negated)
-        case "space": return .whiteSpace(negated: negated)
-        case "word": return .word(negated: negated)
-        case "upper": return .categories(CategorySet(bits: GeneralCategory.uppercaseLetter.bit), negated: negated)
-        case "lower": return .categories(CategorySet(bits: GeneralCategory.lowercaseLetter.bit), negated: negated)
-        default: throw failure("the class \(quoted(name)) is not known", .unsupported)
+        guard let item = ScalarSet.Item(posixClass: name, negated: negated) else {
+            throw failure("the class \(quoted(name)) is not known", .unsupported)
         }
+        return item
     }
 }

@@ -171,55 +171,71 @@ extension Tokenizer {
         let bpe = model as? BPEModel
         let memory = result.tracksSpans ? nil : workspace.pieces
         for piece in list.pieces {
-            let isKnown = bytes.withUnsafeBufferPointer { buffer -> Bool in
-                guard let memory, let base = buffer.baseAddress else { return false }
-                let readable = buffer.count - piece.lowerBound
-                guard let ids = memory.ids(of: base + piece.lowerBound, piece.count, readable: readable) else {
-                    return false
-                }
-                for id in ids { result.append(id, from: 0, to: 0) }
-                return true
-            }
-            if isKnown { continue }
+            if let memory, recall(piece, of: bytes, from: memory, to: &result) { continue }
             let before = result.count
-            defer {
-                if let memory {
-                    bytes.withUnsafeBufferPointer { buffer in
-                        guard let base = buffer.baseAddress else { return }
-                        result.ids.withUnsafeBufferPointer { ids in
-                            memory.insert(
-                                base + piece.lowerBound, piece.count, readable: buffer.count - piece.lowerBound,
-                                UnsafeBufferPointer(rebasing: ids[before...]))
-                        }
-                    }
-                }
-            }
             local.removeAll()
             if list.isSpelled, let bpe, bpe.isByteLevel {
                 appendSpelled(bytes[piece], at: piece.lowerBound, bpe, list.text, to: &result, &local, workspace)
+            } else {
+                bytes[piece].withUnsafeBufferPointer { buffer in
+                    if let bpe {
+                        bpe.tokenize(buffer, into: &local, scratch: &workspace.scratch)
+                    } else {
+                        model.tokenize(buffer, into: &local)
+                    }
+                    if result.tracksSpans { result.unknownCharacters += unknownCharacters(of: buffer, local) }
+                }
+                append(local, of: piece, list.text, to: &result)
+            }
+            if let memory {
+                result.ids.withUnsafeBufferPointer {
+                    remember(piece, of: bytes, as: UnsafeBufferPointer(rebasing: $0[before...]), in: memory)
+                }
+            }
+        }
+    }
+
+    /// Appends what a piece was last cut into; false where that is not known.
+    @inline(__always)
+    private func recall(
+        _ piece: Range<Int>, of bytes: [UInt8], from memory: WordMemory, to result: inout TokenList
+    ) -> Bool {
+        bytes.withUnsafeBufferPointer { buffer -> Bool in
+            guard let base = buffer.baseAddress,
+                let ids = memory.ids(
+                    of: base + piece.lowerBound, piece.count, readable: buffer.count - piece.lowerBound)
+            else { return false }
+            for id in ids { result.append(id, from: 0, to: 0) }
+            return true
+        }
+    }
+
+    /// Remembers what a piece was cut into.
+    @inline(__always)
+    private func remember(
+        _ piece: Range<Int>, of bytes: [UInt8], as ids: UnsafeBufferPointer<TokenID>, in memory: WordMemory
+    ) {
+        bytes.withUnsafeBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            memory.insert(base + piece.lowerBound, piece.count, readable: buffer.count - piece.lowerBound, ids)
+        }
+    }
+
+    /// Appends the tokens of a piece with the places in the source that they come from.
+    @inline(__always)
+    private func append(
+        _ tokens: TokenList, of piece: Range<Int>, _ text: NormalizedText, to result: inout TokenList
+    ) {
+        let limit = text.bytes.count
+        for index in 0..<tokens.count {
+            guard result.tracksSpans else {
+                result.append(tokens.ids[index], from: 0, to: 0)
                 continue
             }
-            bytes[piece].withUnsafeBufferPointer { buffer in
-                if let bpe {
-                    bpe.tokenize(buffer, into: &local, scratch: &workspace.scratch)
-                } else {
-                    model.tokenize(buffer, into: &local)
-                }
-            }
-            if result.tracksSpans {
-                result.unknownCharacters += bytes[piece].withUnsafeBufferPointer { unknownCharacters(of: $0, local) }
-            }
-            for index in 0..<local.count {
-                guard result.tracksSpans else {
-                    result.append(local.ids[index], from: 0, to: 0)
-                    continue
-                }
-                let span = local.spans[index].range
-                let limit = list.text.bytes.count
-                let start = min(span.lowerBound + piece.lowerBound, limit)
-                let source = list.text.source(of: start..<max(start, min(span.upperBound + piece.lowerBound, limit)))
-                result.append(local.ids[index], from: Int(source.start), to: Int(source.end))
-            }
+            let span = tokens.spans[index].range
+            let start = min(span.lowerBound + piece.lowerBound, limit)
+            let source = text.source(of: start..<max(start, min(span.upperBound + piece.lowerBound, limit)))
+            result.append(tokens.ids[index], from: Int(source.start), to: Int(source.end))
         }
     }
 

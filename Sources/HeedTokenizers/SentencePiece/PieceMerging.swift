@@ -32,70 +32,91 @@ struct PieceMerging: Sendable {
 
     /// The merges of a file's pieces, whose texts and ids `vocabulary` has; O(bytes of the pieces).
     init(_ file: SentencePieceFile, vocabulary: Vocabulary) {
-        var scores = file.pieces.map(\.score)
-        // Characters that are no pieces get numbers of their own, so that every split below finds its halves.
-        var strangers: [[UInt8]: Int32] = [:]
-        func symbol(_ text: UnsafeBufferPointer<UInt8>) -> Int32? {
-            guard let id = vocabulary.id(of: text) else { return nil }
-            return file.pieces[Int(id)].role.isSegmentable ? id : nil
-        }
-        var seen: Set<UInt32> = []
-        var characters: [(key: [UInt8], value: Int)] = []
-        for piece in file.pieces where piece.role.isSegmentable {
-            piece.text.withUnsafeBufferPointer { text in
-                var at = 0
-                while at < text.count {
-                    let length = UnigramPieces.characterLength(text, at)
-                    var packed: UInt32 = 0
-                    for index in at..<at + length { packed = packed << 8 | UInt32(text[index]) }
-                    if seen.insert(packed).inserted {
-                        let character = UnsafeBufferPointer(rebasing: text[at..<at + length])
-                        var number = symbol(character)
-                        if number == nil {
-                            number = Int32(scores.count)
-                            strangers[Array(character)] = number
-                            scores.append(0)
-                        }
-                        characters.append((Array(character), Int(number ?? 0)))
-                    }
-                    at += length
-                }
-            }
-        }
-        func half(_ text: UnsafeBufferPointer<UInt8>) -> Int32? {
-            if let id = symbol(text) { return id }
-            return text.count <= 4 && !strangers.isEmpty ? strangers[Array(text)] : nil
-        }
-        var joins: [Join] = []
-        joins.reserveCapacity(file.pieces.count * 2)
-        for (id, piece) in file.pieces.enumerated() where piece.role.isSegmentable {
-            piece.text.withUnsafeBufferPointer { text in
-                var at = UnigramPieces.characterLength(text, 0)
-                while at < text.count {
-                    if let left = half(UnsafeBufferPointer(rebasing: text[..<at])),
-                        let right = half(UnsafeBufferPointer(rebasing: text[at...]))
-                    {
-                        joins.append(Join(left: left, right: right, merged: Int32(id)))
-                    }
-                    at += UnigramPieces.characterLength(text, at)
-                }
-            }
-        }
-        self.joins = Self.table(of: joins)
-        joinMask = self.joins.count - 1
-        self.scores = FrozenBuffer(scores)
+        let alphabet = Alphabet(file, vocabulary)
+        joins = Self.table(of: alphabet.joins())
+        joinMask = joins.count - 1
+        scores = FrozenBuffer(alphabet.scores)
         pieceCount = file.pieces.count
         var bytes = [Int32](repeating: Self.stranger, count: 256)
-        for character in characters where character.key.count == 1 {
+        for character in alphabet.characters where character.key.count == 1 {
             bytes[Int(character.key[0])] = Int32(character.value)
         }
         byteSymbols = FrozenBuffer(bytes)
-        self.characters = DoubleArray(keys: characters)
+        characters = DoubleArray(keys: alphabet.characters)
         unused = Set(file.pieces.indices.filter { file.pieces[$0].role == .unused }.map(Int32.init))
         let marked = file.pieces.enumerated().filter { $0.element.role == .userDefined }
         userDefined = marked.isEmpty ? nil : DoubleArray(keys: marked.map { ($0.element.text, $0.offset) })
         unknownID = TokenID(file.pieces.firstIndex { $0.role == .unknown } ?? 0)
         borders = PieceBorders(file.pieces.lazy.filter(\.role.isSegmentable).map(\.text))
+    }
+
+    /// The numbers of a file's symbols while the table of its merges is made.
+    private struct Alphabet {
+        let file: SentencePieceFile
+        let vocabulary: Vocabulary
+        private(set) var characters: [(key: [UInt8], value: Int)] = []
+        private(set) var scores: [Float]
+        /// Characters that are no pieces get numbers of their own, so that every split finds its halves.
+        private var strangers: [[UInt8]: Int32] = [:]
+
+        init(_ file: SentencePieceFile, _ vocabulary: Vocabulary) {
+            self.file = file
+            self.vocabulary = vocabulary
+            scores = file.pieces.map(\.score)
+            var seen: Set<UInt32> = []
+            for piece in file.pieces where piece.role.isSegmentable {
+                piece.text.withUnsafeBufferPointer { text in
+                    var at = 0
+                    while at < text.count {
+                        let length = UnigramPieces.characterLength(text, at)
+                        var packed: UInt32 = 0
+                        for index in at..<at + length { packed = packed << 8 | UInt32(text[index]) }
+                        if seen.insert(packed).inserted { add(UnsafeBufferPointer(rebasing: text[at..<at + length])) }
+                        at += length
+                    }
+                }
+            }
+        }
+
+        private mutating func add(_ character: UnsafeBufferPointer<UInt8>) {
+            let key = Array(character)
+            if let id = piece(character) { return characters.append((key, Int(id))) }
+            characters.append((key, scores.count))
+            strangers[key] = Int32(scores.count)
+            scores.append(0)
+        }
+
+        /// The id of a text that is a piece of its own.
+        private func piece(_ text: UnsafeBufferPointer<UInt8>) -> Int32? {
+            guard let id = vocabulary.id(of: text) else { return nil }
+            return file.pieces[Int(id)].role.isSegmentable ? id : nil
+        }
+
+        /// The symbol that a part of a piece is.
+        private func half(_ text: UnsafeBufferPointer<UInt8>) -> Int32? {
+            if let id = piece(text) { return id }
+            return text.count <= 4 && !strangers.isEmpty ? strangers[Array(text)] : nil
+        }
+
+        /// Every way to put a piece together from two symbols.
+        func joins() -> [Join] {
+            var joins: [Join] = []
+            joins.reserveCapacity(file.pieces.count * 2)
+            for (id, piece) in file.pieces.enumerated() where piece.role.isSegmentable {
+                piece.text.withUnsafeBufferPointer { text in
+                    var at = UnigramPieces.characterLength(text, 0)
+                    while at < text.count {
+                        if let left = half(UnsafeBufferPointer(rebasing: text[..<at])),
+                            let right = half(UnsafeBufferPointer(rebasing: text[at...]))
+                        {
+                            joins.append(Join(left: left, right: right, merged: Int32(id)))
+                        }
+                        at += UnigramPieces.characterLength(text, at)
+                    }
+                }
+            }
+            return joins
+        }
     }
 
     /// An open hash table, at most half full; of equal halves the first is found.

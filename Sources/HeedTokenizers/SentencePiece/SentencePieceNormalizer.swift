@@ -51,65 +51,98 @@ struct SentencePieceNormalizer: Sendable {
 
     /// Normalises a text, or the stretch after an added token; O(length).
     func normalize(_ text: UnsafeBufferPointer<UInt8>, isAtStart: Bool = true, tracksPlaces: Bool) -> Output {
+        let removesSpaces = settings.removesExtraWhitespaces
+        var at = removesSpaces ? leadingSpacesEnd(text) : 0
+        if at == text.count { return Output() }
         let addsPrefix = settings.addsDummyPrefix && (isAtStart || prefixesEveryStretch)
-        var output = Output()
-        guard !text.isEmpty else { return output }
-        var at = 0
-        if settings.removesExtraWhitespaces {
-            while at < text.count {
-                let (length, replacement) = prefix(text, at)
-                if replacement.count != 1 || replacement[0] != 0x20 { break }
-                at += length
-            }
-            if at == text.count { return output }
-        }
-        var bytes: [UInt8] = []
-        var places: [Int32] = []
-        bytes.reserveCapacity(text.count + text.count / 2 + 3)
-        if tracksPlaces { places.reserveCapacity(text.count + text.count / 2 + 4) }
         let space = settings.escapesWhitespaces ? SentencePieceFile.spaceSymbol : Self.plainSpace
-        if !treatsWhitespaceAsSuffix, addsPrefix {
-            Self.append(space, at, tracksPlaces, &bytes, &places)
-        }
+        var writer = Writer(length: text.count, space: space, tracksPlaces: tracksPlaces)
+        if !treatsWhitespaceAsSuffix, addsPrefix { writer.appendSpace(at) }
 
-        var followsSpace = settings.removesExtraWhitespaces
+        var followsSpace = removesSpaces
         while at < text.count {
-            let place = at
             // Most text is ASCII that no rule touches.
             let run = plainEnd(text, at)
             if run > at {
-                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[at..<run]))
-                if tracksPlaces { for index in at..<run { places.append(Int32(truncatingIfNeeded: index)) } }
+                writer.append(text, at..<run)
                 followsSpace = false
                 at = run
-                continue
-            }
-            if text[at] == 0x20, !startsMark(0x20), map?.isPlain(text, at) ?? true {
-                if !followsSpace { Self.append(space, at, tracksPlaces, &bytes, &places) }
-                followsSpace = settings.removesExtraWhitespaces
+            } else if text[at] == 0x20, !startsMark(0x20), map?.isPlain(text, at) ?? true {
+                if !followsSpace { writer.appendSpace(at) }
+                followsSpace = removesSpaces
                 at += 1
-                continue
+            } else {
+                let (length, replacement) = prefix(text, at)
+                writer.append(replacement, at, &followsSpace)
+                if !removesSpaces { followsSpace = false }
+                at += length
             }
+        }
+        let end = removesSpaces ? writer.removeSpaces(at) : at
+        if treatsWhitespaceAsSuffix, addsPrefix { writer.appendSpace(end) }
+        if tracksPlaces { writer.places.append(Int32(truncatingIfNeeded: end)) }
+        return Output(bytes: writer.bytes, places: writer.places)
+    }
+
+    /// Where the spaces at the start of a text end.
+    private func leadingSpacesEnd(_ text: UnsafeBufferPointer<UInt8>) -> Int {
+        var at = 0
+        while at < text.count {
             let (length, replacement) = prefix(text, at)
+            if replacement.count != 1 || replacement[0] != 0x20 { break }
             at += length
+        }
+        return at
+    }
+
+    /// Text as it is written, and the places that its bytes come from where they are asked for.
+    private struct Writer {
+        var bytes: [UInt8] = []
+        var places: [Int32] = []
+        let space: [UInt8]
+        let tracksPlaces: Bool
+
+        init(length: Int, space: [UInt8], tracksPlaces: Bool) {
+            self.space = space
+            self.tracksPlaces = tracksPlaces
+            bytes.reserveCapacity(length + length / 2 + 3)
+            if tracksPlaces { places.reserveCapacity(length + length / 2 + 4) }
+        }
+
+        @inline(__always)
+        mutating func appendSpace(_ place: Int) {
+            bytes.append(contentsOf: space)
+            if tracksPlaces { for _ in space { places.append(Int32(truncatingIfNeeded: place)) } }
+        }
+
+        /// Appends a range of the text as it is.
+        @inline(__always)
+        mutating func append(_ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) {
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[range]))
+            if tracksPlaces { for index in range { places.append(Int32(truncatingIfNeeded: index)) } }
+        }
+
+        /// Appends what the text at `place` becomes, without spaces after a space.
+        @inline(__always)
+        mutating func append(_ replacement: UnsafeBufferPointer<UInt8>, _ place: Int, _ followsSpace: inout Bool) {
             var from = 0
             if followsSpace { while from < replacement.count, replacement[from] == 0x20 { from += 1 } }
-            if from < replacement.count {
-                for index in from..<replacement.count {
-                    let byte = replacement[index]
-                    if byte == 0x20 {
-                        Self.append(space, place, tracksPlaces, &bytes, &places)
-                    } else {
-                        bytes.append(byte)
-                        if tracksPlaces { places.append(Int32(truncatingIfNeeded: place)) }
-                    }
+            if from == replacement.count { return }
+            for index in from..<replacement.count {
+                let byte = replacement[index]
+                if byte == 0x20 {
+                    appendSpace(place)
+                } else {
+                    bytes.append(byte)
+                    if tracksPlaces { places.append(Int32(truncatingIfNeeded: place)) }
                 }
-                followsSpace = replacement[replacement.count - 1] == 0x20
             }
-            if !settings.removesExtraWhitespaces { followsSpace = false }
+            followsSpace = replacement[replacement.count - 1] == 0x20
         }
-        var end = at
-        if settings.removesExtraWhitespaces {
+
+        /// Removes the spaces at the end; returns where the source of the rest ends, which is `end` without any.
+        mutating func removeSpaces(_ end: Int) -> Int {
+            var end = end
             while bytes.count >= space.count, bytes.suffix(space.count).elementsEqual(space) {
                 bytes.removeLast(space.count)
                 if tracksPlaces {
@@ -117,22 +150,8 @@ struct SentencePieceNormalizer: Sendable {
                     places.removeLast(space.count)
                 }
             }
+            return end
         }
-        if treatsWhitespaceAsSuffix, addsPrefix {
-            Self.append(space, end, tracksPlaces, &bytes, &places)
-        }
-        if tracksPlaces { places.append(Int32(truncatingIfNeeded: end)) }
-        output.bytes = bytes
-        output.places = places
-        return output
-    }
-
-    @inline(__always)
-    private static func append(
-        _ space: [UInt8], _ place: Int, _ tracksPlaces: Bool, _ bytes: inout [UInt8], _ places: inout [Int32]
-    ) {
-        bytes.append(contentsOf: space)
-        if tracksPlaces { for _ in space { places.append(Int32(truncatingIfNeeded: place)) } }
     }
 
     /// Whether a user-defined piece starts with a byte.

@@ -88,19 +88,13 @@ struct PickleMachine {
     }
 
     private mutating func step(_ code: UInt8) throws {
-        switch UInt8(code) {
-        case 0x80:  // PROTO
-            let version: UInt8 = try reader.integer("the pickle")
-            guard (2...5).contains(version) else {
-                throw failure("has protocol \(version)", .unsupported, expected: "protocols 2 to 5")
-            }
+        switch code {
+        case 0x80: try readProtocol()
         case 0x95: _ = try reader.take(8, "the pickle")  // FRAME
         case UInt8(ascii: "("): marks.append(stack.count)
         case UInt8(ascii: "0"): _ = try pop()
         case UInt8(ascii: "1"): _ = try popMark()
-        case UInt8(ascii: "2"):
-            let top = try pop()
-            stack += [top, top]
+        case UInt8(ascii: "2"): stack.append(try top())
         case UInt8(ascii: "N"): stack.append(.none)
         case 0x88: stack.append(.bool(true))
         case 0x89: stack.append(.bool(false))
@@ -135,25 +129,11 @@ struct PickleMachine {
         case 0x94: memo[memo.count] = try top()
         case UInt8(ascii: "h"): try pushMemo(Int(try number(UInt8.self)))
         case UInt8(ascii: "j"): try pushMemo(Int(try number(UInt32.self)))
-        case UInt8(ascii: "c"):
-            let module = try line()
-            stack.append(.global(try PickleGlobal(module: module, name: try line(), file: reader.file)))
-        case 0x93:  // STACK_GLOBAL
-            let parts = try popMany(2)
-            guard let module = parts[0].textValue, let name = parts[1].textValue else { throw broken() }
-            stack.append(.global(try PickleGlobal(module: module, name: name, file: reader.file)))
+        case UInt8(ascii: "c"): try pushGlobal(module: try line(), name: try line())
+        case 0x93: try pushGlobal(named: try popMany(2))  // STACK_GLOBAL
         case UInt8(ascii: "Q"): stack.append(try storage(named: try pop()))
-        case UInt8(ascii: "R"), 0x81:  // REDUCE, NEWOBJ
-            let parts = try popMany(2)
-            guard case .global(let global) = parts[0], case .tuple(let arguments) = parts[1] else {
-                throw failure("calls \(parts[0].kind)", .unsupported)
-            }
-            stack.append(try call(global, sequences[arguments]))
-        case UInt8(ascii: "b"):  // BUILD: attributes such as a state dictionary's _metadata, which hold no weights
-            _ = try pop()
-            guard case .dictionary = try top() else {
-                throw failure("sets the attributes of \(try top().kind)", .unsupported)
-            }
+        case UInt8(ascii: "R"), 0x81: try pushResult(try popMany(2))  // REDUCE, NEWOBJ
+        case UInt8(ascii: "b"): try dropAttributes()
         default:
             throw failure(
                 "has the opcode \(PickleMachine.name(of: code)) at byte \(reader.position - 1)", .unsupported,
@@ -204,6 +184,32 @@ struct PickleMachine {
         stack.append(.integer(length == 0 ? 0 : Int(Int64(bitPattern: value << unused) >> Int64(unused))))
     }
 
+    private mutating func pushGlobal(module: String, name: String) throws {
+        stack.append(.global(try PickleGlobal(module: module, name: name, file: reader.file)))
+    }
+
+    /// Pushes the global whose module and name are texts of the pickle.
+    private mutating func pushGlobal(named parts: [PickleValue]) throws {
+        guard let module = parts[0].textValue, let name = parts[1].textValue else { throw broken() }
+        try pushGlobal(module: module, name: name)
+    }
+
+    /// Pushes what a call gives, from what is called and its arguments.
+    private mutating func pushResult(_ parts: [PickleValue]) throws {
+        guard case .global(let global) = parts[0], case .tuple(let arguments) = parts[1] else {
+            throw failure("calls \(parts[0].kind)", .unsupported)
+        }
+        stack.append(try call(global, sequences[arguments]))
+    }
+
+    /// BUILD: attributes such as a state dictionary's _metadata, which hold no weights.
+    private mutating func dropAttributes() throws {
+        _ = try pop()
+        guard case .dictionary = try top() else {
+            throw failure("sets the attributes of \(try top().kind)", .unsupported)
+        }
+    }
+
     private mutating func pushMemo(_ index: Int) throws {
         guard let value = memo[index] else { throw broken() }
         stack.append(value)
@@ -250,6 +256,13 @@ struct PickleMachine {
     }
 
     // MARK: Reading
+
+    private mutating func readProtocol() throws {
+        let version = try number(UInt8.self)
+        guard (2...5).contains(version) else {
+            throw failure("has protocol \(version)", .unsupported, expected: "protocols 2 to 5")
+        }
+    }
 
     private mutating func number<Number: FixedWidthInteger>(_: Number.Type) throws -> Number {
         try reader.integer("the pickle")

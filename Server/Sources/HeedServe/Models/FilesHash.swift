@@ -55,8 +55,8 @@ extension ServedModel {
         }
         return Receipt(
             version: HeedServer.version, model: id, modelHash: await hash.value,
-            numbers: weights.rawValue, cache: cache, instructionSet: instructionSet, prompts: prompts,
-            options: options, form: form, choices: list
+            computation: .init(numbers: weights.rawValue, cache: cache, instructionSet: instructionSet),
+            prompts: prompts, options: options, form: form, choices: list
         ).json
     }
 }
