@@ -103,10 +103,10 @@ struct Evaluate: ParsableCommand {
         StandardInput.prepare(data + source + target + bleu)
         if let model {
             try LossEvaluation(
-                model: model, adapter: adapter, data: data, sources: source, targets: target, tokenizer: tokenizer,
-                context: context,
-                stride: stride, batch: batch,
-                weights: form.weights, against: against, maxUnknown: unknown.maxUnknown
+                model: model, adapter: adapter, weights: form.weights, tokenizer: tokenizer,
+                files: LossEvaluation.Files(data: data, sources: source, targets: target),
+                windows: LossEvaluation.Windows(context: context, stride: stride, batch: batch), against: against,
+                maxUnknown: unknown.maxUnknown
             ).run(runtime: try compute.runtime(), json: output.json)
         } else {
             try TranslationEvaluation(hypotheses: bleu[0], references: Array(bleu[1...])).run(json: output.json)

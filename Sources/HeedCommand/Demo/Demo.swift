@@ -41,38 +41,9 @@ struct Demo: ParsableCommand {
         try requireFreeFolder(
             output, overwrite: fileExists(joinPath(output, "stories.txt")), way: "Name another one with --output")
 
-        try screen.title("1. A text")
-        let text = Storyteller.text(stories: 3_000, seed: seed)
-        try createDirectory(output)
-        let textPath = joinPath(output, "stories.txt")
-        try writeAtomically(path: textPath, text: text)
-        try screen.line(
-            "\(grouped(text.utf8.count)) bytes of stories in \(textPath), made up by this program. One of them:")
-        try screen.quote(String(text.prefix(while: { $0 != "\n" })))
-
-        try screen.title("2. Text to ids")
-        let trained = try ByteLevelBPETrainer(vocabularySize: 512, specialTokens: ["<|endoftext|>"])
-            .train(files: [textPath])
-        _ = try trained.save(to: output)
-        let tokenizer = try Tokenizer.load(path: output)
-        let ids = tokenizer.ids(of: Demo.opening)
-        try screen.line("A byte-level BPE of \(tokenizer.vocabularySize) tokens, learned from the text:")
-        let pieces = try ids.map { try tokenizer.decode([$0], skippingSpecialTokens: false) }
-        try screen.quote(pieces.joined(separator: "|"))
-        try screen.quote(ids.map(String.init).joined(separator: " "))
-
-        try screen.title("3. A model")
-        let configuration = DecoderConfiguration.gpt2(
-            width: 128, layers: 4, heads: 4, vocabulary: tokenizer.vocabularySize, context: 128)
-        let end = tokenizer.id(of: "<|endoftext|>").map { Int($0) }
-        let model = try Model(
-            configuration, family: .gpt2, specials: SpecialIds(begin: end, ends: end.map { [$0] } ?? []), seed: seed)
-        try screen.line(
-            "GPT-2's architecture, small: \(configuration.layers) layers, \(configuration.width) channels, "
-                + "\(configuration.heads) heads, \(grouped(model.weights.layout.trainedCount)) parameters. "
-                + "Before training it writes:")
-        let before = try write(model, tokenizer, runtime)
-        try screen.quote(before)
+        let textPath = try writeText(screen)
+        let (trained, tokenizer) = try learnTokenizer(textPath, screen)
+        let model = try makeModel(tokenizer, runtime, screen)
 
         try screen.title("4. Training")
         let summary = try train(model, textPath, trained, tokenizer, runtime, screen)
@@ -97,6 +68,50 @@ struct Demo: ParsableCommand {
             "example cat-sleeps",
         ] { try screen.command(ProgramName.typed + " " + command) }
         try StandardOutput.flush()
+    }
+
+    /// Makes up the stories and returns the path of their file.
+    private func writeText(_ screen: DemoScreen) throws -> String {
+        try screen.title("1. A text")
+        let text = Storyteller.text(stories: 3_000, seed: seed)
+        try createDirectory(output)
+        let path = joinPath(output, "stories.txt")
+        try writeAtomically(path: path, text: text)
+        try screen.line(
+            "\(grouped(text.utf8.count)) bytes of stories in \(path), made up by this program. One of them:")
+        try screen.quote(String(text.prefix(while: { $0 != "\n" })))
+        return path
+    }
+
+    /// Learns a tokenizer from the text, saves it and shows what it makes of a sentence.
+    private func learnTokenizer(_ textPath: String, _ screen: DemoScreen) throws -> (TrainedTokenizer, Tokenizer) {
+        try screen.title("2. Text to ids")
+        let trained = try ByteLevelBPETrainer(vocabularySize: 512, specialTokens: ["<|endoftext|>"])
+            .train(files: [textPath])
+        _ = try trained.save(to: output)
+        let tokenizer = try Tokenizer.load(path: output)
+        let ids = tokenizer.ids(of: Demo.opening)
+        try screen.line("A byte-level BPE of \(tokenizer.vocabularySize) tokens, learned from the text:")
+        let pieces = try ids.map { try tokenizer.decode([$0], skippingSpecialTokens: false) }
+        try screen.quote(pieces.joined(separator: "|"))
+        try screen.quote(ids.map(String.init).joined(separator: " "))
+        return (trained, tokenizer)
+    }
+
+    /// Makes the model and shows what it writes before it has learned anything.
+    private func makeModel(_ tokenizer: Tokenizer, _ runtime: Runtime, _ screen: DemoScreen) throws -> Model {
+        try screen.title("3. A model")
+        let configuration = DecoderConfiguration.gpt2(
+            width: 128, layers: 4, heads: 4, vocabulary: tokenizer.vocabularySize, context: 128)
+        let end = tokenizer.id(of: "<|endoftext|>").map { Int($0) }
+        let model = try Model(
+            configuration, family: .gpt2, specials: SpecialIds(begin: end, ends: end.map { [$0] } ?? []), seed: seed)
+        try screen.line(
+            "GPT-2's architecture, small: \(configuration.layers) layers, \(configuration.width) channels, "
+                + "\(configuration.heads) heads, \(grouped(model.weights.layout.trainedCount)) parameters. "
+                + "Before training it writes:")
+        try screen.quote(try write(model, tokenizer, runtime))
+        return model
     }
 
     private func logarithm(_ count: Int) -> Double { ExactMathematics.log(Double(count)) }

@@ -6,38 +6,32 @@ import HeedTensor
 
 /// Measures the loss of a model on files.
 struct LossEvaluation {
+    /// What it is measured on: texts, ids or rows, or sources with their targets.
+    struct Files {
+        let data: [String]
+        let sources: [String]
+        let targets: [String]
+    }
+
+    /// How much is read together; what is nil follows from model and data.
+    struct Windows {
+        let context: Int?
+        let stride: Int?
+        let batch: Int
+    }
+
     let model: String
     let adapter: AdapterOption
-    let data: [String]
-    let sources: [String]
-    let targets: [String]
-    let tokenizer: String?
-    let context: Int?
-    let stride: Int?
-    let batch: Int
     let weights: WeightForm
+    let tokenizer: String?
+    let files: Files
+    let windows: Windows
     let against: String?
     let maxUnknown: Double
     /// Characters that the vocabulary lacks.
     private let unknown = UnknownCharacters()
 
-    init(
-        model: String, adapter: AdapterOption, data: [String], sources: [String], targets: [String], tokenizer: String?,
-        context: Int?, stride: Int?, batch: Int, weights: WeightForm, against: String?, maxUnknown: Double
-    ) {
-        self.model = model
-        self.adapter = adapter
-        self.data = data
-        self.sources = sources
-        self.targets = targets
-        self.tokenizer = tokenizer
-        self.context = context
-        self.stride = stride
-        self.batch = batch
-        self.weights = weights
-        self.against = against
-        self.maxUnknown = maxUnknown
-    }
+    private var data: [String] { files.data }
 
     func run(runtime: Runtime, json: Bool) throws {
         let loaded = try adapter.load(model, weights: weights)
@@ -50,17 +44,17 @@ struct LossEvaluation {
         switch loaded.architecture {
         case .encoderDecoder where data.isEmpty:
             try PairEvaluation(
-                folder: model, model: loaded, sources: sources, targets: targets, tokenizer: tokenizer,
-                context: context, maxUnknown: maxUnknown, comparison: comparison
+                folder: model, model: loaded, sources: files.sources, targets: files.targets, tokenizer: tokenizer,
+                context: windows.context, maxUnknown: maxUnknown, comparison: comparison
             ).run(runtime: runtime, json: json)
         case .encoder(let encoder) where encoder.configuration.labels == nil && !data.isEmpty:
             try MaskedEvaluation(
-                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context, batch: batch,
-                maxUnknown: maxUnknown
+                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: windows.context,
+                batch: windows.batch, maxUnknown: maxUnknown
             ).run(runtime: runtime, json: json)
         case .encoder where !data.isEmpty:
             try ClassifierEvaluation(
-                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: context
+                folder: model, model: loaded, data: data, tokenizer: tokenizer, context: windows.context
             ).run(runtime: runtime, json: json)
         default: try runNextTokens(loaded, comparison, runtime: runtime, json: json)
         }
@@ -97,7 +91,7 @@ struct LossEvaluation {
                 throw HeedError(
                     .usage, "--against compares over texts", in: self.data.first, expected: "text or token files")
             }
-            return try comparison.measure(loaded, streams, context: window, stride: stride, runtime: runtime)
+            return try comparison.measure(loaded, streams, context: window, stride: windows.stride, runtime: runtime)
         }
         try tell(
             loss, bytes: data.bytes, over: "\(counted(loss.tokens, "token")) in windows of \(window)", difference,
@@ -142,13 +136,13 @@ struct LossEvaluation {
     private func window(for data: Data, longest: Int) throws -> Int {
         var shortest = 1
         if case .rows(let rows) = data { shortest = rows.longest }
-        let window = context ?? (shortest > 1 ? shortest : longest)
+        let window = windows.context ?? (shortest > 1 ? shortest : longest)
         guard window <= longest, window >= shortest else {
             throw HeedError(
                 .usage, "--context is out of range",
                 expected: "\(shortest) to \(longest), as the model and the data allow", got: "\(window)")
         }
-        if let stride, stride > window {
+        if let stride = windows.stride, stride > window {
             throw HeedError(
                 .usage, "--stride is longer than a window, which would leave tokens out",
                 expected: "at most \(window)", got: "\(stride)")
@@ -163,11 +157,10 @@ struct LossEvaluation {
         return try withoutActuallyEscaping(progress) { progress in
             switch data {
             case .texts(let streams, _):
-                let meter = try StreamLoss(
-                    model, context: window, batch: batch, runtime: runtime)
-                return try meter.measure(streams, stride: stride, progress: progress, shouldStop: shouldStop)
+                let meter = try StreamLoss(model, context: window, batch: windows.batch, runtime: runtime)
+                return try meter.measure(streams, stride: windows.stride, progress: progress, shouldStop: shouldStop)
             case .rows(let rows):
-                let meter = try RowLoss(model, rows, batch: batch, runtime: runtime)
+                let meter = try RowLoss(model, rows, batch: windows.batch, runtime: runtime)
                 return try meter.measure(progress: progress, shouldStop: shouldStop)?.first
             }
         }

@@ -64,23 +64,11 @@ public struct BatchReport {
     /// - Throws: `HeedError` when memory is refused, or an id lies outside the table.
     public init(_ example: BatchExample) throws {
         self.example = example
-        let heads = ["head0", "head1"]
         let width = example.table("head0.W_Q").columns
         self.width = width
-        var shape = AttentionShape(heads: heads.count, width: width, causal: false)
+        var shape = AttentionShape(heads: BatchReport.heads.count, width: width, causal: false)
         if !example.isScaled { shape.scale = 1 }
-        // Queries of both heads, then keys, then values: the rows of one matrix.
-        let projections = ["W_Q", "W_K", "W_V"].flatMap { kind in
-            heads.map { example.table("\($0).\(kind)").transposed }
-        }
-        var numbers = [
-            ("tok_emb", example.table("tok_emb")), ("pos_emb", example.table("pos_emb")),
-            ("W_QKV", NumberTable.stacked(projections)),
-        ]
-        for name in ["ffn.W1", "ffn.b1", "ffn.W2", "ffn.b2", "cls.W", "cls.b"] {
-            let table = example.table(name)
-            numbers.append((name, name.contains(".b") ? table : table.transposed))
-        }
+        let numbers = BatchReport.numbers(of: example)
         let (parameters, layout) = ParameterLayout.declare { scope in
             numbers.map { name, table in
                 scope.parameter(
@@ -88,22 +76,8 @@ public struct BatchReport {
                 )
             }
         }
-        let tokens = example.ids.reduce(0) { $0 + $1.count }
-        let batch = TokenBatch(rowCapacity: max(tokens, 1), sequenceCapacity: max(example.ids.count, 1))
-        for sentence in example.ids {
-            guard sentence.allSatisfy({ (0..<numbers[0].1.rows).contains($0) }), sentence.count <= numbers[1].1.rows
-            else {
-                throw HeedError(.badInput, "a sentence does not fit the tables of the example")
-            }
-            try batch.append(sentence.map { Int32($0) })
-        }
-        let targets = example.targets.flatMap { $0 }
-        let classes = example.table("cls.W").columns
-        guard targets.count == tokens, targets.allSatisfy({ (0..<classes).contains($0) }) else {
-            throw HeedError(
-                .badInput, "the right classes do not fit the sentences", expected: "\(tokens) of 0 ..< \(classes)",
-                got: "\(targets.count)")
-        }
+        let batch = try BatchReport.batch(of: example)
+        let targets = try BatchReport.targets(of: example)
         model = try WorkedModel(
             layout, zip(parameters, numbers).map { ($0, $1.1) }, length: example.ids.map(\.count).max() ?? 1,
             runtime: try Runtime(threads: 1), loss: { BatchReport.loss($0, targets) }
@@ -119,21 +93,76 @@ public struct BatchReport {
             return trace.at("logits") { out.linear(parameters[7], parameters[8]) }
         }
         loss = model.loss
-        let stacked = model.gradient(parameters[2])
-        var gradients = [("tok_emb", model.gradient(parameters[0])), ("pos_emb", model.gradient(parameters[1]))]
-        for (place, head) in heads.enumerated() {
-            for (kind, name) in ["W_Q", "W_K", "W_V"].enumerated() {
-                let first = (kind * heads.count + place) * width
-                gradients.append(("\(head).\(name)", stacked.rows(first..<first + width).transposed))
-            }
-        }
-        for (parameter, entry) in zip(parameters, numbers).dropFirst(3) {
-            let gradient = model.gradient(parameter)
-            gradients.append((entry.0, entry.0.contains(".b") ? gradient : gradient.transposed))
-        }
-        self.gradients = gradients.map { (name: $0.0, gradient: $0.1) }
+        gradients = BatchReport.gradients(model, zip(parameters, numbers).map { ($0, $1.0) }, width: width)
         checks = try model.checks()
         trainedLosses = try model.train(steps: 3, decay: 0).losses
+    }
+
+    private static let heads = ["head0", "head1"]
+    private static let kinds = ["W_Q", "W_K", "W_V"]
+
+    /// What is learned as the model has it: matrices [out, in], and those of queries, keys and values as one.
+    private static func numbers(of example: BatchExample) -> [(String, NumberTable)] {
+        // Queries of both heads, then keys, then values: the rows of one matrix.
+        let projections = kinds.flatMap { kind in heads.map { example.table("\($0).\(kind)").transposed } }
+        var numbers = [
+            ("tok_emb", example.table("tok_emb")), ("pos_emb", example.table("pos_emb")),
+            ("W_QKV", NumberTable.stacked(projections)),
+        ]
+        for name in ["ffn.W1", "ffn.b1", "ffn.W2", "ffn.b2", "cls.W", "cls.b"] {
+            let table = example.table(name)
+            numbers.append((name, name.contains(".b") ? table : table.transposed))
+        }
+        return numbers
+    }
+
+    private static func batch(of example: BatchExample) throws -> TokenBatch {
+        let tokens = example.ids.reduce(0) { $0 + $1.count }
+        let batch = TokenBatch(rowCapacity: max(tokens, 1), sequenceCapacity: max(example.ids.count, 1))
+        let (vocabulary, longest) = (example.table("tok_emb").rows, example.table("pos_emb").rows)
+        for sentence in example.ids {
+            guard sentence.allSatisfy({ (0..<vocabulary).contains($0) }), sentence.count <= longest else {
+                throw HeedError(.badInput, "a sentence does not fit the tables of the example")
+            }
+            try batch.append(sentence.map { Int32($0) })
+        }
+        return batch
+    }
+
+    /// The right classes of all tokens, sentence after sentence.
+    private static func targets(of example: BatchExample) throws -> [Int] {
+        let tokens = example.ids.reduce(0) { $0 + $1.count }
+        let targets = example.targets.flatMap { $0 }
+        let classes = example.table("cls.W").columns
+        guard targets.count == tokens, targets.allSatisfy({ (0..<classes).contains($0) }) else {
+            throw HeedError(
+                .badInput, "the right classes do not fit the sentences", expected: "\(tokens) of 0 ..< \(classes)",
+                got: "\(targets.count)")
+        }
+        return targets
+    }
+
+    /// The gradients by the names of the document; `parameters` have those of `numbers`, in its order.
+    private static func gradients(
+        _ model: WorkedModel, _ parameters: [(Parameter, String)], width: Int
+    ) -> [(name: String, gradient: NumberTable)] {
+        var gradients: [(name: String, gradient: NumberTable)] = []
+        for (parameter, name) in parameters {
+            let gradient = model.gradient(parameter)
+            guard name == "W_QKV" else {
+                let isAsInDocument = name.contains(".b") || name.contains("emb")
+                gradients.append((name: name, gradient: isAsInDocument ? gradient : gradient.transposed))
+                continue
+            }
+            for (place, head) in heads.enumerated() {
+                for (number, kind) in kinds.enumerated() {
+                    let first = (number * heads.count + place) * width
+                    gradients.append(
+                        (name: "\(head).\(kind)", gradient: gradient.rows(first..<first + width).transposed))
+                }
+            }
+        }
+        return gradients
     }
 
     /// The value called `name`, of all sentences one below the other: `x`, `head0.Q` …, `head1.weights`, `head1.out`,
@@ -193,7 +222,7 @@ public struct BatchReport {
         let parts = model.attention("concat", 0..<length)?.parts(of: 0) ?? []
         func formula(_ kind: AttentionPart.Kind) -> String { parts.first { $0.kind == kind }?.formula ?? "" }
         var stages = [Stage(name: "ids", shape: [batch, length], formula: "token numbers"), stage("x")]
-        for head in ["head0", "head1"] {
+        for head in BatchReport.heads {
             stages += ["Q", "K", "V"].map { stage("Q | K | V", "\(head).\($0)", width) }
             stages += [
                 Stage(

@@ -20,14 +20,7 @@ extension Explanation {
     ) throws -> Page {
         var ids = Set<Int>()
         var data: JSONObject = [
-            "streams": .array(
-                zip(streams, words).map { stream, words in
-                    [
-                        "name": .string(stream.prefix.isEmpty ? "text" : String(stream.prefix.dropLast())),
-                        "ids": .array(stream.ids.map { .integer(Int($0)) }),
-                        "words": .array(words.map { .string($0) }),
-                    ]
-                }),
+            "streams": .array(zip(streams, words).map { Explanation.pageStream($0, $1) }),
             "position": .integer(position),
             "stages": .array(try story().map { Explanation.pageStage($0) }),
             "attention": .array(
@@ -37,24 +30,9 @@ extension Explanation {
             "largest_difference_of_weighted_sums": .number(Double(try largestAttentionDifference())),
             "answer_rows": .array(answerRows.map { .integer($0) }),
             "left_out": .array(leftOut.map { .string($0.rawValue) }),
-            "grids": .array(
-                (headAblation + patching).map { grid in
-                    [
-                        "name": .string(grid.name), "rows": .integer(grid.rows), "columns": .integer(grid.columns),
-                        "logits": Explanation.numbers(grid.logits),
-                    ]
-                }),
+            "grids": .array((headAblation + patching).map { Explanation.pageGrid($0) }),
             "rollouts": .array(readings.contains(.attention) ? rolloutRows() : []),
-            "inputs": .array(
-                gradientTimesInput.enumerated().map { index, attribution in
-                    var reading: JSONObject = [
-                        "stream": .integer(index), "gradient_times_input": Explanation.numbers(attribution.values),
-                    ]
-                    if let integrated = integratedGradients?.attributions, integrated.indices.contains(index) {
-                        reading["integrated_gradients"] = Explanation.numbers(integrated[index].values)
-                    }
-                    return .object(reading)
-                }),
+            "inputs": .array(gradientTimesInput.indices.map { inputReading($0) }),
         ]
         if let target {
             ids.insert(target)
@@ -66,17 +44,7 @@ extension Explanation {
             ids.formUnion(try candidates(200).map(\.id))
             data["lens"] = try lens(&ids)
         }
-        if let attribution {
-            data["logit_attribution"] = [
-                "parts": .array(
-                    attribution.parts.map { part in
-                        [
-                            "path": .string(part.path), "value": .number(Double(part.value)),
-                            "heads": Explanation.numbers(part.heads),
-                        ]
-                    }), "rest": .number(Double(attribution.rest)),
-            ]
-        }
+        if let attribution { data["logit_attribution"] = Explanation.pageAttribution(attribution) }
         if !checks.isEmpty { data["checks"] = .array(checks.map(\.json)) }
         costs(&data)
         var texts = JSONObject()
@@ -86,6 +54,44 @@ extension Explanation {
     }
 
     static func numbers(_ values: [Float]) -> JSON { .array(values.map { .number(Double($0)) }) }
+
+    private static func pageStream(_ stream: ExplainedStream, _ words: [String]) -> JSON {
+        [
+            "name": .string(stream.prefix.isEmpty ? "text" : String(stream.prefix.dropLast())),
+            "ids": .array(stream.ids.map { .integer(Int($0)) }), "words": .array(words.map { .string($0) }),
+        ]
+    }
+
+    private static func pageGrid(_ grid: InterventionGrid) -> JSON {
+        [
+            "name": .string(grid.name), "rows": .integer(grid.rows), "columns": .integer(grid.columns),
+            "logits": numbers(grid.logits),
+        ]
+    }
+
+    private static func pageAttribution(_ attribution: LogitAttribution) -> JSON {
+        [
+            "parts": .array(
+                attribution.parts.map { part in
+                    [
+                        "path": .string(part.path), "value": .number(Double(part.value)),
+                        "heads": numbers(part.heads),
+                    ]
+                }), "rest": .number(Double(attribution.rest)),
+        ]
+    }
+
+    /// What the answer is sensitive to in the stream at `index`.
+    private func inputReading(_ index: Int) -> JSON {
+        var reading: JSONObject = [
+            "stream": .integer(index),
+            "gradient_times_input": Explanation.numbers(gradientTimesInput[index].values),
+        ]
+        if let integrated = integratedGradients?.attributions, integrated.indices.contains(index) {
+            reading["integrated_gradients"] = Explanation.numbers(integrated[index].values)
+        }
+        return .object(reading)
+    }
 
     private static func pageStage(_ stage: StoryStage) -> JSON {
         guard case .object(var object) = json(stage) else { return .null }

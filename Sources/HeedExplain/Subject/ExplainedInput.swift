@@ -36,6 +36,34 @@ public struct ExplainedStream: Sendable {
     /// `hidden_states.N` is the input of block N.
     var states: String { prefix + "hidden_states" }
 
+    /// - `what`: what the ids are, for messages.
+    /// - `padding`: an id that has no position; nil: every id has one.
+    /// - Throws: `HeedError` when it is empty, too long or holds an id that is none.
+    fileprivate init(
+        _ ids: [Int32], _ what: String, prefix: String = "", layers: Int, vocabulary: Int, context: Int,
+        skipping padding: Int? = nil, types: [Int32] = []
+    ) throws {
+        guard !ids.isEmpty, ids.count <= context else {
+            throw HeedError(
+                .badInput, "\(what) cannot be explained", expected: "1 to \(context) tokens", got: "\(ids.count)")
+        }
+        if let wrong = ids.first(where: { $0 < 0 || Int($0) >= vocabulary }) {
+            throw HeedError(
+                .badInput, "\(what) holds an id outside the vocabulary", expected: "0 ..< \(vocabulary)",
+                got: "\(wrong)")
+        }
+        var positions = ids.indices.map { Int32($0) }
+        if let padding {
+            // Where padding has no position, the others count without it.
+            var next: Int32 = 0
+            for (index, id) in ids.enumerated() {
+                positions[index] = id == padding ? -1 : next
+                if id != padding { next += 1 }
+            }
+        }
+        (self.prefix, self.ids, self.layers, self.types, self.positions) = (prefix, ids, layers, types, positions)
+    }
+
     func batch(outputs: [Int]) throws -> TokenBatch {
         let batch = TokenBatch(rowCapacity: ids.count, sequenceCapacity: 1)
         try batch.append(ids, positions: positions)
@@ -51,36 +79,13 @@ extension ExplainedInput {
     ///
     /// - Throws: `HeedError` naming what is empty, too long or out of range.
     func streams(_ architecture: Architecture) throws -> [ExplainedStream] {
-        func stream(
-            _ ids: [Int32], _ what: String, prefix: String = "", layers: Int, vocabulary: Int, context: Int,
-            skipping padding: Int? = nil, types: [Int32] = []
-        ) throws -> ExplainedStream {
-            guard !ids.isEmpty, ids.count <= context else {
-                throw HeedError(
-                    .badInput, "\(what) cannot be explained", expected: "1 to \(context) tokens", got: "\(ids.count)")
-            }
-            if let wrong = ids.first(where: { $0 < 0 || Int($0) >= vocabulary }) {
-                throw HeedError(
-                    .badInput, "\(what) holds an id outside the vocabulary", expected: "0 ..< \(vocabulary)",
-                    got: "\(wrong)")
-            }
-            var positions = ids.indices.map { Int32($0) }
-            if let padding {
-                // Where padding has no position, the others count without it.
-                var next: Int32 = 0
-                for (index, id) in ids.enumerated() {
-                    positions[index] = id == padding ? -1 : next
-                    if id != padding { next += 1 }
-                }
-            }
-            return ExplainedStream(prefix: prefix, ids: ids, layers: layers, types: types, positions: positions)
-        }
         let result: [ExplainedStream]
         switch architecture {
         case .decoder(let layers):
             let c = layers.configuration
             result = [
-                try stream(ids, "the prompt", layers: c.layers, vocabulary: c.vocabulary, context: c.context)
+                try ExplainedStream(
+                    ids, "the prompt", layers: c.layers, vocabulary: c.vocabulary, context: c.context)
             ]
         case .encoder(let layers):
             let c = layers.configuration
@@ -90,7 +95,7 @@ extension ExplainedInput {
                     expected: "0 ..< \(max(c.types, 1))", got: "\(wrong)")
             }
             result = [
-                try stream(
+                try ExplainedStream(
                     ids, "the text", layers: c.stack.layers, vocabulary: c.vocabulary, context: c.context,
                     skipping: c.firstPosition > 0 ? c.padding : nil, types: types)
             ]
@@ -98,10 +103,10 @@ extension ExplainedInput {
             let c = layers.configuration
             let padding = c.skipsPadding ? c.padding : nil
             result = [
-                try stream(
+                try ExplainedStream(
                     source, "the source", prefix: "encoder_", layers: c.encoder.layers,
                     vocabulary: c.sourceVocabulary, context: c.context, skipping: padding),
-                try stream(
+                try ExplainedStream(
                     ids, "the target", prefix: "decoder_", layers: c.decoder.layers, vocabulary: c.vocabulary,
                     context: c.context, skipping: padding),
             ]

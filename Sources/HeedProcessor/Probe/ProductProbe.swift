@@ -22,13 +22,25 @@ public final class ProductProbe {
     private var steps: [Step] = []
     private var release: [UnsafeMutableRawPointer] = []
 
+    /// What a product reads and writes, and how large it is.
+    private struct Operands {
+        let x: UnsafeMutablePointer<Float>
+        let w: UnsafeMutablePointer<Float>
+        let y: UnsafeMutablePointer<Float>
+        let panels: UnsafeMutableRawPointer
+        let scratch: heed_scratch
+        let window: heed_window
+        let width: Int
+        let out: Int
+        let precision: Int32
+    }
+
     /// - Throws: `HeedError` when memory is refused or a kernel is missing.
     public init(_ form: Form, rows count: Int, in width: Int, out: Int, precision: Precision, runtime: Runtime) throws {
         self.runtime = runtime
-        let panels = Int(heed_panel_bytes(Int64(width), Int64(out), runtime.kernels.code(precision)))
-        let scratch =
-            (Int(heed_linear_scratch(Int64(width), Int64(out), Int64(count), runtime.kernels.code(precision))) + 4095)
-            / 4096 * 4096
+        let code = runtime.kernels.code(precision)
+        let panels = Int(heed_panel_bytes(Int64(width), Int64(out), code))
+        let scratch = (Int(heed_linear_scratch(Int64(width), Int64(out), Int64(count), code)) + 4095) / 4096 * 4096
         let sizes = [count * width * 4, out * width * 4, count * out * 4, panels, scratch * runtime.team.count]
         let padded = sizes.map { ($0 + 4095) / 4096 * 4096 + 64 }
         memory = try AlignedMemory(byteCount: padded.reduce(0, +))
@@ -44,50 +56,55 @@ public final class ProductProbe {
             RandomSource(seed: 1, purpose: .initialisation, step: 0).fillUniform(
                 UnsafeMutableBufferPointer(start: place.assumingMemoryBound(to: Float.self), count: elements), bound: 1)
         }
-        let (x, w, y) = (
-            places[0].assumingMemoryBound(to: Float.self), places[1].assumingMemoryBound(to: Float.self),
-            places[2].assumingMemoryBound(to: Float.self)
-        )
-        let window = heed_window(rows: rows.pointer, first: 0, limit: Int32.max)
-        let shared = heed_scratch(base: places[4], stride: Int64(scratch))
-        let table = runtime.kernels.table.pointee
-        if form == .forwardPacked {
-            var pack = heed_pack(
-                weight: w, panels: places[3], in: Int32(width), out: Int32(out),
-                precision: runtime.kernels.code(precision))
-            table.pack(&pack, 0, 1)
-        }
-        switch form {
-        case .forward, .forwardPacked:
-            let packed = form == .forwardPacked
-            try add(
-                table.linear,
-                heed_linear(
-                    window: window, x: x, x_stride: Int64(width), weight: packed ? nil : w,
-                    panels: packed ? places[3] : nil, stored: nil, bias: nil, residual: nil, residual_stride: 0,
-                    pre: nil, y: y,
-                    y_stride: Int64(out), in: Int32(width), out: Int32(out), activation: 0,
-                    precision: runtime.kernels.code(precision),
-                    scratch: shared))
-        case .inputGradient:
-            try add(
-                table.linear_input_gradient,
-                heed_linear_input_gradient(
-                    window: window, dy: y, dy_stride: Int64(out), weight: w, activation_input: nil, dx: x,
-                    dx_stride: Int64(width), in: Int32(width), out: Int32(out), accumulate: 0, activation: 0,
-                    precision: runtime.kernels.code(precision), scratch: shared))
-        case .weightGradient:
-            try add(
-                table.linear_weight_gradient,
-                heed_linear_weight_gradient(
-                    window: window, dy: y, dy_stride: Int64(out), x: x, x_stride: Int64(width), dweight: w, dbias: nil,
-                    in: Int32(width), out: Int32(out), precision: runtime.kernels.code(precision), scratch: shared))
-        }
+        record(
+            form,
+            Operands(
+                x: places[0].assumingMemoryBound(to: Float.self), w: places[1].assumingMemoryBound(to: Float.self),
+                y: places[2].assumingMemoryBound(to: Float.self), panels: places[3],
+                scratch: heed_scratch(base: places[4], stride: Int64(scratch)),
+                window: heed_window(rows: rows.pointer, first: 0, limit: Int32.max), width: width, out: out,
+                precision: code))
     }
 
     deinit { for pointer in release { pointer.deallocate() } }
 
-    private func add<Arguments>(_ kernel: heed_kernel, _ arguments: Arguments) throws {
+    /// Makes the step that computes the product, its matrix packed where the form asks for that.
+    private func record(_ form: Form, _ data: Operands) {
+        let table = runtime.kernels.table.pointee
+        let (width, out) = (Int32(data.width), Int32(data.out))
+        let (rowOfX, rowOfY) = (Int64(data.width), Int64(data.out))
+        switch form {
+        case .forward, .forwardPacked:
+            let isPacked = form == .forwardPacked
+            if isPacked {
+                var pack = heed_pack(
+                    weight: data.w, panels: data.panels, in: width, out: out, precision: data.precision)
+                table.pack(&pack, 0, 1)
+            }
+            add(
+                table.linear,
+                heed_linear(
+                    window: data.window, x: data.x, x_stride: rowOfX, weight: isPacked ? nil : data.w,
+                    panels: isPacked ? data.panels : nil, stored: nil, bias: nil, residual: nil, residual_stride: 0,
+                    pre: nil, y: data.y, y_stride: rowOfY, in: width, out: out, activation: 0,
+                    precision: data.precision, scratch: data.scratch))
+        case .inputGradient:
+            add(
+                table.linear_input_gradient,
+                heed_linear_input_gradient(
+                    window: data.window, dy: data.y, dy_stride: rowOfY, weight: data.w, activation_input: nil,
+                    dx: data.x, dx_stride: rowOfX, in: width, out: out, accumulate: 0, activation: 0,
+                    precision: data.precision, scratch: data.scratch))
+        case .weightGradient:
+            add(
+                table.linear_weight_gradient,
+                heed_linear_weight_gradient(
+                    window: data.window, dy: data.y, dy_stride: rowOfY, x: data.x, x_stride: rowOfX, dweight: data.w,
+                    dbias: nil, in: width, out: out, precision: data.precision, scratch: data.scratch))
+        }
+    }
+
+    private func add<Arguments>(_ kernel: heed_kernel, _ arguments: Arguments) {
         let memory = UnsafeMutablePointer<Arguments>.allocate(capacity: 1)
         memory.initialize(to: arguments)
         release.append(UnsafeMutableRawPointer(memory))

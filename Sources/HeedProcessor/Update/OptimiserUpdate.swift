@@ -78,19 +78,38 @@ public final class OptimiserUpdate {
                 parameters, gradients: gradients, tensors: tensors, decay: decay, slice: slice, rates: rates,
                 runtime: runtime)
         case .muon:
-            for place in matrices.flatMap(\.places) {
-                single = single.flatMap { range in
-                    [
-                        range.lowerBound..<max(range.lowerBound, min(range.upperBound, place.lowerBound)),
-                        min(range.upperBound, max(range.lowerBound, place.upperBound))..<range.upperBound,
-                    ]
-                }
-            }
+            single = OptimiserUpdate.cut(single, without: matrices.flatMap(\.places))
             rule = try MuonUpdate(
                 parameters, gradients: gradients, matrices: matrices, momentum: moments[0], decay: decay, slice: slice,
                 rates: rates, runtime: runtime)
         case .adamW, .adam, .lion, .sgd: rule = nil
         }
+        addSteps(single, of: parameters, decay: decay, kernels: kernels)
+    }
+
+    deinit {
+        rates.deallocate()
+        sums.deallocate()
+    }
+
+    /// What is left of `ranges` without `places`; some of it may be empty.
+    private static func cut(_ ranges: [Range<Int>], without places: [Range<Int>]) -> [Range<Int>] {
+        var left = ranges
+        for place in places {
+            left = left.flatMap { range in
+                [
+                    range.lowerBound..<max(range.lowerBound, min(range.upperBound, place.lowerBound)),
+                    min(range.upperBound, max(range.lowerBound, place.upperBound))..<range.upperBound,
+                ]
+            }
+        }
+        return left
+    }
+
+    /// Adds the steps that change `ranges` of the parameters number by number, as far as the slice goes.
+    private func addSteps(
+        _ ranges: [Range<Int>], of parameters: ParameterBuffer, decay: Float, kernels: heed_kernels
+    ) {
         func moment(_ index: Int, _ element: Int) -> UnsafeMutablePointer<Float>? {
             index < moments.count ? moments[index].values.baseAddress.map { $0 + element - slice.lowerBound } : nil
         }
@@ -101,20 +120,16 @@ public final class OptimiserUpdate {
             case .lion: kernels.lion
             case .sgd: kernels.sgd
             }
-        for range in single.map({ $0.clamped(to: slice) }) where !range.isEmpty {
+        for range in ranges.map({ $0.clamped(to: slice) }) where !range.isEmpty {
             update.add(
                 kernel,
                 heed_adamw(
                     parameter: parameters.base + range.lowerBound, gradient: gradients.base + range.lowerBound,
                     first: moment(0, range.lowerBound), second: moment(1, range.lowerBound),
-                    count: Int64(range.count), decay: range.lowerBound < layout.decayed ? decay : 0, rates: rates),
+                    count: Int64(range.count), decay: range.lowerBound < parameters.layout.decayed ? decay : 0,
+                    rates: rates),
                 count: range.count)
         }
-    }
-
-    deinit {
-        rates.deallocate()
-        sums.deallocate()
     }
 
     /// Returns √Σg², summed in fixed blocks: the same bits for any number of threads and ranks.

@@ -14,15 +14,16 @@ public struct Alarms: Sendable {
 
     /// Losses of the last steps.
     private var losses: [Double] = []
-    private var norms: [Double] = []
+    private var norms = RecentNorms()
     private var firstLosses: [Double] = []
     private var bestValidation: Double?
-    private var bestLoss = Double.infinity
     private var raised: [Kind: Int] = [:]
     private let tokensPerEpoch: Int?
     private var tokens = 0
 
     private static let window = 64
+    /// The steps whose loss is that of the start.
+    private static let start = 8
     /// Steps before the same alarm is raised again.
     private static let pause = 500
 
@@ -31,74 +32,21 @@ public struct Alarms: Sendable {
 
     /// Takes note of a step and returns what is to be said of it, each with what to try.
     public mutating func observe(_ row: LogRow) -> [(kind: Kind, text: String)] {
-        var found: [(Kind, String)] = []
         tokens += row.tokens
+        if firstLosses.count < Alarms.start { firstLosses.append(row.loss) }
+        var found: [(kind: Kind, text: String)] = []
+        func tell(_ kind: Kind, _ text: String?) { if let text { found.append((kind: kind, text: text)) } }
         if losses.count == Alarms.window {
-            let mean = losses.reduce(0, +) / Double(losses.count)
-            let variance = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(losses.count)
-            if row.loss > mean + 8 * variance.squareRoot(), row.loss > mean * 1.2 + 0.1 {
-                found.append(
-                    (
-                        .lossSpike,
-                        "the loss is \(rounded(row.loss)) after \(rounded(mean)) in the last \(losses.count) steps; look "
-                            + "at the data of this step, lower `peak`, raise `warmup`, or set `clip` to 1"
-                    ))
-            }
-            let usual = norms.sorted()[norms.count / 2]
-            if row.gradientNorm > 20 * usual, usual > 0 {
-                found.append(
-                    (
-                        .gradientSpike,
-                        "the gradient's norm is \(rounded(row.gradientNorm)), usually \(rounded(usual)); set `clip` to 1 or "
-                            + "lower `peak`"
-                    ))
-            }
-            if norms.allSatisfy({ $0 < 1e-6 }) {
-                found.append(
-                    (
-                        .vanishingGradient,
-                        "the gradient's norm has been below 1e-6 for \(norms.count) steps: nothing is learned; raise `peak`, "
-                            + "or begin with another `seed` or initialisation"
-                    ))
-            }
+            tell(.lossSpike, lossSpike(row))
+            tell(.gradientSpike, gradientSpike(row))
+            tell(.vanishingGradient, vanishingGradient)
+            tell(.notLearning, notLearning(row))
         }
-        if firstLosses.count < Alarms.window { firstLosses.append(row.loss) }
-        if row.step >= 300, losses.count == Alarms.window, firstLosses.count == Alarms.window {
-            let (start, now) = (firstLosses.prefix(8).reduce(0, +) / 8, losses.suffix(32).reduce(0, +) / 32)
-            if now > start * 0.99, start > 0.1 {
-                found.append(
-                    (
-                        .notLearning,
-                        "the loss is \(rounded(now)) as it was \(rounded(start)) at the start; try a `peak` ten times smaller "
-                            + "or larger, and look at the data"
-                    ))
-            }
-        }
-        bestLoss = min(bestLoss, row.loss)
-        if let validation = row.validationLoss {
-            if let best = bestValidation, validation > best + 0.05 * best, row.loss < best {
-                found.append(
-                    (
-                        .overfitting,
-                        "the validation loss is \(rounded(validation)) after \(rounded(best)), while the loss falls: the "
-                            + "model learns its data by heart; stop (`patience`), raise `dropout`, or take more data"
-                    ))
-            }
-            bestValidation = min(bestValidation ?? validation, validation)
-        }
-        if let tokensPerEpoch, tokensPerEpoch > 0, tokens / tokensPerEpoch >= 8 {
-            found.append(
-                (
-                    .repeating,
-                    "the data have been read \(tokens / tokensPerEpoch) times; more of the same rarely helps beyond four"
-                ))
-        }
+        tell(.overfitting, overfitting(row))
+        tell(.repeating, repeating)
         losses.append(row.loss)
-        norms.append(row.gradientNorm)
-        if losses.count > Alarms.window {
-            losses.removeFirst()
-            norms.removeFirst()
-        }
+        if losses.count > Alarms.window { losses.removeFirst() }
+        norms.append(row.gradientNorm, longest: Alarms.window)
         return found.filter { kind, _ in
             if let last = raised[kind], row.step - last < Alarms.pause || kind == .repeating { return false }
             raised[kind] = row.step
@@ -106,9 +54,86 @@ public struct Alarms: Sendable {
         }
     }
 
+    private func lossSpike(_ row: LogRow) -> String? {
+        let mean = losses.reduce(0, +) / Double(losses.count)
+        guard row.loss > mean * 1.2 + 0.1 else { return nil }
+        let variance = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(losses.count)
+        guard row.loss > mean + 8 * variance.squareRoot() else { return nil }
+        return "the loss is \(rounded(row.loss)) after \(rounded(mean)) in the last \(losses.count) steps; look "
+            + "at the data of this step, lower `peak`, raise `warmup`, or set `clip` to 1"
+    }
+
+    private func gradientSpike(_ row: LogRow) -> String? {
+        let usual = norms.median
+        guard row.gradientNorm > 20 * usual, usual > 0 else { return nil }
+        return "the gradient's norm is \(rounded(row.gradientNorm)), usually \(rounded(usual)); set `clip` to 1 or "
+            + "lower `peak`"
+    }
+
+    private var vanishingGradient: String? {
+        guard norms.largest < 1e-6 else { return nil }
+        return "the gradient's norm has been below 1e-6 for \(losses.count) steps: nothing is learned; raise `peak`, "
+            + "or begin with another `seed` or initialisation"
+    }
+
+    private func notLearning(_ row: LogRow) -> String? {
+        guard row.step >= 300 else { return nil }
+        let start = firstLosses.reduce(0, +) / Double(Alarms.start)
+        let now = losses.suffix(32).reduce(0, +) / 32
+        guard now > start * 0.99, start > 0.1 else { return nil }
+        return "the loss is \(rounded(now)) as it was \(rounded(start)) at the start; try a `peak` ten times smaller "
+            + "or larger, and look at the data"
+    }
+
+    private mutating func overfitting(_ row: LogRow) -> String? {
+        guard let validation = row.validationLoss else { return nil }
+        let former = bestValidation
+        bestValidation = min(former ?? validation, validation)
+        guard let best = former, validation > best + 0.05 * best, row.loss < best else { return nil }
+        return "the validation loss is \(rounded(validation)) after \(rounded(best)), while the loss falls: the "
+            + "model learns its data by heart; stop (`patience`), raise `dropout`, or take more data"
+    }
+
+    private var repeating: String? {
+        guard let tokensPerEpoch, tokensPerEpoch > 0, tokens / tokensPerEpoch >= 8 else { return nil }
+        return "the data have been read \(tokens / tokensPerEpoch) times; more of the same rarely helps beyond four"
+    }
+
     private func rounded(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
         if abs(value) >= 0.001 || value == 0 { return "\((value * 1000).rounded() / 1000)" }
         return "\(value)"
+    }
+}
+
+/// The norms of the last steps, kept in order too: sorting them anew took a twelfth of a tiny model's step.
+private struct RecentNorms: Sendable {
+    private var norms: [Double] = []
+    private var sorted: [Double] = []
+
+    /// The middle one, of an even number the upper; of none infinite.
+    var median: Double { sorted.isEmpty ? .infinity : sorted[sorted.count / 2] }
+    var largest: Double { sorted.last ?? .infinity }
+
+    /// Takes the next; beyond `longest` the first is forgotten.
+    mutating func append(_ norm: Double, longest: Int) {
+        // What is no number has no place in an order.
+        let norm = norm.isNaN ? .infinity : norm
+        norms.append(norm)
+        sorted.insert(norm, at: place(of: norm))
+        if norms.count > longest {
+            let first = norms.removeFirst()
+            sorted.remove(at: place(of: first))
+        }
+    }
+
+    /// How many are smaller.
+    private func place(of norm: Double) -> Int {
+        var (low, high) = (0, sorted.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if sorted[middle] < norm { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

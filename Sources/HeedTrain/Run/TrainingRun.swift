@@ -209,73 +209,72 @@ public final class TrainingRun {
     ) throws -> TrainingSummary {
         let clock = ContinuousClock()
         let began = clock.now
-        var stopping = EarlyStopping(patience: options.patience)
         let last = options.schedule.steps
-        let communicator = output.communicator
-        var noise = GradientNoise()
-        if let state = try restored() {
+        let state = try restored()
+        var course = RunCourse(patience: options.patience, from: state)
+        if let state {
             resumedFrom = state.step
-            noise = state.noise
             formerSteps = state.formerSteps(now: identity)
-            stopping = EarlyStopping(patience: options.patience, best: state.best, waited: state.waited)
-            if state.isFinished && (state.step >= last || stopping.isOver) { return try finishedBefore(state) }
+            if state.isFinished && (state.step >= last || course.stopping.isOver) { return try finishedBefore(state) }
         }
+        let (log, events) = try openLogs()
+        var alarms = Alarms(tokensPerEpoch: data.tokensPerEpoch)
+        while course.step < last, !course.isOver {
+            let row = try advance(&course)
+            try log?.append(row)
+            try write(row, to: events)
+            let isLast = row.step == last || course.isOver
+            let isAskedToStop = try output.communicator.isTrueAnywhere(!isLast && shouldStop())
+            let saves = isLast || isAskedToStop || isDue(row.step, options.saveEvery)
+            if saves {
+                log?.synchronise()
+                try save(course.state(isFinished: isLast, identity: identity), loss: row.validationLoss)
+            }
+            progress(
+                StepReport(
+                    step: row.step, steps: last, row: row, isSaved: saves,
+                    alarms: alarms.observe(row).map { "step \(grouped(row.step)), \($0.kind.rawValue): \($0.text)" }))
+            if isAskedToStop { throw stopped(after: row.step) }
+        }
+        if isFirst, output.averaged > 1 { try folder.publishAverage(ofRunAt: course.step, last: output.averaged) }
+        return TrainingSummary(
+            ending: course.isOver && course.step < last ? .stoppedEarly : .finished, step: course.step,
+            resumedFrom: resumedFrom, loss: course.loss, validationLoss: course.validationLoss,
+            seconds: (clock.now - began).inSeconds, tokens: course.tokens)
+    }
+
+    /// Makes the next step, and measures the validation loss where that is due.
+    private func advance(_ course: inout RunCourse) throws -> LogRow {
+        course.step += 1
+        let number = course.step
+        let rate = options.schedule.rate(number)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let result = try step(number, rate: rate)
+        let seconds = (clock.now - start).inSeconds
+        course.take(result)
+        var validationLoss: Double?
+        if let measure = data.measure, number == options.schedule.steps || isDue(number, options.evaluateEvery),
+            let value = try evaluated(by: measure)
+        {
+            validationLoss = value
+            course.observe(value)
+        }
+        return LogRow(
+            step: number, loss: result.loss, rate: rate, gradientNorm: result.gradientNorm, tokens: result.tokens,
+            tokensPerSecond: seconds > 0 ? Double(result.tokens) / seconds : 0, validationLoss: validationLoss,
+            layers: result.layers, noiseScale: result.noise == nil ? nil : course.noise.scale)
+    }
+
+    /// Opens the logs that this rank writes, and makes the folder that of this run.
+    private func openLogs() throws -> (log: TrainingLog?, events: EventFile?) {
         let written = isFirst ? output : TrainingOutput(folder: output.folder)
         if let path = written.log { try RunFolder.sweep(beside: path) }
         let log = try written.log.map { try TrainingLog(path: $0, keepingUpTo: resumedFrom) }
         let events = try written.tensorboard.map { try EventFile(folder: $0, resumingFrom: resumedFrom) }
         if isFirst, !output.resume { try folder.removeState() }
         try written.describe?(output.folder)
-
-        var (loss, measured): (Double?, Double?) = (nil, nil)
-        var tokens = 0
-        var number = resumedFrom
-        var isOver = false
-        var alarms = Alarms(tokensPerEpoch: data.tokensPerEpoch)
-        while number < last, !isOver {
-            number += 1
-            let rate = options.schedule.rate(number)
-            let start = clock.now
-            let result = try step(number, rate: rate)
-            let seconds = (clock.now - start).inSeconds
-            loss = result.loss
-            tokens += result.tokens
-            if let estimate = result.noise { noise.take(estimate) }
-            var validationLoss: Double?
-            if let measure = data.measure, number == last || isDue(number, options.evaluateEvery),
-                let value = try evaluated(by: measure)
-            {
-                validationLoss = value
-                measured = value
-                stopping.observe(value)
-                isOver = stopping.isOver
-            }
-            let row = LogRow(
-                step: number, loss: result.loss, rate: rate, gradientNorm: result.gradientNorm, tokens: result.tokens,
-                tokensPerSecond: seconds > 0 ? Double(result.tokens) / seconds : 0, validationLoss: validationLoss,
-                layers: result.layers, noiseScale: result.noise == nil ? nil : noise.scale)
-            try log?.append(row)
-            try write(row, to: events)
-            let isLast = number == last || isOver
-            let isAskedToStop = try communicator.isTrueAnywhere(!isLast && shouldStop())
-            let saves = isLast || isAskedToStop || isDue(number, options.saveEvery)
-            if saves {
-                log?.synchronise()
-                let state = RunState(
-                    step: number, isFinished: isLast, best: stopping.best, waited: stopping.waited, noise: noise,
-                    identity: identity)
-                try save(state, loss: validationLoss)
-            }
-            progress(
-                StepReport(
-                    step: number, steps: last, row: row, isSaved: saves,
-                    alarms: alarms.observe(row).map { "step \(grouped(number)), \($0.kind.rawValue): \($0.text)" }))
-            if isAskedToStop { throw stopped(after: number) }
-        }
-        if isFirst, output.averaged > 1 { try folder.publishAverage(ofRunAt: number, last: output.averaged) }
-        return TrainingSummary(
-            ending: isOver && number < last ? .stoppedEarly : .finished, step: number, resumedFrom: resumedFrom,
-            loss: loss, validationLoss: measured, seconds: (clock.now - began).inSeconds, tokens: tokens)
+        return (log, events)
     }
 
     /// The state of the run in the folder, whose numbers are now those of model and optimiser; nil for a new run.

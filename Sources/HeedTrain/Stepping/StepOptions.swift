@@ -56,4 +56,20 @@ public struct StepOptions: Sendable, Equatable {
         let parts = (1...each).first { each % $0 == 0 && each / $0 <= batch } ?? each
         (batch, accumulate) = (each / parts, shards * parts)
     }
+
+    /// Refuses shards that do not divide a step, and `ranks` that cannot share them.
+    func requireShards(for ranks: Int) throws {
+        let isPower = { (number: Int) in number > 0 && number & (number - 1) == 0 }
+        try requireOption(
+            "shards", isPower(shards) && accumulate % shards == 0,
+            expected: "a power of two that divides the micro-batches of a step (\(accumulate))", got: "\(shards)")
+        try requireOption(
+            "ranks", isPower(ranks) && ranks <= shards,
+            expected: "a power of two of at most `shards` (\(shards))", got: "\(ranks)")
+    }
+
+    /// What a micro-batch of `batch` sequences of `context` tokens holds.
+    var capacity: StepCapacity {
+        StepCapacity(tokens: batch * context, sourceTokens: batch * context, sequences: batch, length: context)
+    }
 }

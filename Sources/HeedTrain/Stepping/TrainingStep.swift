@@ -3,70 +3,6 @@ import HeedProcessor
 import HeedSupport
 import HeedTensor
 
-/// What a step's micro-batches count, where that is not the mean over their targets.
-public struct PreparedStep: Sendable {
-    /// The factor on the sum of losses of each micro-batch.
-    public var scales: [Float]
-    /// The loss that is reported.
-    public var loss: Double
-}
-
-/// What a pass of training or measuring reads: the tokens whose states predict, with their targets, and the source of
-/// each sequence for a model that reads one.
-public struct StepInput: Sendable {
-    /// The tokens whose states predict.
-    public let tokens: TokenBatch
-    /// Sequence s belongs to sequence s of `tokens`; empty where the model reads no source.
-    public let source: TokenBatch
-
-    /// Room for `capacity`; for a source only where the model reads one.
-    public init(_ capacity: StepCapacity, readsSource: Bool) {
-        tokens = TokenBatch(rowCapacity: capacity.tokens, sequenceCapacity: capacity.sequences)
-        source = TokenBatch(
-            rowCapacity: readsSource ? capacity.sourceTokens : 1,
-            sequenceCapacity: readsSource ? capacity.sequences : 1)
-    }
-
-    /// Leaves nothing in it.
-    public func clear() {
-        tokens.clear()
-        source.clear()
-    }
-}
-
-/// Fills micro-batches; what it gives depends on step and part only.
-public protocol BatchSource {
-    /// Looks at the weights before a step; nil where losses are means over all targets of the step.
-    func prepare(step: Int) throws -> PreparedStep?
-
-    /// Fills the empty `input` with micro-batch `part` of optimiser step `step` (from 1), targets included.
-    func fill(_ input: StepInput, step: Int, part: Int) throws
-}
-
-extension BatchSource {
-    public func prepare(step: Int) throws -> PreparedStep? { nil }
-}
-
-/// How much a micro-batch may hold.
-public struct StepCapacity: Sendable, Equatable {
-    /// Tokens whose states predict.
-    public var tokens: Int
-    /// Tokens of the source, for a model that reads one.
-    public var sourceTokens: Int
-    /// How many sequences.
-    public var sequences: Int
-    /// The longest sequence on either side.
-    public var length: Int
-
-    /// Room for so many tokens and sequences.
-    public init(tokens: Int, sourceTokens: Int = 1, sequences: Int, length: Int) {
-        self.tokens = tokens
-        self.sourceTokens = sourceTokens
-        self.sequences = sequences
-        self.length = length
-    }
-}
-
 /// What a step did.
 public struct StepResult: Sendable, Equatable {
     /// Mean loss over the counted targets, in nats, before the update.
@@ -132,20 +68,10 @@ public final class TrainingStep {
         self.options = options
         self.communicator = communicator
         isShared = communicator.size > 1
-        let isPower = { (number: Int) in number > 0 && number & (number - 1) == 0 }
-        try requireOption(
-            "shards", isPower(options.shards) && options.accumulate % options.shards == 0,
-            expected: "a power of two that divides the micro-batches of a step (\(options.accumulate))",
-            got: "\(options.shards)")
-        try requireOption(
-            "ranks", isPower(communicator.size) && communicator.size <= options.shards,
-            expected: "a power of two of at most `shards` (\(options.shards))", got: "\(communicator.size)")
+        try options.requireShards(for: communicator.size)
         let numbers = try model.weights.change()
         self.numbers = numbers
-        let rows = options.batch * options.context
-        let capacity =
-            capacity
-            ?? StepCapacity(tokens: rows, sourceTokens: rows, sequences: options.batch, length: options.context)
+        let capacity = capacity ?? options.capacity
         let architecture = model.architecture.withDropout(options.dropout)
         readsSource = architecture.readsSource
         let input = StepInput(capacity, readsSource: readsSource)
@@ -203,66 +129,95 @@ public final class TrainingStep {
     public func run(step: Int, rate: Double, from source: some BatchSource) throws -> StepResult {
         // The normalisers must be known before the first gradient, and how many tokens come before a micro-batch.
         let prepared = try source.prepare(step: step)
-        let countsFirst = options.accumulate > 1
         if countsFirst { try count(step, source) }
-        let tally = tally
         for index in tally.sums.indices { tally.sums[index] = 0 }
         waited = 0
         for shard in shards {
             for part in shard * partsPerShard..<(shard + 1) * partsPerShard {
-                try fill(from: source, step: step, part: part)
-                if !countsFirst {
-                    count(part)
-                    try addUp(step)
-                }
-                // A loss that no target counts for is zero; masked-language training has no second sentences.
-                for index in losses.indices {
-                    losses[index].scale.value = prepared?.scales[part] ?? 1 / Float(max(tally.total[index], 1))
-                }
-                var before = 0
-                for earlier in 0..<part { before += tally.tokens[earlier] }
-                randomState.set(seed: options.seed, step: step, rowBase: before)
-                teaching?.run()
-                pass.forward()
-                let isLast = part + 1 == shards.upperBound * partsPerShard
-                if let exchange, isLast {
-                    exchange.begin()
-                    try pass.backward { try exchange.advance($0, prepare: addLast) }
-                } else {
-                    pass.backward()
-                }
-                observer?(input.tokens, losses)
-                for index in losses.indices { losses[index].readout.add(to: &tally.sums[shard * losses.count + index]) }
+                try learn(part, of: shard, step: step, prepared, from: source)
             }
-            pass.finishGradients()
-            if let exchange, shard + 1 == shards.upperBound {
-                try exchange.finish(prepare: addLast)
-                tally.squares[shard] = update.measured
-                shardSum.finish()
-                waited += exchange.seconds
-            } else {
-                if options.shards > 1 {
-                    update.measure(0..<gradients.count)
-                    tally.squares[shard] = update.measured
-                }
-                shardSum.add()
-            }
+            try finish(shard)
         }
         if isShared { try waiting(gatherSums) }
         let norm = try update.gradientNorm { sums in
             guard isShared else { return }
             try slices.collect(UnsafeMutableRawBufferPointer(sums), unit: MemoryLayout<Double>.stride)
         }
+        let loss = prepared?.loss ?? meanLoss
+        guard norm.isFinite, loss.isFinite else { throw diverged(step, loss) }
+        let layers = try layerNorms?.measure(gradients, slice: update.slice, communicator) ?? []
+        gradientObserver?(gradients)
+        try apply(step, rate: rate, norm: norm)
+        mean?.take(step: step)
+        var read = 0
+        for part in tally.tokens.indices { read += tally.tokens[part] }
+        return StepResult(
+            loss: loss, gradientNorm: norm, tokens: read, layers: layers,
+            noise: prepared == nil && losses.count == 1 ? noise(whole: norm * norm) : nil)
+    }
+
+    /// Whether a step must look at all its micro-batches before it computes the first.
+    private var countsFirst: Bool { options.accumulate > 1 }
+
+    /// Forward and backward pass of a micro-batch: adds to the shard's gradients and losses.
+    private func learn(
+        _ part: Int, of shard: Int, step: Int, _ prepared: PreparedStep?, from source: some BatchSource
+    ) throws {
+        let tally = tally
+        try fill(from: source, step: step, part: part)
+        if !countsFirst {
+            count(part)
+            try addUp(step)
+        }
+        // A loss that no target counts for is zero; masked-language training has no second sentences.
+        for index in losses.indices {
+            losses[index].scale.value = prepared?.scales[part] ?? 1 / Float(max(tally.total[index], 1))
+        }
+        var before = 0
+        for earlier in 0..<part { before += tally.tokens[earlier] }
+        randomState.set(seed: options.seed, step: step, rowBase: before)
+        teaching?.run()
+        pass.forward()
+        if let exchange, part + 1 == shards.upperBound * partsPerShard {
+            exchange.begin()
+            try pass.backward { try exchange.advance($0, prepare: addLast) }
+        } else {
+            pass.backward()
+        }
+        observer?(input.tokens, losses)
+        for index in losses.indices { losses[index].readout.add(to: &tally.sums[shard * losses.count + index]) }
+    }
+
+    /// Completes the gradients of a shard and adds them to those of the shards before; the last go round.
+    private func finish(_ shard: Int) throws {
+        pass.finishGradients()
+        if let exchange, shard + 1 == shards.upperBound {
+            try exchange.finish(prepare: addLast)
+            tally.squares[shard] = update.measured
+            shardSum.finish()
+            waited += exchange.seconds
+        } else {
+            if options.shards > 1 {
+                update.measure(0..<gradients.count)
+                tally.squares[shard] = update.measured
+            }
+            shardSum.add()
+        }
+    }
+
+    /// The means of the losses over their targets, added up.
+    private var meanLoss: Double {
         var loss = 0.0
         for index in losses.indices {
             var sum = 0.0
             for shard in 0..<options.shards { sum += tally.sums[shard * losses.count + index] }
             loss += sum / Double(max(tally.total[index], 1))
         }
-        if let prepared { loss = prepared.loss }
-        guard norm.isFinite, loss.isFinite else { throw diverged(step, loss) }
-        let layers = try layerNorms?.measure(gradients, slice: update.slice, communicator) ?? []
-        gradientObserver?(gradients)
+        return loss
+    }
+
+    /// Changes the weights by gradients of norm `norm`, on all ranks, and leaves the gradients zero.
+    private func apply(_ step: Int, rate: Double, norm: Double) throws {
         let factor = options.clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
         let unit = OptimiserUpdate.blockLength * MemoryLayout<Float>.stride
         try update.apply(
@@ -271,22 +226,15 @@ public final class TrainingStep {
             guard isShared else { return }
             try waiting { try slices.collect(UnsafeMutableRawBufferPointer(gradients), unit: unit) }
         }
-        if isShared {
-            try waiting {
-                try slices.collect(
-                    UnsafeMutableRawBufferPointer(start: numbers.base, count: gradients.count * 4), unit: unit)
-            }
-            // What was sent from other slices is left over.
-            let own = update.slice
-            gradients.base.update(repeating: 0, count: own.lowerBound)
-            (gradients.base + own.upperBound).update(repeating: 0, count: gradients.count - own.upperBound)
+        guard isShared else { return }
+        try waiting {
+            try slices.collect(
+                UnsafeMutableRawBufferPointer(start: numbers.base, count: gradients.count * 4), unit: unit)
         }
-        mean?.take(step: step)
-        var read = 0
-        for part in tally.tokens.indices { read += tally.tokens[part] }
-        return StepResult(
-            loss: loss, gradientNorm: norm, tokens: read, layers: layers,
-            noise: prepared == nil && losses.count == 1 ? noise(whole: norm * norm) : nil)
+        // What was sent from other slices is left over.
+        let own = update.slice
+        gradients.base.update(repeating: 0, count: own.lowerBound)
+        (gradients.base + own.upperBound).update(repeating: 0, count: gradients.count - own.upperBound)
     }
 
     /// What a shard's gradients go through before they go round, for some of the last shard's.

@@ -76,66 +76,71 @@ struct ResponseAnswer: JobAnswer {
     }
 
     func write(to stream: inout EventWriter) async throws {
-        var events = Events(stream: stream)
+        var events = Events(
+            stream: stream, place: ["item_id": .string(messageID), "output_index": 0, "content_index": 0])
         let begun = object(status: "in_progress", output: [], usage: nil)
         try await events.send("response.created", ["response": begun])
         try await events.send("response.in_progress", ["response": begun])
-        let place: JSONObject = ["item_id": .string(messageID), "output_index": 0, "content_index": 0]
         var choice = CollectedChoice()
         var watch = chat.tools.map(ToolWatch.init)
-        var isOpen = false
-        var shown = ""
-        func open(_ events: inout Events) async throws {
-            guard !isOpen else { return }
-            isOpen = true
-            try await events.send(
-                "response.output_item.added",
-                [
-                    "output_index": 0,
-                    "item": [
-                        "type": "message", "id": .string(messageID), "status": "in_progress", "role": "assistant",
-                        "content": [],
-                    ],
-                ])
-            try await events.send("response.content_part.added", with(place, ["part": part("", [])]))
-        }
-        func say(_ text: String, _ scores: [ScoredToken], _ events: inout Events) async throws {
-            if text.isEmpty, scores.isEmpty || chat.logProbabilities == nil { return }
-            try await open(&events)
-            shown += text
-            let list: JSON =
-                chat.logProbabilities == nil ? [] : .array(ChatAnswer.entries(scores, model.names))
-            try await events.send(
-                "response.output_text.delta", with(place, ["delta": .string(text), "logprobs": list]))
-        }
         var calls: [ToolCall] = []
         for try await event in job.events {
             choice.take(event.what)
             switch event.what {
             case .prompt: break
             case .token(_, let isEnd, let text, let scored):
-                try await say(watch?.append(text) ?? text, isEnd ? [] : scored.map { [$0] } ?? [], &events)
+                try await say(watch?.append(text) ?? text, isEnd ? [] : scored.map { [$0] } ?? [], to: &events)
             case .finished(_, var text):
                 if watch != nil, let (rest, found) = watch?.finish(text) { (text, calls) = (rest, found) }
-                try await say(text, [], &events)
+                try await say(text, [], to: &events)
             }
         }
         guard choice.reason != nil else { throw CancellationError() }
         if calls.isEmpty { try await open(&events) }
-        if isOpen {
-            let done = part(shown, choice.scores)
-            try await events.send(
-                "response.output_text.done",
-                with(place, ["text": .string(shown), "logprobs": done["logprobs"] ?? []]))
-            try await events.send("response.content_part.done", with(place, ["part": done]))
-            try await events.send(
-                "response.output_item.done",
-                ["output_index": 0, "item": message(shown, choice.scores, isWhole: choice.reason == .stop)])
-        }
-        for (number, call) in calls.enumerated() { try await write(call, at: number + (isOpen ? 1 : 0), to: &events) }
+        if events.isOpen { try await close(choice, &events) }
+        let first = events.isOpen ? 1 : 0
+        for (number, call) in calls.enumerated() { try await write(call, at: first + number, to: &events) }
         try await events.send(
             choice.reason == .stop ? "response.completed" : "response.incomplete",
-            ["response": await response(shown, calls, choice)])
+            ["response": await response(events.shown, calls, choice)])
+    }
+
+    /// Begins the message, unless it has begun.
+    private func open(_ events: inout Events) async throws {
+        guard !events.isOpen else { return }
+        events.isOpen = true
+        try await events.send(
+            "response.output_item.added",
+            [
+                "output_index": 0,
+                "item": [
+                    "type": "message", "id": .string(messageID), "status": "in_progress", "role": "assistant",
+                    "content": [],
+                ],
+            ])
+        try await events.send("response.content_part.added", with(events.place, ["part": part("", [])]))
+    }
+
+    /// Sends a piece of the message's text.
+    private func say(_ text: String, _ scores: [ScoredToken], to events: inout Events) async throws {
+        if text.isEmpty, scores.isEmpty || chat.logProbabilities == nil { return }
+        try await open(&events)
+        events.shown += text
+        let list: JSON = chat.logProbabilities == nil ? [] : .array(ChatAnswer.entries(scores, model.names))
+        try await events.send(
+            "response.output_text.delta", with(events.place, ["delta": .string(text), "logprobs": list]))
+    }
+
+    /// Ends the message.
+    private func close(_ choice: CollectedChoice, _ events: inout Events) async throws {
+        let (shown, done) = (events.shown, part(events.shown, choice.scores))
+        try await events.send(
+            "response.output_text.done",
+            with(events.place, ["text": .string(shown), "logprobs": done["logprobs"] ?? []]))
+        try await events.send("response.content_part.done", with(events.place, ["part": done]))
+        try await events.send(
+            "response.output_item.done",
+            ["output_index": 0, "item": message(shown, choice.scores, isWhole: choice.reason == .stop)])
     }
 
     private func write(_ call: ToolCall, at index: Int, to events: inout Events) async throws {
@@ -159,10 +164,15 @@ struct ResponseAnswer: JobAnswer {
         return all
     }
 
-    /// Numbered events.
+    /// Numbered events, and what they have shown of the message.
     private struct Events {
         var stream: EventWriter
+        /// Where the text of the message stands.
+        let place: JSONObject
         var number = 0
+        /// Whether the message has begun.
+        var isOpen = false
+        var shown = ""
 
         mutating func send(_ type: String, _ members: JSONObject) async throws {
             var all: JSONObject = ["type": .string(type), "sequence_number": .integer(number)]
