@@ -3,8 +3,9 @@
 #
 #     Scripts/translate-multi30k.sh DATA OUTPUT
 #
-# DATA holds train, val and test_2016_flickr, each as .de and .en, plain or with .gz. OUTPUT becomes the model; the
-# averaged weights are in OUTPUT/average. A run that was interrupted goes on from its last save.
+# DATA holds train, val and test_2016_flickr, each as .de and .en, plain or with .gz. OUTPUT becomes the model, the mean of
+# the last five saves; texts, log and translations lie beside it, as OUTPUT.text, OUTPUT.jsonl and OUTPUT.en. A run that was
+# interrupted goes on from its last save.
 set -eu
 data=$1
 output=$2
@@ -27,5 +28,5 @@ done
     --beta1 0.9 --beta2 0.98 --epsilon 1e-9 --weight-decay 0 --clip 1 --label-smoothing 0.1 \
     --dtype bf16 --threads "${THREADS:-2}" --average 5 --save-every 300 --evaluate-every 300 \
     --output "$output" --log "$output.jsonl" --resume
-"$heed" translate "$output/average" --input "$text/test_2016_flickr.de" --output "$output/test_2016_flickr.en" --beams 5
-"$heed" evaluate --bleu "$output/test_2016_flickr.en" "$text/test_2016_flickr.en" --json
+"$heed" translate "$output" --input "$text/test_2016_flickr.de" --output "$output.en" --beams 5 --overwrite
+"$heed" evaluate --bleu "$output.en" "$text/test_2016_flickr.en" --json
