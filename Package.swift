@@ -16,7 +16,7 @@ let package = Package(
     ],
     targets: [
         // Files, JSON and errors; nothing of transformers.
-        .target(name: "HeedSupport"),
+        .target(name: "HeedSupport", dependencies: ["CHeedKernels"]),
         // Text ⇄ ids.
         .target(name: "HeedTokenizers", dependencies: ["HeedSupport"]),
         // Messages → text, by the templates that models bring.

@@ -1,6 +1,8 @@
+import CHeedKernels
+
 /// SHA-256 of bytes that come in pieces (FIPS 180-4).
 ///
-/// For fingerprints of files and answers. Cost: some 5 ns a byte.
+/// For fingerprints of files and answers. Cost: some 0.6 ns a byte where the processor has instructions for it, else 5.
 public struct SHA256 {
     private var state: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32) = (
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19
@@ -9,9 +11,16 @@ public struct SHA256 {
     private var rest: [UInt8] = []
     private var count = 0
     private var words = [UInt32](repeating: 0, count: 64)
+    private let usesInstructions: Bool
 
     /// The hash of nothing yet.
-    public init() { rest.reserveCapacity(64) }
+    public init() { self.init(usesInstructions: true) }
+
+    /// For tests: without the processor's instructions for it.
+    package init(usesInstructions: Bool) {
+        self.usesInstructions = usesInstructions
+        rest.reserveCapacity(64)
+    }
 
     /// The hash of some bytes, in hexadecimal digits.
     public static func hex(_ bytes: some Sequence<UInt8>) -> String {
@@ -31,14 +40,26 @@ public struct SHA256 {
             at = min(64 - rest.count, bytes.count)
             rest.append(contentsOf: bytes[..<at])
             guard rest.count == 64 else { return }
-            rest.withUnsafeBytes { block($0, 0) }
+            rest.withUnsafeBytes { blocks($0) }
             rest.removeAll(keepingCapacity: true)
         }
-        while bytes.count - at >= 64 {
-            block(bytes, at)
-            at += 64
+        let whole = (bytes.count - at) & ~63
+        blocks(UnsafeRawBufferPointer(rebasing: bytes[at..<at + whole]))
+        rest.append(contentsOf: bytes[(at + whole)...])
+    }
+
+    /// Takes whole blocks of 64 bytes.
+    private mutating func blocks(_ bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
+        if usesInstructions {
+            let isDone = withUnsafeMutableBytes(of: &state) {
+                heed_sha256_blocks(
+                    $0.assumingMemoryBound(to: UInt32.self).baseAddress,
+                    start.assumingMemoryBound(to: UInt8.self), Int64(bytes.count / 64)) != 0
+            }
+            if isDone { return }
         }
-        rest.append(contentsOf: bytes[at...])
+        for at in stride(from: 0, to: bytes.count, by: 64) { block(bytes, at) }
     }
 
     /// The hash, 32 bytes.

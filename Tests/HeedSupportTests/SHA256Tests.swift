@@ -31,4 +31,17 @@ struct SHA256Tests {
             }
         }
     }
+
+    @Test("the processor's instructions give what the plain rounds give, for any length and any pieces")
+    func instructions() {
+        let bytes = (0..<1_000).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ 13) }
+        for length in stride(from: 0, through: 1_000, by: 7) {
+            var fast = SHA256()
+            var plain = SHA256(usesInstructions: false)
+            plain.update(Array(bytes[..<length]))
+            fast.update(Array(bytes[..<(length / 3)]))
+            fast.update(Array(bytes[(length / 3)..<length]))
+            #expect(fast.finish() == plain.finish(), "\(length) bytes")
+        }
+    }
 }

@@ -527,6 +527,10 @@ int heed_quantise_q4k(const float *values, uint8_t *block);
 // Q6_K, 210 bytes: sixteen groups of 16, x ≈ scale · (quant − 32) with quants from 0 to 63.
 int heed_quantise_q6k(const float *values, uint8_t *block);
 
+// SHA-256: takes whole blocks of 64 bytes into the eight words of the state. Returns 0, having done nothing, where the
+// processor has no instructions for it.
+int heed_sha256_blocks(uint32_t *state, const uint8_t *bytes, int64_t blocks);
+
 #pragma clang diagnostic pop
 
 #ifdef __cplusplus

@@ -168,7 +168,7 @@ final class GenerationLane: @unchecked Sendable {
     private func readScores() {
         guard !scoring.isEmpty else { return }
         for place in scoring.indices { scores.rows += scoring[place].wantedRows(model) }
-        model.share(scores)
+        scores.score(with: model)
         var results = scores.rows.compactMap(\.result)[...]
         scores.rows.removeAll(keepingCapacity: true)
         for place in scoring.indices { scoring[place].take(&results) }
@@ -196,7 +196,7 @@ final class GenerationLane: @unchecked Sendable {
             scored.append(choice)
         }
         if !scores.rows.isEmpty {
-            model.share(scores)
+            scores.score(with: model)
             for (choice, row) in zip(scored, scores.rows) { choice.score = row.result }
             scores.rows.removeAll(keepingCapacity: true)
         }

@@ -10,12 +10,21 @@ final class LogProbabilityWork: TeamWork {
     }
 
     var rows: [Row] = []
+    /// The rows while threads work at them: each writes its own, and none touches the array itself.
+    private var shared = UnsafeMutableBufferPointer<Row>(start: nil, count: 0)
+
+    /// Fills in the results of all rows.
+    func score(with model: DecodingModel) {
+        rows.withUnsafeMutableBufferPointer { rows in
+            shared = rows
+            model.share(self)
+            shared = UnsafeMutableBufferPointer(start: nil, count: 0)
+        }
+    }
 
     func run(part: Int, of parts: Int) {
-        rows.withUnsafeMutableBufferPointer { rows in
-            for place in stride(from: part, to: rows.count, by: parts) {
-                rows[place].result = LogProbabilityWork.score(rows[place])
-            }
+        for place in stride(from: part, to: shared.count, by: parts) {
+            shared[place].result = LogProbabilityWork.score(shared[place])
         }
     }
 
