@@ -30,7 +30,7 @@ def main(paths):
     low, high = min(losses) * 0.95, max(losses) * 1.02
 
     def place(step, loss):
-        x = LEFT + (WIDTH - LEFT - 12) * step / last
+        x = LEFT + (WIDTH - LEFT - 28) * step / last
         return f"{x:.1f},{TOP + (HEIGHT - TOP - BOTTOM) * (high - loss) / (high - low):.1f}"
 
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">')
@@ -38,7 +38,7 @@ def main(paths):
     for part in range(6):
         loss = low + (high - low) * part / 5
         x, y = place(0, loss).split(",")
-        print(f'<path d="M{x} {y}H{WIDTH - 12}" stroke="#e5e7eb"/><text x="{LEFT - 8}" y="{y}" dy="4" '
+        print(f'<path d="M{x} {y}H{WIDTH - 28}" stroke="#e5e7eb"/><text x="{LEFT - 8}" y="{y}" dy="4" '
               f'text-anchor="end" fill="#374151">{loss:.2f}</text>')
         x = place(last * part / 5, low).split(",")[0]
         print(f'<text x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#374151">{last * part // 5}</text>')
