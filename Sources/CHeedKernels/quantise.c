@@ -1,4 +1,4 @@
-#include "heed_kernels.h"
+#include "heed_files.h"
 
 #include <math.h>
 #include <string.h>

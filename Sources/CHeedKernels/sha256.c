@@ -1,9 +1,5 @@
-// SHA-256 (FIPS 180-4) by the processor's own instructions, for fingerprints of files of weights.
-#include "heed_kernels.h"
-
-#if defined(__x86_64__)
-#include <cpuid.h>
-#include <immintrin.h>
+// SHA-256 (FIPS 180-4), by the processor's own instructions where it has them: files of weights are large.
+#include "heed_files.h"
 
 static const uint32_t constants[64] __attribute__((aligned(16))) = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -15,6 +11,46 @@ static const uint32_t constants[64] __attribute__((aligned(16))) = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
+
+static uint32_t turned(uint32_t word, int count) { return word >> count | word << (32 - count); }
+
+static void take_plain(uint32_t *state, const uint8_t *bytes) {
+    uint32_t w[64];
+    for (int i = 0; i < 16; ++i) {
+        const uint8_t *b = bytes + 4 * i;
+        w[i] = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+    }
+    for (int i = 16; i < 64; ++i) {
+        const uint32_t old = w[i - 15], new = w[i - 2];
+        w[i] = w[i - 16] + (turned(old, 7) ^ turned(old, 18) ^ old >> 3) + w[i - 7] +
+               (turned(new, 17) ^ turned(new, 19) ^ new >> 10);
+    }
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    for (int i = 0; i < 64; ++i) {
+        const uint32_t first =
+            h + (turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)) + ((e & f) ^ (~e & g)) + constants[i] + w[i];
+        const uint32_t second = (turned(a, 2) ^ turned(a, 13) ^ turned(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+        h = g, g = f, f = e, e = d + first, d = c, c = b, b = a, a = first + second;
+    }
+    state[0] += a, state[1] += b, state[2] += c, state[3] += d;
+    state[4] += e, state[5] += f, state[6] += g, state[7] += h;
+}
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+
+// Asked once: in a virtual machine the question costs as much as many blocks.
+static int has_instructions(void) {
+    static _Atomic int answer = -1;
+    int known = answer;
+    if (known >= 0) return known;
+    unsigned a, b = 0, c = 0, d;
+    known = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1) && __get_cpuid(1, &a, &b, &c, &d) && (c >> 19 & 1);
+    answer = known;
+    return known;
+}
 
 // The instructions hold the state as the words A B E F and C D G H.
 __attribute__((target("sha,sse4.1,ssse3")))
@@ -46,15 +82,17 @@ static void take_blocks(uint32_t *state, const uint8_t *bytes, int64_t blocks) {
     _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
-int heed_sha256_blocks(uint32_t *state, const uint8_t *bytes, int64_t blocks) {
-    unsigned a, b = 0, c, d;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b >> 29 & 1) || !__builtin_cpu_supports("sse4.1")) return 0;
-    take_blocks(state, bytes, blocks);
-    return 1;
-}
 #else
-int heed_sha256_blocks(uint32_t *state, const uint8_t *bytes, int64_t blocks) {
+static int has_instructions(void) { return 0; }
+static void take_blocks(uint32_t *state, const uint8_t *bytes, int64_t blocks) {
     (void)state, (void)bytes, (void)blocks;
-    return 0;
 }
 #endif
+
+void heed_sha256_blocks(uint32_t *state, const uint8_t *bytes, int64_t blocks, int plain) {
+    if (!plain && has_instructions()) {
+        take_blocks(state, bytes, blocks);
+        return;
+    }
+    for (; blocks > 0; --blocks, bytes += 64) take_plain(state, bytes);
+}

@@ -3,7 +3,7 @@ public enum ModelFiles {
     /// The hash of a model's files: the same wherever the same model lies, whatever its folder is called.
     ///
     /// SHA-256 over name and hash of every file that Heed reads of a model (configurations, weights, tokenizer), by name; of
-    /// a single file over its content; with an adapter, over both hashes. Cost: a second or a few a gigabyte; no memory.
+    /// a single file over its content; with an adapter, over both hashes. Cost: that of `SHA256`; no memory.
     /// - Throws: `HeedError` naming the file that cannot be read.
     public static func hash(_ path: String, adapter: String? = nil) throws -> String {
         if let adapter {

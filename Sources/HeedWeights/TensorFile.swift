@@ -5,8 +5,11 @@ import HeedSupport
 public struct TensorFile: Sendable, Equatable {
     /// The elements of an array.
     public enum Values: Sendable, Equatable {
+        /// Written as F32.
         case floats([Float])
+        /// Written as F64.
         case doubles([Double])
+        /// Written as I64.
         case integers([Int64])
 
         /// How many there are.

@@ -37,7 +37,7 @@ struct SHA256Tests {
         let bytes = (0..<1_000).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ 13) }
         for length in stride(from: 0, through: 1_000, by: 7) {
             var fast = SHA256()
-            var plain = SHA256(usesInstructions: false)
+            var plain = SHA256(isPlain: true)
             plain.update(Array(bytes[..<length]))
             fast.update(Array(bytes[..<(length / 3)]))
             fast.update(Array(bytes[(length / 3)..<length]))

@@ -6,7 +6,20 @@ import HeedTensor
 /// the pass has, for the explained row of every head, and their bytes are what each would take by itself.
 public struct AttentionPart: Sendable {
     /// Which step.
-    public enum Kind: String, Sendable, CaseIterable { case scores, scale, offset, mask, softmax, sum }
+    public enum Kind: String, Sendable, CaseIterable {
+        /// S = Q·Kᵀ
+        case scores
+        /// S · factor
+        case scale
+        /// S + what positions add
+        case offset
+        /// −∞ where a row may not look
+        case mask
+        /// P = softmax(S)
+        case softmax
+        /// P·V
+        case sum
+    }
 
     /// Which of them.
     public let kind: Kind

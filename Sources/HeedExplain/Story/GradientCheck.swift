@@ -7,7 +7,12 @@ import HeedTensor
 /// The direction is the gradient's own and a random one together, so that both a wrong size and a wrong element show.
 public struct GradientCheck: Sendable {
     /// Whether it is of a value that flows or of something learned.
-    public enum Kind: String, Sendable { case value, parameter }
+    public enum Kind: String, Sendable {
+        /// A value that flows.
+        case value
+        /// Something learned.
+        case parameter
+    }
 
     /// Which of the two.
     public let kind: Kind

@@ -3,8 +3,11 @@ import HeedTensor
 
 /// The shape of a model: what `config.json` says.
 public enum Configuration: Sendable, Equatable {
+    /// Of a model that continues a text.
     case decoder(DecoderConfiguration)
+    /// Of a model that reads a text as a whole.
     case encoder(EncoderConfiguration)
+    /// Of a model that reads one text and writes another.
     case encoderDecoder(EncoderDecoderConfiguration)
 
     /// The number of ids that the model reads and writes.

@@ -3,6 +3,7 @@ import HeedTensor
 
 /// What is added to the logits.
 public enum LogitsBias: Sendable, Equatable {
+    /// Nothing.
     case none
     /// A constant of the file that no training moves (Marian's and BART's `final_logits_bias`).
     case constant

@@ -4,7 +4,12 @@ import HeedTensor
 
 /// The instruction set whose kernels run.
 public enum InstructionSet: String, CaseIterable, Sendable {
-    case portable, avx2, avx512
+    /// Vectors as the compiler makes them for any processor, NEON among them.
+    case portable
+    /// AVX2 with fused multiply-add.
+    case avx2
+    /// AVX-512 (F, BW, VL, DQ).
+    case avx512
     /// AVX-512, with bf16 products by the tile unit of AMX. Chosen by name only.
     case amx
     /// The best of the others, with bf16 products by a model of the tile unit: the bits of `amx` on any processor, slowly.

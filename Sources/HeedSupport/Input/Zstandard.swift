@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
 /// zstd files (RFC 8878): one or more frames, one after another, taken apart by the system's libzstd.
 ///
 /// The library is opened when the first such file comes, so that nothing else needs it.
@@ -29,7 +21,9 @@ public enum Zstandard {
         guard let library, let stream = library.create() else {
             throw HeedError(
                 .unsupported, "the file is compressed with zstd, and this system has no libzstd", in: place,
-                advice: "Install it (libzstd1 or zstd), or give - in its place, behind `zstd -dc \(place) |`")
+                advice:
+                    "Install it (libzstd1 or zstd), name it in HEED_ZSTD, or give - in its place, behind `zstd -dc \(place) |`"
+            )
         }
         defer { _ = library.free(stream) }
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 16)
@@ -83,21 +77,18 @@ public enum Zstandard {
         let nameOfError: NameOfError
 
         init?() {
-            let names = [
-                "libzstd.so.1", "libzstd.1.dylib", "/opt/homebrew/lib/libzstd.1.dylib",
-                "/usr/local/lib/libzstd.1.dylib",
-            ]
-            guard let library = names.lazy.compactMap({ dlopen($0, RTLD_NOW) }).first,
-                let create = dlsym(library, "ZSTD_createDStream"),
-                let decompress = dlsym(library, "ZSTD_decompressStream"),
-                let free = dlsym(library, "ZSTD_freeDStream"), let isError = dlsym(library, "ZSTD_isError"),
-                let nameOfError = dlsym(library, "ZSTD_getErrorName")
+            guard let library = SystemLibrary(["libzstd.so.1", "libzstd.1.dylib"], variable: "HEED_ZSTD"),
+                let create = library.function("ZSTD_createDStream", as: Create.self),
+                let decompress = library.function("ZSTD_decompressStream", as: Decompress.self),
+                let free = library.function("ZSTD_freeDStream", as: Free.self),
+                let isError = library.function("ZSTD_isError", as: IsError.self),
+                let nameOfError = library.function("ZSTD_getErrorName", as: NameOfError.self)
             else { return nil }
-            self.create = unsafeBitCast(create, to: Create.self)
-            self.decompress = unsafeBitCast(decompress, to: Decompress.self)
-            self.free = unsafeBitCast(free, to: Free.self)
-            self.isError = unsafeBitCast(isError, to: IsError.self)
-            self.nameOfError = unsafeBitCast(nameOfError, to: NameOfError.self)
+            self.create = create
+            self.decompress = decompress
+            self.free = free
+            self.isError = isError
+            self.nameOfError = nameOfError
         }
     }
 

@@ -1,6 +1,9 @@
 /// How a parameter begins when a model is made and not loaded.
 public enum Initialiser: Sendable, Equatable {
-    case zeros, ones
+    /// 0
+    case zeros
+    /// 1
+    case ones
     /// Normal with mean 0 and this standard deviation.
     case normal(Float)
     /// Uniform in −bound ..< bound.

@@ -4,8 +4,11 @@ import HeedSupport
 public struct Truncation: Sendable, Equatable {
     /// Which of two texts gives way.
     public enum Strategy: String, Sendable, CaseIterable {
+        /// The longer one, token by token.
         case longestFirst = "longest-first"
+        /// The first.
         case onlyFirst = "only-first"
+        /// The second.
         case onlySecond = "only-second"
     }
 

@@ -20,10 +20,15 @@ public struct PieceList: Sendable {
 
     /// What becomes of the delimiters that a step finds.
     public enum Behavior: String, Sendable, CaseIterable {
+        /// They are left out.
         case removed = "Removed"
+        /// Each is a piece of its own.
         case isolated = "Isolated"
+        /// Each ends the piece before it.
         case mergedWithPrevious = "MergedWithPrevious"
+        /// Each begins the piece after it.
         case mergedWithNext = "MergedWithNext"
+        /// Neighbours are one piece.
         case contiguous = "Contiguous"
     }
 

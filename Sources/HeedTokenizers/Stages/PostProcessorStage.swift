@@ -66,7 +66,12 @@ func trimmed(
 /// BERT's `[CLS] A [SEP]` and `[CLS] A [SEP] B [SEP]`, or RoBERTa's `<s> A </s>` and `<s> A </s></s> B </s>`.
 public struct BracketPostProcessor: PostProcessorStage {
     /// Whose brackets.
-    public enum Style: Sendable { case bert, roberta }
+    public enum Style: Sendable {
+        /// One separator between two texts.
+        case bert
+        /// Two separators between two texts.
+        case roberta
+    }
 
     let style: Style
     let separator: (text: String, id: TokenID)

@@ -154,7 +154,14 @@ private func runs(_ text: UnsafeBufferPointer<UInt8>, _ isIn: (Unicode.Scalar) -
 /// Marks the starts of words with `▁` in the place of spaces, as SentencePiece does.
 public struct MetaspacePreTokenizer: PreTokenizerStage {
     /// When a text that does not start with the mark gets one.
-    public enum PrependScheme: String, Sendable { case always, never, first }
+    public enum PrependScheme: String, Sendable {
+        /// Always.
+        case always
+        /// Never.
+        case never
+        /// Where it is the first stretch of a text, not one after an added token.
+        case first
+    }
 
     /// What stands for a space.
     public let replacement: Unicode.Scalar

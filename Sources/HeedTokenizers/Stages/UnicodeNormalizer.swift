@@ -4,9 +4,13 @@ import HeedSupport
 public struct UnicodeNormalizer: NormalizerStage {
     /// A normal form of Unicode Standard Annex 15.
     public enum Form: String, Sendable, CaseIterable {
+        /// Canonical composition.
         case nfc = "NFC"
+        /// Canonical decomposition.
         case nfd = "NFD"
+        /// Compatibility composition.
         case nfkc = "NFKC"
+        /// Compatibility decomposition.
         case nfkd = "NFKD"
     }
 

@@ -4,11 +4,17 @@ import HeedSupport
 public struct TrainedTokenizer: Sendable, Equatable {
     /// The kinds of tokenizer that Heed trains.
     public enum Kind: String, Sendable, CaseIterable {
+        /// Merges of bytes (GPT-2).
         case byteLevelBPE = "byte-bpe"
+        /// Pieces of words, the longest first (BERT).
         case wordPiece = "wordpiece"
+        /// The likeliest pieces (Kudo 2018).
         case unigram = "unigram"
+        /// Merges of characters, as SentencePiece learns them.
         case sentencePieceBPE = "sentencepiece-bpe"
+        /// A token for each character.
         case character = "char"
+        /// A token for each word.
         case word = "word"
     }
 

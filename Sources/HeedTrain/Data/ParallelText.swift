@@ -22,7 +22,12 @@ public struct SentencePair: Sendable, Equatable {
 /// Cost: an epoch is ordered once, n log n; the batches of one epoch are kept.
 public final class ParallelText {
     /// Whether batches come as the text has them or shuffled anew in every epoch.
-    public enum Order: Sendable, Equatable { case sequential, shuffled }
+    public enum Order: Sendable, Equatable {
+        /// As the text has them.
+        case sequential
+        /// Anew in every epoch.
+        case shuffled
+    }
 
     /// The pairs.
     public let pairs: [SentencePair]

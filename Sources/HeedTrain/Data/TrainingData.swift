@@ -6,7 +6,9 @@ import HeedTensor
 
 /// What the loss is measured on between steps.
 public enum ValidationData: Sendable {
+    /// Ids in one row each, cut into windows.
     case streams([TokenStream])
+    /// Rows of their own, with what is to be learned of them.
     case rows(TrainingRows)
 
     /// What measures the loss of `model` on it, with the weights as they stand at each call.

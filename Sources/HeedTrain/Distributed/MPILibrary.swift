@@ -74,19 +74,17 @@ struct MPILibrary: @unchecked Sendable {
         var names =
             getenv("OMPI_COMM_WORLD_RANK") == nil && getenv("PMI_RANK") != nil ? mpich + openMPI : openMPI + mpich
         names += ["libmpi.so", "libmpi.dylib"]
-        if let named = getenv("HEED_MPI") { names = [String(cString: named)] }
-        // OpenMPI's parts look for its symbols among those of the whole process.
-        guard let library = names.lazy.compactMap({ dlopen($0, RTLD_NOW | RTLD_GLOBAL) }).first else {
+        guard let library = SystemLibrary(names, variable: "HEED_MPI", isGlobal: true) else {
             throw HeedError(
                 .missing, "a launcher started this process as one of several, but there is no MPI library",
                 expected: "one of " + names.joined(separator: ", "),
                 advice: "Install OpenMPI or MPICH, or name its library in HEED_MPI")
         }
         func symbol<Function>(_ name: String, as type: Function.Type) throws -> Function {
-            guard let found = dlsym(library, name) else {
+            guard let found = library.function(name, as: type) else {
                 throw HeedError(.unsupported, "the MPI library has no \(name)")
             }
-            return unsafeBitCast(found, to: type)
+            return found
         }
         initialise = try symbol("MPI_Init", as: Initialise.self)
         askRank = try symbol("MPI_Comm_rank", as: Ask.self)
@@ -99,7 +97,7 @@ struct MPILibrary: @unchecked Sendable {
         allGather = try symbol("MPI_Allgather", as: AllGather.self)
         abortAll = try symbol("MPI_Abort", as: Abort.self)
         finaliseAll = try symbol("MPI_Finalize", as: Nothing.self)
-        if let world = dlsym(library, "ompi_mpi_comm_world"), let byte = dlsym(library, "ompi_mpi_byte") {
+        if let world = library.address(of: "ompi_mpi_comm_world"), let byte = library.address(of: "ompi_mpi_byte") {
             (self.world, self.byte, ignoredStatus) = (UInt(bitPattern: world), UInt(bitPattern: byte), 0)
         } else {
             // MPICH's numbers, fixed by its binary interface since 2013.

@@ -4,11 +4,17 @@
 public struct Alarms: Sendable {
     /// What may go wrong.
     public enum Kind: String, Sendable, CaseIterable {
+        /// A loss eight standard deviations above those of the last steps.
         case lossSpike = "loss spike"
+        /// A gradient's norm twenty times the usual one.
         case gradientSpike = "gradient spike"
+        /// No norm of the last steps reaches 1e-6.
         case vanishingGradient = "vanishing gradient"
+        /// After 300 steps the loss is where it began.
         case notLearning = "not learning"
+        /// The validation loss rises while the loss falls.
         case overfitting
+        /// The data have been read eight times.
         case repeating = "data repeating"
     }
 
