@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
 import Heed
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The one thread on which all models compute: generation of every model in turn, embeddings between.
 ///
@@ -29,7 +29,7 @@ public final class Engine: Sendable {
     /// What it counts.
     public let figures: EngineFigures
 
-    private let inbox = Mutex(Inbox())
+    private let inbox = NIOLockedValueBox(Inbox())
     private let bell = DispatchSemaphore(value: 0)
 
     private struct Inbox {
@@ -51,13 +51,13 @@ public final class Engine: Sendable {
     }
 
     /// How many jobs wait.
-    public var waiting: Int { inbox.withLock { $0.waiting } }
+    public var waiting: Int { inbox.withLockedValue { $0.waiting } }
 
     /// Hands a job to a model.
     ///
     /// - Throws: `APIError` (429) when too many wait already, (503) when the server is ending.
     func submit(_ job: GenerationJob, to lane: GenerationLane) throws {
-        try inbox.withLock { inbox in
+        try inbox.withLockedValue { inbox in
             if inbox.isEnding { throw APIError.ending }
             guard inbox.waiting < limits.waiting else {
                 throw APIError.busy(retryAfter: max(1, min(60, inbox.waiting / max(1, limits.parallel))))
@@ -75,13 +75,13 @@ public final class Engine: Sendable {
 
     /// A job waits no more.
     func admitted() {
-        inbox.withLock { $0.waiting -= 1 }
+        inbox.withLockedValue { $0.waiting -= 1 }
         figures.waiting(-1)
     }
 
     /// Adds a model's lane, or takes one away once it is empty.
     func add(_ lane: GenerationLane) {
-        inbox.withLock { inbox in
+        inbox.withLockedValue { inbox in
             inbox.lanes.append(lane)
             inbox.tasks.append { lane.warmUp() }
         }
@@ -89,21 +89,21 @@ public final class Engine: Sendable {
     }
 
     private func keep(_ lane: GenerationLane) {
-        inbox.withLock { inbox in
+        inbox.withLockedValue { inbox in
             if !inbox.lanes.contains(where: { $0 === lane }) { inbox.lanes.append(lane) }
         }
     }
 
     /// Lets a lane finish what it has and then forgets it.
     func retire(_ lane: GenerationLane) {
-        inbox.withLock { $0.tasks.append { lane.retire() } }
+        inbox.withLockedValue { $0.tasks.append { lane.retire() } }
         bell.signal()
     }
 
     /// Runs a closure on the thread, between two passes.
     func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            inbox.withLock { inbox in
+            inbox.withLockedValue { inbox in
                 inbox.tasks.append { continuation.resume(with: Result(catching: body)) }
             }
             bell.signal()
@@ -112,7 +112,7 @@ public final class Engine: Sendable {
 
     /// Ends every job that is left, because there is no more time, and takes no new one.
     public func end() {
-        inbox.withLock { inbox in
+        inbox.withLockedValue { inbox in
             inbox.isEnding = true
             let lanes = inbox.lanes
             inbox.tasks.append { for lane in lanes { lane.end() } }
@@ -121,11 +121,11 @@ public final class Engine: Sendable {
     }
 
     /// Takes no new jobs; those that are there go on.
-    public func drain() { inbox.withLock { $0.isEnding = true } }
+    public func drain() { inbox.withLockedValue { $0.isEnding = true } }
 
     private func run() {
         while true {
-            let (tasks, lanes) = inbox.withLock { inbox in
+            let (tasks, lanes) = inbox.withLockedValue { inbox in
                 defer { inbox.tasks.removeAll(keepingCapacity: true) }
                 inbox.lanes.removeAll(where: \.isGone)
                 return (inbox.tasks, inbox.lanes)

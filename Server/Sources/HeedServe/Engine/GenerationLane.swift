@@ -14,6 +14,7 @@ final class GenerationLane: @unchecked Sendable {
     private var running: [ObjectIdentifier: RunningChoice] = [:]
     private var scoring: [PromptScoring] = []
     private let scores = LogProbabilityWork()
+    private let teller = Teller()
     private var scored: [RunningChoice] = []
     private var isRetired = false
     private(set) var isGone = false
@@ -49,6 +50,7 @@ final class GenerationLane: @unchecked Sendable {
     /// Ends everything, for there is no more time.
     func end() {
         drop { _ in APIError.ending }
+        teller.send()
     }
 
     /// One pass, if there is something to do; returns whether there was.
@@ -64,13 +66,16 @@ final class GenerationLane: @unchecked Sendable {
         dropUnwanted(began)
         admit(began)
         addScoring()
+        teller.send()
         let active = running.count + scoring.count
         do { try batch.step() } catch {
             fail(error)
+            teller.send()
             return true
         }
         readScores()
         tell()
+        teller.send()
         engine.figures.step(
             rows: active, left: running.count + scoring.count, seconds: (ContinuousClock.now - began).inSeconds,
             passSeconds: (batch.passEnd - batch.passBegin).inSeconds, prefixes: batch.prefixes)
@@ -91,20 +96,20 @@ final class GenerationLane: @unchecked Sendable {
         queue.removeAll { queued in
             guard let error = reason(queued.job) else { return false }
             if !queued.isBegun { engine.admitted() }
-            queued.job.output.finish(throwing: error)
+            teller.end(queued.job, because: error)
             return true
         }
         scoring.removeAll { scoring in
             guard let error = reason(scoring.choice.job) else { return false }
             scoring.close(model)
-            scoring.choice.job.output.finish(throwing: error)
+            teller.end(scoring.choice.job, because: error)
             return true
         }
         for (key, choice) in running {
             guard let error = reason(choice.job) else { continue }
             running[key] = nil
             leave(choice)
-            choice.job.output.finish(throwing: error)
+            teller.end(choice.job, because: error)
         }
     }
 
@@ -175,7 +180,7 @@ final class GenerationLane: @unchecked Sendable {
         for done in scoring where done.isWhole {
             done.close(model)
             let choice = done.choice
-            choice.job.output.yield(ChoiceEvent(choice: choice.index, what: .prompt(done.scores)))
+            teller.tell(choice.job, choice: choice.index, .prompt(done.scores))
             if choice.job.onlyScores {
                 finish(choice, .length)
             } else {
@@ -209,10 +214,9 @@ final class GenerationLane: @unchecked Sendable {
             choice.lastToken = now
             do {
                 let text = token.isEnd ? "" : try choice.text.append(token.id)
-                choice.job.output.yield(
-                    ChoiceEvent(
-                        choice: choice.index,
-                        what: .token(id: token.id, isEnd: token.isEnd, text: text, scored: choice.score)))
+                teller.tell(
+                    choice.job, choice: choice.index,
+                    .token(id: token.id, isEnd: token.isEnd, text: text, scored: choice.score))
                 if choice.text.isStopped { try batch.finish(token) }
             } catch {
                 stop(choice.job, because: error)
@@ -232,9 +236,9 @@ final class GenerationLane: @unchecked Sendable {
         if let row = choice.row { running[ObjectIdentifier(row)] = nil }
         let rest = (try? choice.text.finish()) ?? ""
         let reason = choice.text.isStopped ? .stop : reason
-        choice.job.output.yield(ChoiceEvent(choice: choice.index, what: .finished(reason, text: rest)))
+        teller.tell(choice.job, choice: choice.index, .finished(reason, text: rest))
         choice.queued.ended += 1
-        if choice.queued.ended == choice.job.choices.count { choice.job.output.finish() }
+        if choice.queued.ended == choice.job.choices.count { teller.end(choice.job) }
     }
 
     /// A job ends with an error, all of its choices with it.
@@ -246,22 +250,22 @@ final class GenerationLane: @unchecked Sendable {
         for entry in scoring where entry.choice.job === job { entry.close(model) }
         scoring.removeAll { $0.choice.job === job }
         queue.removeAll { $0.job === job }
-        job.output.finish(throwing: error)
+        teller.end(job, because: error)
     }
 
     /// A pass failed: what was in it cannot go on.
     private func fail(_ error: any Error) {
-        for choice in running.values { choice.job.output.finish(throwing: error) }
+        for choice in running.values { teller.end(choice.job, because: error) }
         for entry in scoring {
             entry.close(model)
-            entry.choice.job.output.finish(throwing: error)
+            teller.end(entry.choice.job, because: error)
         }
         for row in batch.rows { try? batch.leave(row) }
         try? batch.forgetPrefixes()
         running = [:]
         scoring = []
         queue.removeAll { queued in
-            if queued.isBegun { queued.job.output.finish(throwing: error) }
+            if queued.isBegun { teller.end(queued.job, because: error) }
             return queued.isBegun
         }
     }

@@ -1,11 +1,11 @@
 import Metrics
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// A metrics back end that keeps every figure and tells them in Prometheus' text format (version 0.0.4).
 ///
 /// Recorders and timers become histograms, timers in seconds. Names keep letters, digits, `_` and `:`.
 public final class PrometheusMetrics: MetricsFactory, Sendable {
-    private let series = Mutex<[Key: Series]>([:])
+    private let series = NIOLockedValueBox<[Key: Series]>([:])
 
     private struct Key: Hashable {
         let name: String
@@ -17,7 +17,7 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
 
     /// All figures.
     public func text() -> String {
-        let all = series.withLock { $0 }
+        let all = series.withLockedValue { $0 }
         var text = ""
         for (name, entries) in Dictionary(grouping: all, by: { $0.key.name }).sorted(by: { $0.key < $1.key }) {
             guard let kind = entries.first?.value.kind else { continue }
@@ -32,7 +32,7 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
     private func series(_ label: String, _ dimensions: [(String, String)], _ kind: Series.Kind) -> Series {
         let name = String(label.unicodeScalars.map { PrometheusMetrics.isName($0) ? Character($0) : "_" })
         let labels = dimensions.map { "\($0.0)=\"\(PrometheusMetrics.escaped($0.1))\"" }.joined(separator: ",")
-        return series.withLock { all in
+        return series.withLockedValue { all in
             let key = Key(name: name, labels: labels)
             if let known = all[key] { return known }
             let new = Series(kind)
@@ -100,16 +100,16 @@ private final class Series: Sendable, CounterHandler, FloatingPointCounterHandle
     ]
 
     let kind: Kind
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     init(_ kind: Kind) { self.kind = kind }
 
-    private func add(_ amount: Double) { state.withLock { $0.value += amount } }
-    private func put(_ value: Double) { state.withLock { $0.value = value } }
+    private func add(_ amount: Double) { state.withLockedValue { $0.value += amount } }
+    private func put(_ value: Double) { state.withLockedValue { $0.value = value } }
 
     private func observe(_ value: Double) {
         guard kind == .histogram else { return put(value) }
-        state.withLock { state in
+        state.withLockedValue { state in
             state.value += value
             state.count += 1
             if let place = Series.bounds.firstIndex(where: { value <= $0 }) { state.buckets[place] += 1 }
@@ -124,10 +124,10 @@ private final class Series: Sendable, CounterHandler, FloatingPointCounterHandle
     func record(_ value: Int64) { observe(Double(value)) }
     func record(_ value: Double) { observe(value) }
     func recordNanoseconds(_ duration: Int64) { observe(Double(duration) * 1e-9) }
-    func reset() { state.withLock { $0 = State() } }
+    func reset() { state.withLockedValue { $0 = State() } }
 
     func text(_ name: String, _ labels: String) -> String {
-        let now = state.withLock { $0 }
+        let now = state.withLockedValue { $0 }
         func line(_ suffix: String, _ labels: String, _ value: String) -> String {
             name + suffix + (labels.isEmpty ? "" : "{\(labels)}") + " " + value + "\n"
         }

@@ -1,6 +1,6 @@
 import Hummingbird
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 
 /// A context that knows the connection of its request, so that work ends when the client goes.
 public protocol ClientContext: RequestContext {
@@ -28,7 +28,7 @@ public struct ServeContext: ClientContext {
 
 /// The jobs of every open connection: they are cancelled when it closes.
 final class ClientWatch: Sendable {
-    private let jobs = Mutex<[ObjectIdentifier: [ObjectIdentifier: GenerationJob]]>([:])
+    private let jobs = NIOLockedValueBox<[ObjectIdentifier: [ObjectIdentifier: GenerationJob]]>([:])
 
     /// Runs `body` while the job belongs to a connection.
     func during<Value>(
@@ -36,18 +36,18 @@ final class ClientWatch: Sendable {
     ) async throws -> Value {
         guard let channel else { return try await body() }
         let key = ObjectIdentifier(channel)
-        let isNew = jobs.withLock { jobs in
+        let isNew = jobs.withLockedValue { jobs in
             defer { jobs[key, default: [:]][ObjectIdentifier(job)] = job }
             return jobs[key] == nil
         }
         // One callback for a connection, whatever number of requests it has.
         if isNew {
             channel.closeFuture.whenComplete { [weak self] _ in
-                let jobs = self?.jobs.withLock { $0.removeValue(forKey: key) } ?? [:]
+                let jobs = self?.jobs.withLockedValue { $0.removeValue(forKey: key) } ?? [:]
                 for job in jobs.values { job.cancel() }
             }
         }
-        defer { jobs.withLock { _ = $0[key]?.removeValue(forKey: ObjectIdentifier(job)) } }
+        defer { jobs.withLockedValue { _ = $0[key]?.removeValue(forKey: ObjectIdentifier(job)) } }
         return try await body()
     }
 }

@@ -1,17 +1,17 @@
 import Heed
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The constraints that were asked for last: building one costs a walk over the vocabulary.
 final class ConstraintCache: Sendable {
     private let names: TokenNames
-    private let known = Mutex<[(form: Receipt.Form, constraint: TokenConstraint)]>([])
+    private let known = NIOLockedValueBox<[(form: Receipt.Form, constraint: TokenConstraint)]>([])
     private static let limit = 32
 
     init(_ names: TokenNames) { self.names = names }
 
     /// - Throws: `HeedError` where the form is malformed, or says something that is not supported.
     func constraint(_ form: Receipt.Form) throws -> TokenConstraint {
-        if let hit = known.withLock({ known -> TokenConstraint? in
+        if let hit = known.withLockedValue({ known -> TokenConstraint? in
             guard let place = known.firstIndex(where: { $0.form == form }) else { return nil }
             let entry = known.remove(at: place)
             known.append(entry)
@@ -27,7 +27,7 @@ final class ConstraintCache: Sendable {
             case .regularExpression(let text): try TokenConstraint(regularExpression: text, tokens: tokens)
             case .grammar(let text): try TokenConstraint(gbnf: text, tokens: tokens)
             }
-        known.withLock { known in
+        known.withLockedValue { known in
             known.append((form, constraint))
             if known.count > ConstraintCache.limit { known.removeFirst() }
         }

@@ -1,10 +1,10 @@
 import Dispatch
 import Heed
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The hash of a model's files, found in the background: large models take seconds.
 final class FilesHash: Sendable {
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     private struct State {
         var value: String?
@@ -14,7 +14,7 @@ final class FilesHash: Sendable {
     init(_ path: String, adapter: String?) {
         DispatchQueue.global(qos: .utility).async { [self] in
             let value = (try? ModelFiles.hash(path, adapter: adapter)) ?? ""
-            let waiting = state.withLock { state in
+            let waiting = state.withLockedValue { state in
                 state.value = value
                 defer { state.waiting = [] }
                 return state.waiting
@@ -27,7 +27,7 @@ final class FilesHash: Sendable {
     var value: String {
         get async {
             await withCheckedContinuation { continuation in
-                let known = state.withLock { state -> String? in
+                let known = state.withLockedValue { state -> String? in
                     if state.value == nil { state.waiting.append(continuation) }
                     return state.value
                 }

@@ -1,12 +1,12 @@
 import Heed
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// The models that the server offers, by name.
 public final class ModelShelf: Sendable {
     /// The engine that computes them.
     public let engine: Engine
     private let loader: @Sendable (Engine) throws -> [ServedModel]
-    private let models: Mutex<[ServedModel]>
+    private let models: NIOLockedValueBox<[ServedModel]>
 
     /// Loads models.
     ///
@@ -16,7 +16,7 @@ public final class ModelShelf: Sendable {
         self.engine = engine
         self.loader = loader
         let loaded = try ModelShelf.load(loader, engine)
-        models = Mutex(loaded)
+        models = NIOLockedValueBox(loaded)
         for model in loaded { model.open(in: engine) }
     }
 
@@ -34,7 +34,7 @@ public final class ModelShelf: Sendable {
     }
 
     /// The models in the order in which they were given.
-    public var all: [ServedModel] { models.withLock { $0 } }
+    public var all: [ServedModel] { models.withLockedValue { $0 } }
 
     /// Loads all models anew. Requests that came before are answered by the models that they began with.
     ///
@@ -42,7 +42,7 @@ public final class ModelShelf: Sendable {
     public func reload() throws {
         let loaded = try ModelShelf.load(loader, engine)
         for model in loaded { model.open(in: engine) }
-        let old = models.withLock { models in
+        let old = models.withLockedValue { models in
             defer { models = loaded }
             return models
         }

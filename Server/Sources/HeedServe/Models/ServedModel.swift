@@ -1,6 +1,5 @@
 import Foundation
 import Heed
-import Synchronization
 
 /// A model that the server offers under a name: what is needed to make jobs of requests and answers of ids.
 public final class ServedModel: Sendable {

@@ -1,5 +1,5 @@
 import Heed
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// What each id adds to a text, and how it is named in log probabilities.
 ///
@@ -7,7 +7,7 @@ import Synchronization
 final class TokenNames: Sendable {
     private let tokenizer: Tokenizer?
     private let vocabulary: Int
-    private let known = Mutex<[[UInt8]]?>(nil)
+    private let known = NIOLockedValueBox<[[UInt8]]?>(nil)
 
     init(_ tokenizer: Tokenizer?, vocabulary: Int) {
         self.tokenizer = tokenizer
@@ -16,7 +16,7 @@ final class TokenNames: Sendable {
 
     /// The bytes that every id adds to a text.
     var all: [[UInt8]] {
-        known.withLock { known in
+        known.withLockedValue { known in
             if let known { return known }
             let bytes = tokenizer?.tokenBytes(count: vocabulary) ?? Array(repeating: [], count: vocabulary)
             known = bytes
