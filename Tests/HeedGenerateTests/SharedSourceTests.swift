@@ -66,6 +66,18 @@ struct SharedSourceTests {
         }
     }
 
+    @Test("rows of one source stand side by side, so that its keys and values are read once for them")
+    func neighbours() throws {
+        let batch = DecodingBatch(
+            try DecodingModel(SharedSourceTests.model(), runtime: Runtime(threads: 1)))
+        var options = GenerationOptions()
+        options.maxNewTokens = 4
+        let joined = try prompts.map { try batch.join($0, options: options) }
+        try batch.step()
+        for row in joined + joined.reversed() { _ = try batch.fork(row) }
+        #expect(batch.rows.map(\.source) == prompts.flatMap { Array(repeating: $0.source ?? [], count: 3) })
+    }
+
     @Test("a source is translated as if alone")
     func company() throws {
         let together = try translate(prompts)

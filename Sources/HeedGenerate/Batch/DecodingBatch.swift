@@ -155,7 +155,9 @@ public final class DecodingBatch {
     var memories: [ChoosingMemory] { choosing.memories }
 
     private func add(_ row: DecodingRow) {
-        rows.append(row)
+        // Rows of one source stand side by side: attention reads the source's keys and values once for them.
+        let last = rows.lastIndex { $0.source == row.source }
+        rows.insert(row, at: last.map { $0 + 1 } ?? rows.endIndex)
         choosing.rows.reserveCapacity(rows.count)
         drafting.reserveCapacity(rows.count)
         tokens.reserveCapacity(rows.reduce(0) { $0 + 1 + $1.options.draftTokens })

@@ -1,6 +1,8 @@
+import HeedSupport
+
 /// What a thread needs to choose ids from rows of `[V]` logits: rows of any number of sequences, one after the other.
 ///
-/// All of it is allocated by `init`.
+/// All of it is allocated by `init`; pages of it that no rule and no filter touches take no memory.
 public final class ChoosingMemory {
     /// A copy of the logits `[V]`, which rules change.
     let row: UnsafeMutableBufferPointer<Float>
@@ -12,22 +14,16 @@ public final class ChoosingMemory {
     /// Ids whose stamp is the current one are marked.
     private let stamps: UnsafeMutableBufferPointer<UInt32>
     private var stamp: UInt32 = 0
+    private let memory: ZeroedLines
 
     /// Makes room for rows of `vocabulary` logits.
     public init(vocabulary: Int) {
-        row = .allocate(capacity: vocabulary)
-        row.initialize(repeating: 0)
+        let size = vocabulary * MemoryLayout<Float>.stride
+        memory = ZeroedLines(byteCount: 3 * size)
+        row = memory.values(of: Float.self, at: 0, count: vocabulary)
+        counts = memory.values(of: Int32.self, at: size, count: vocabulary)
+        stamps = memory.values(of: UInt32.self, at: 2 * size, count: vocabulary)
         candidates = CandidateSet(vocabulary: vocabulary)
-        counts = .allocate(capacity: vocabulary)
-        counts.initialize(repeating: 0)
-        stamps = .allocate(capacity: vocabulary)
-        stamps.initialize(repeating: 0)
-    }
-
-    deinit {
-        row.deallocate()
-        counts.deallocate()
-        stamps.deallocate()
     }
 
     /// Clears all marks.

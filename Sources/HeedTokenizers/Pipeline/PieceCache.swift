@@ -1,3 +1,5 @@
+import HeedSupport
+
 /// Remembers the tokens of short pieces: a table of fixed size, two entries to a cache line.
 ///
 /// A new piece goes to the second place of its line and moves to the first when it is met again, so that words that

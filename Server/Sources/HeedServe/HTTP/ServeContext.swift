@@ -42,9 +42,9 @@ final class ClientWatch: Sendable {
         }
         // One callback for a connection, whatever number of requests it has.
         if isNew {
-            channel.closeFuture.whenComplete { [weak self] _ in
-                let jobs = self?.jobs.withLockedValue { $0.removeValue(forKey: key) } ?? [:]
-                for job in jobs.values { job.cancel() }
+            channel.closeFuture.whenComplete { [jobs] _ in
+                let left = jobs.withLockedValue { $0.removeValue(forKey: key) } ?? [:]
+                for job in left.values { job.cancel() }
             }
         }
         defer { jobs.withLockedValue { _ = $0[key]?.removeValue(forKey: ObjectIdentifier(job)) } }
