@@ -82,7 +82,7 @@ public final class DecodingBatch {
         } else {
             try follow(row, new)
         }
-        add(new)
+        add(new, beside: row)
         return new
     }
 
@@ -154,10 +154,10 @@ public final class DecodingBatch {
     /// Memory to choose with, of every thread of the model; not in use between steps.
     var memories: [ChoosingMemory] { choosing.memories }
 
-    private func add(_ row: DecodingRow) {
-        // Rows of one source stand side by side: attention reads the source's keys and values once for them.
-        let last = rows.lastIndex { $0.source == row.source }
-        rows.insert(row, at: last.map { $0 + 1 } ?? rows.endIndex)
+    private func add(_ row: DecodingRow, beside parent: DecodingRow? = nil) {
+        // Rows that share a source stand side by side: attention reads its keys and values once for them.
+        let place = row.source.isEmpty ? nil : rows.firstIndex { $0 === parent }
+        rows.insert(row, at: place.map { $0 + 1 } ?? rows.endIndex)
         choosing.rows.reserveCapacity(rows.count)
         drafting.reserveCapacity(rows.count)
         tokens.reserveCapacity(rows.reduce(0) { $0 + 1 + $1.options.draftTokens })

@@ -35,6 +35,5 @@ final class Teller {
             }
         }
         words = []
-        words.reserveCapacity(64)
     }
 }
